@@ -1,0 +1,37 @@
+# `make demo` and `make test` need Python 3.11+ and make; all else is set up in .venv.
+PYTHON ?= $(firstword $(foreach p,python3 python3.13 python3.12 python3.11,$(shell $(p) -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $(p))))
+VENV := .venv
+BIN := $(VENV)/bin
+COLLECTIONS := $(VENV)/collections
+READY := $(VENV)/ready
+export ANSIBLE_COLLECTIONS_PATH := $(CURDIR)/$(COLLECTIONS)
+export ANSIBLE_HOME := $(CURDIR)/$(VENV)/ansible
+export PYTHONDONTWRITEBYTECODE := 1
+PYTEST := $(BIN)/python -m pytest -q -p no:cacheprovider
+
+.PHONY: demo test test-unit test-property test-integration test-faults lint
+.DEFAULT_GOAL := test
+
+$(READY): tests/requirements.txt
+	@test -n "$(PYTHON)" || { echo "Python 3.11 or later is needed; none was found."; exit 1; }
+	@echo "Setting up $(VENV) (once; about a minute) ..."
+	@$(PYTHON) -m venv $(VENV)
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -r tests/requirements.txt
+	@mkdir -p $(COLLECTIONS)/ansible_collections/keyturn
+	@ln -sfn ../../../.. $(COLLECTIONS)/ansible_collections/keyturn/iam
+	@touch $(READY)
+
+demo: $(READY)
+	@$(BIN)/python tests/demo/demo.py
+
+test: $(READY) lint
+	@$(PYTEST) -n 2 --dist loadfile tests
+
+test-unit test-property test-integration: test-%: $(READY)
+	@$(PYTEST) tests/$*
+
+test-faults: $(READY)
+	@KEYTURN_FAULTS=all $(PYTEST) -n 2 tests/faults
+
+lint: $(READY)
+	@$(BIN)/ansible-lint --offline --profile production --quiet

@@ -1,0 +1,44 @@
+# Copyright (c) 2026 keyturn contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from typing import Any
+
+from ansible.utils.display import Display
+from ansible_collections.keyturn.iam.plugins.module_utils import _argspec, _task
+from ansible_collections.keyturn.iam.plugins.plugin_utils._in_process import InProcessAction, _Module
+from ansible_collections.keyturn.iam.plugins.plugin_utils._store import VaultStore
+
+PROGRESS_SECONDS = 5.0
+
+
+class ActionModule(InProcessAction):
+    """`iam_access_key_info`, in the controller's process where it may be."""
+
+    module_name = "keyturn.iam.iam_access_key_info"
+    argument_spec = _argspec.INFO
+    mutually_exclusive = _argspec.INFO_EXCLUSIVE
+
+    def perform(self, module: _Module, store: VaultStore | None) -> dict[str, Any]:
+        entries = store.entries() if store else None
+        result = _task.access_key_info(module.params, module.connect, entries, _progress())
+        if not result["warnings"]:
+            del result["warnings"]
+        return result
+
+
+def _progress() -> Callable[[int, int], None]:
+    """Says how far a long audit is, every few seconds."""
+    said = time.monotonic()
+
+    def progress(done: int, total: int) -> None:
+        nonlocal said
+        if time.monotonic() - said >= PROGRESS_SECONDS:
+            said = time.monotonic()
+            Display().display(f"Looked at {done} of {total} users")
+
+    return progress

@@ -1,0 +1,46 @@
+# Copyright (c) 2026 keyturn contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""The arguments of the modules, written once for the module and for the controller's process."""
+
+from __future__ import annotations
+
+from typing import Any, Dict, Tuple
+
+from ansible_collections.amazon.aws.plugins.module_utils.modules import aws_argument_spec
+
+ACCESS_KEY: Dict[str, Any] = {
+    "user_name": {"type": "str", "required": True, "aliases": ["username"]},
+    "access_key_id": {"type": "str", "aliases": ["id"], "no_log": False},
+    "state": {"type": "str", "choices": ["present", "absent"], "default": "present"},
+    "active": {"type": "bool", "aliases": ["enabled"]},
+    "max_age_days": {"type": "float"},
+    "replaces": {"type": "str"},
+    "at_limit": {"type": "str", "choices": ["fail", "delete_inactive", "delete_oldest"], "default": "fail"},
+    "min_idle_days": {"type": "float"},
+    "vault_file": {"type": "path"},
+    "vault_id": {"type": "str"},
+    "verify": {"type": "bool", "default": True},
+    "verify_delay": {"type": "float", "default": 10},
+    "verify_timeout": {"type": "float", "default": 60},
+}
+
+INFO: Dict[str, Any] = {
+    "user_name": {"type": "list", "elements": "str", "aliases": ["username"]},
+    "path_prefix": {"type": "str"},
+    "access_key_id": {"type": "str", "aliases": ["id"], "no_log": False},
+    "status": {"type": "str", "choices": ["Active", "Inactive", "Expired"]},
+    "min_age_days": {"type": "float"},
+    "min_idle_days": {"type": "float"},
+    "last_used": {"type": "bool", "default": True},
+    "tags": {"type": "bool", "default": False},
+    "vault_file": {"type": "path"},
+    "max_concurrency": {"type": "int", "default": 16},
+}
+INFO_EXCLUSIVE: Tuple[Tuple[str, ...], ...] = (("access_key_id", "user_name"), ("access_key_id", "path_prefix"))
+
+
+def with_aws(spec: Dict[str, Any]) -> Dict[str, Any]:
+    """The arguments with amazon.aws's common ones, for where no AnsibleAWSModule adds them."""
+    return {**aws_argument_spec(), **spec}

@@ -1,0 +1,227 @@
+# Copyright (c) 2026 keyturn contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""What the store knows of one user, and the few ways in which that may change.
+
+Every change is a pure step from one entry to the next. A key leaves an entry in `without` only, which is
+called after the key was deleted (or a person said so); no step overwrites a secret.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta, timezone
+from typing import Any, Dict, Mapping, Optional, Tuple
+
+# How far the creation of a key may lie from the `asked` that explains it, both by AWS's clock.
+ASKED_WINDOW = timedelta(minutes=5)
+# Nobody holds a leftover's secret, so it may wait; a person who made it by hand has this long to use it.
+LEFTOVER_WAIT = timedelta(hours=12)
+# IAM's lists are eventually consistent: a key younger than this that a list leaves out is not gone.
+LIST_LAG = timedelta(hours=1)
+_IDS = ("account_id", "user_id", "access_key_id")
+
+
+def to_iso(moment: datetime) -> str:
+    """An ISO 8601 date in UTC with whole seconds, as the store and the results have it."""
+    return moment.astimezone(timezone.utc).replace(microsecond=0).isoformat()
+
+
+def from_iso(text: Any) -> datetime:
+    """The moment that an ISO 8601 date names; without a zone it is UTC. Raises ValueError."""
+    if isinstance(text, datetime):
+        moment = text
+    else:
+        moment = datetime.fromisoformat(str(text).replace("Z", "+00:00"))
+    return moment.replace(tzinfo=moment.tzinfo or timezone.utc, microsecond=0)
+
+
+@dataclass(frozen=True)
+class StoredKey:
+    """What the store holds of one key; without a secret it is a key made by hand that we switched off."""
+
+    secret_access_key: Optional[str] = field(default=None, repr=False)
+    create_date: Optional[datetime] = None
+    promote_date: Optional[datetime] = None
+    deactivate_date: Optional[datetime] = None
+    extra: Mapping[str, Any] = field(default_factory=dict)
+
+    @classmethod
+    def from_mapping(cls, fields: Mapping[str, Any]) -> StoredKey:
+        known = ("secret_access_key", "create_date", "promote_date", "deactivate_date")
+        dates = {name: from_iso(fields[name]) for name in known[1:] if fields.get(name)}
+        return cls(fields.get("secret_access_key") or None, **dates, extra={k: v for k, v in fields.items() if k not in known})
+
+    def to_mapping(self) -> Dict[str, Any]:
+        fields: Dict[str, Any] = {"secret_access_key": self.secret_access_key} if self.secret_access_key else {}
+        fields.update(self.dates())
+        return {**fields, **self.extra}
+
+    def dates(self) -> Dict[str, str]:
+        dates = (("create_date", self.create_date), ("promote_date", self.promote_date), ("deactivate_date", self.deactivate_date))
+        return {name: to_iso(moment) for name, moment in dates if moment}
+
+
+@dataclass(frozen=True)
+class Asked:
+    """A CreateAccessKey that was about to be sent: when, and which keys the user had then."""
+
+    date: datetime
+    known: Tuple[str, ...]
+
+    def explains(self, access_key_id: str, create_date: Optional[datetime]) -> bool:
+        """Whether the key may be what that request made: not there before, and made at that time."""
+        return access_key_id not in self.known and create_date is not None and abs(create_date - self.date) <= ASKED_WINDOW
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One user of the store. `current` is the key that consumers read, `others` are all other keys."""
+
+    account_id: Optional[str] = None
+    user_id: Optional[str] = None
+    current_id: Optional[str] = None
+    current: StoredKey = field(default_factory=StoredKey)
+    asked: Optional[Asked] = None
+    hold_until: Optional[datetime] = None
+    others: Mapping[str, StoredKey] = field(default_factory=dict)
+    extra: Mapping[str, Any] = field(default_factory=dict)
+
+    # -- reading ---------------------------------------------------------------------------------------------
+
+    @classmethod
+    def from_mapping(cls, fields: Mapping[str, Any]) -> Entry:
+        """An entry as the file has it. Raises ValueError where its structure is not ours."""
+        if not isinstance(fields, Mapping):
+            raise ValueError("is not a mapping")
+        rest = dict(fields)
+        others, asked = rest.pop("other_keys", None) or {}, rest.pop("asked", None)
+        if not isinstance(others, Mapping) or not all(isinstance(key, Mapping) for key in others.values()):
+            raise ValueError("has other_keys that are not a mapping of mappings")
+        if asked and not (isinstance(asked, Mapping) and asked.get("date") and isinstance(asked.get("known") or [], list)):
+            raise ValueError("has an 'asked' without date and known keys")
+        account_id, user_id, current_id = (str(value) if (value := rest.pop(name, None)) else None for name in _IDS)
+        hold_until = rest.pop("hold_until", None)
+        current = StoredKey.from_mapping(rest)
+        if current_id is None and current.secret_access_key:
+            raise ValueError("has a secret_access_key without an access_key_id")
+        if current_id and current_id in others:
+            raise ValueError(f"names {current_id} both as its current key and in other_keys")
+        return cls(
+            account_id=account_id,
+            user_id=user_id,
+            current_id=current_id,
+            current=replace(current, extra={}),
+            asked=Asked(from_iso(asked["date"]), tuple(str(key) for key in asked.get("known") or ())) if asked else None,
+            hold_until=from_iso(hold_until) if hold_until else None,
+            others={str(key_id): StoredKey.from_mapping(key) for key_id, key in others.items()},
+            extra=current.extra,
+        )
+
+    def to_mapping(self) -> Dict[str, Any]:
+        """The entry as the file has it, without what is not set."""
+        fields: Dict[str, Any] = {"account_id": self.account_id, "user_id": self.user_id, "access_key_id": self.current_id}
+        fields.update(self.current.to_mapping())
+        if self.asked:
+            fields["asked"] = {"date": to_iso(self.asked.date), "known": list(self.asked.known)}
+        if self.hold_until:
+            fields["hold_until"] = to_iso(self.hold_until)
+        if self.others:
+            fields["other_keys"] = {key_id: key.to_mapping() for key_id, key in self.others.items()}
+        fields.update(self.extra)
+        return {name: value for name, value in fields.items() if value is not None}
+
+    def public(self) -> Dict[str, Any]:
+        """What may be shown of the entry: dates and ids, and whether a secret is there, but no secret."""
+        fields = {name: value for name, value in replace(self, extra={}).to_mapping().items() if name != "secret_access_key"}
+        fields["stored"] = bool(self.current_id and self.current.secret_access_key)
+        if self.others:
+            fields["other_keys"] = {i: {**key.dates(), "stored": bool(key.secret_access_key)} for i, key in self.others.items()}
+        return fields
+
+    def key(self, access_key_id: Optional[str]) -> Optional[StoredKey]:
+        """The record of a key, or None where the store has none of it."""
+        if access_key_id is None:
+            return None
+        return self.current if access_key_id == self.current_id else self.others.get(access_key_id)
+
+    @property
+    def key_ids(self) -> Tuple[str, ...]:
+        return ((self.current_id,) if self.current_id else ()) + tuple(self.others)
+
+    @property
+    def next_id(self) -> Optional[str]:
+        """The newest key that was never current and is not older than the current one (AWS's dates are whole seconds)."""
+        oldest = datetime.min.replace(tzinfo=timezone.utc)
+        newest, found = self.current.create_date or oldest, None
+        for key_id, key in self.others.items():
+            made = key.create_date or oldest
+            if key.secret_access_key and not key.promote_date and made >= newest:
+                newest, found = made, key_id
+        return found
+
+    def stage(self, access_key_id: Optional[str]) -> Optional[str]:
+        """`current`, `next`, `previous` or None: the stages of AWS Secrets Manager (current, pending, previous)."""
+        key = self.key(access_key_id)
+        if key is None:
+            return None
+        if access_key_id == self.current_id:
+            return "current"
+        if access_key_id == self.next_id:
+            return "next"
+        return "previous" if key.secret_access_key and key.promote_date else None
+
+    # -- changes ---------------------------------------------------------------------------------------------
+
+    def of(self, account_id: Optional[str], user_id: Optional[str]) -> Entry:
+        """The entry with its owner noted, where a person left that out."""
+        return replace(self, account_id=self.account_id or account_id, user_id=self.user_id or user_id)
+
+    def ask(self, now: datetime, known: Tuple[str, ...]) -> Entry:
+        """CreateAccessKey is about to be sent."""
+        return replace(self, asked=Asked(now, known))
+
+    def stage_next(self, access_key_id: str, secret_access_key: str, create_date: datetime) -> Entry:
+        """A new key's secret is kept. `asked` stays until the key is current."""
+        if access_key_id in self.key_ids:
+            raise ValueError(f"{access_key_id} is in the store already")
+        return replace(self, others={**self.others, access_key_id: StoredKey(secret_access_key, create_date)})
+
+    def promote(self, access_key_id: str, now: datetime) -> Entry:
+        """The key becomes current; what was current stays beside it and is known to have been current."""
+        if access_key_id == self.current_id:
+            return self
+        others = dict(self.others)
+        key = others.pop(access_key_id)
+        if self.current_id:
+            old = self.current
+            others[self.current_id] = replace(old, promote_date=old.promote_date or old.create_date or now)
+        return replace(self, current_id=access_key_id, current=replace(key, promote_date=now), others=others, asked=None)
+
+    def deactivated(self, access_key_id: str, moment: Optional[datetime]) -> Entry:
+        """Our switching off a key is noted, or (None) that note is taken back."""
+        if access_key_id == self.current_id:
+            return replace(self, current=replace(self.current, deactivate_date=moment))
+        others = dict(self.others)
+        key = replace(others.get(access_key_id, StoredKey()), deactivate_date=moment)
+        others[access_key_id] = key
+        if key == StoredKey():
+            del others[access_key_id]
+        return replace(self, others=others)
+
+    def without(self, access_key_id: str, create_date: Optional[datetime] = None) -> Entry:
+        """The key was deleted; `asked` goes with the key that it explains."""
+        key = self.key(access_key_id)
+        create_date = create_date or (key.create_date if key else None)
+        entry = self
+        if self.asked and self.asked.explains(access_key_id, create_date):
+            entry = replace(entry, asked=None)
+        if access_key_id == self.current_id:
+            return replace(entry, current_id=None, current=StoredKey())
+        return replace(entry, others={key_id: key for key_id, key in self.others.items() if key_id != access_key_id})
+
+    @property
+    def empty(self) -> bool:
+        """Nothing is left that anybody needs, so that the entry may go."""
+        return not (self.key_ids or self.asked or self.hold_until or self.extra)

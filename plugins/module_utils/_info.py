@@ -1,0 +1,284 @@
+# Copyright (c) 2026 keyturn contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Looks at the access keys of users, and says of everything that could not be read that it could not.
+
+One request a page of users, one a user, one a key, one for the account; a few at a time.
+"""
+
+from __future__ import annotations
+
+from concurrent.futures import Future, ThreadPoolExecutor, as_completed
+from dataclasses import dataclass, field
+from datetime import datetime
+from fnmatch import fnmatchcase
+from typing import Any, Callable, Dict, List, Mapping, Optional, Tuple, Union
+
+from ._entry import Entry, to_iso
+from ._errors import IamError, KeyturnError
+from ._iam import Iam, Key, LastUsed, User
+
+DAY = 86400.0
+# Entries of the store by user name; one that cannot be read is its error.
+Entries = Mapping[str, Union[Entry, KeyturnError]]
+
+
+@dataclass
+class _Seen:
+    """One user as read; `user` is None for a name that IAM does not have."""
+
+    user_name: str
+    user: Optional[User] = None
+    keys: List[Tuple[Key, Optional[LastUsed]]] = field(default_factory=list)
+    tags: Optional[Dict[str, str]] = None
+    errors: List[str] = field(default_factory=list)
+    read: bool = False
+    vanished: bool = False
+
+
+def check(params: Mapping[str, Any]) -> None:
+    """Raises KeyturnError for options that make no sense."""
+    for name in ("min_age_days", "min_idle_days"):
+        value = params.get(name)
+        if value is not None and not 0 <= value < float("inf"):
+            raise KeyturnError(f"{name} must be a number that is not negative, not {value}")
+    if params.get("max_concurrency") is not None and params["max_concurrency"] < 1:
+        raise KeyturnError(f"max_concurrency must be at least 1, not {params['max_concurrency']}")
+
+
+def gather(
+    iam: Iam,
+    params: Mapping[str, Any],
+    entries: Optional[Entries] = None,
+    progress: Callable[[int, int], None] = lambda done, total: None,
+) -> Dict[str, Any]:
+    """The result of `iam_access_key_info`, see its documentation; `warnings` among it. Raises KeyturnError."""
+    check(params)
+    warnings: List[str] = []
+    users, everyone = _select(iam, params, warnings)
+    summary = iam.summary()
+    _read_all(iam, users, params, progress)
+    _fail_where_nothing_was_read(users)
+    warnings += _warnings(users)
+    seen = sorted((user for user in users if not user.vanished), key=lambda user: user.user_name)
+    account_id, partition = _account(iam, seen)
+    now = iam.now
+    rows, shown = [], True
+    for one in seen:
+        entry = (entries or {}).get(one.user_name)
+        if isinstance(entry, KeyturnError):
+            one.errors.append(str(entry))
+            warnings.append(str(entry))
+            entry = None
+        for key, used in one.keys:
+            row = _row(key, used, entry, now, stored=entries is not None)
+            fits = _fits(row, params)
+            shown = shown and fits
+            if fits:
+                rows.append(row)
+    names = {user.user_name for user in users if user.user}
+    return {
+        "access_keys": rows,
+        "users": [_user(one, (entries or {}).get(one.user_name)) for one in seen],
+        "account": {
+            "account_id": account_id,
+            "partition": partition,
+            "root_access_key_present": bool(summary["AccountAccessKeysPresent"]) if summary else None,
+            "access_keys_quota": summary.get("AccessKeysPerUserQuota") if summary else None,
+            "signing_access_key_id": iam.signing_access_key_id,
+        },
+        "now": to_iso(now),
+        "store_only": _store_only(entries, names, account_id) if everyone and entries else [],
+        "complete": params.get("last_used") is not False
+        and not any(params.get(name) is not None for name in ("status", "min_age_days", "min_idle_days")),
+        "warnings": warnings,
+    }
+
+
+# -- who is looked at ------------------------------------------------------------------------------------------------
+
+
+def is_pattern(name: str) -> bool:
+    """Whether a name is a pattern; IAM allows none of these characters in a user name."""
+    return any(mark in name for mark in "*?[")
+
+
+def _select(iam: Iam, params: Mapping[str, Any], warnings: List[str]) -> Tuple[List[_Seen], bool]:
+    """The users to look at, and whether these are all that the account has."""
+    names, prefix = params.get("user_name"), params.get("path_prefix")
+    if params.get("access_key_id"):
+        names = [_owner(iam, params["access_key_id"])]
+    if names is not None:
+        names = list(dict.fromkeys(name for name in names if name))
+    if names is not None and not any(is_pattern(name) for name in names):
+        return [_named(iam, name, prefix) for name in names], False
+    found = {user.user_name: user for user in iam.users(prefix)}
+    if names is None:
+        return [_Seen(name, user) for name, user in found.items()], not prefix
+    chosen: Dict[str, _Seen] = {}
+    for name in names:
+        matches = [one for one in found if fnmatchcase(one, name)] if is_pattern(name) else [name] if name in found else []
+        chosen.update((one, _Seen(one, found[one])) for one in matches)
+        if not matches and is_pattern(name) and name != "*":
+            warnings.append(f"No user matches {name}")
+        elif not matches:
+            chosen[name] = _missing(name, prefix)
+    return list(chosen.values()), "*" in names and not prefix
+
+
+def _owner(iam: Iam, access_key_id: str) -> str:
+    try:
+        owner = iam.last_used(access_key_id).user_name
+    except IamError as error:
+        # AWS denies the request for a key that does not exist, too
+        raise KeyturnError(f"No user of this account could be found for access key {access_key_id}", error.exception) from error
+    if not owner:
+        raise KeyturnError(f"Access key {access_key_id} belongs to no IAM user (to the root user, perhaps)")
+    return owner
+
+
+def _named(iam: Iam, name: str, prefix: Optional[str]) -> _Seen:
+    try:
+        user = iam.user(name)
+    except IamError as error:
+        return _missing(name, None) if error.missing else _Seen(name, errors=[str(error)])
+    return _Seen(name, user) if not prefix or user.path.startswith(prefix) else _missing(name, prefix)
+
+
+def _missing(name: str, prefix: Optional[str]) -> _Seen:
+    return _Seen(name, errors=[f"There is no IAM user {name}{f' under the path {prefix}' if prefix else ''}"])
+
+
+# -- reading ---------------------------------------------------------------------------------------------------------
+
+
+def _read_all(iam: Iam, users: List[_Seen], params: Mapping[str, Any], progress: Callable[[int, int], None]) -> None:
+    """Reads all users, `max_concurrency` at a time. An interrupt does not wait for what is not begun."""
+    todo = [one for one in users if one.user]
+    width = min(params.get("max_concurrency") or 16, len(todo))
+    if width <= 1:
+        for one in todo:
+            _read(iam, one, params)
+        return
+    pool = ThreadPoolExecutor(width, thread_name_prefix="keyturn")
+    try:
+        running: List[Future[None]] = [pool.submit(_read, iam, one, params) for one in todo]
+        for count, future in enumerate(as_completed(running), 1):
+            future.result()
+            progress(count, len(running))
+    finally:
+        pool.shutdown(wait=False, cancel_futures=True)
+
+
+def _read(iam: Iam, one: _Seen, params: Mapping[str, Any]) -> None:
+    """Reads one user's keys with their last use. Errors are the user's own."""
+    try:
+        keys = iam.keys(one.user_name)
+        if params.get("tags"):
+            one.tags = iam.tags(one.user_name)
+    except IamError as error:
+        if error.missing:
+            one.vanished = True  # it was there when the users were listed
+        one.errors.append(f"User {one.user_name} vanished meanwhile" if error.missing else str(error))
+        return
+    one.read = True
+    for key in keys:
+        used = None
+        if params.get("last_used") is not False:
+            try:
+                used = iam.last_used(key.access_key_id)
+            except IamError as error:
+                if (error.missing or error.denied) and _is_gone(iam, key):
+                    continue
+                one.errors.append(str(error))
+        one.keys.append((key, used))
+
+
+def _is_gone(iam: Iam, key: Key) -> bool:
+    """Whether another run deleted the key since it was listed."""
+    try:
+        return key.access_key_id not in (other.access_key_id for other in iam.keys(key.user_name))
+    except IamError:
+        return False
+
+
+def _fail_where_nothing_was_read(users: List[_Seen]) -> None:
+    failed = [one for one in users if not one.read and not one.vanished]
+    if failed and len(failed) == len(users):
+        more = f" (and {len(failed) - 1} more users)" if len(failed) > 1 else ""
+        raise KeyturnError(f"{failed[0].errors[0]}{more}")
+
+
+def _warnings(users: List[_Seen], most: int = 10) -> List[str]:
+    said = [error for one in users for error in one.errors]
+    return said[:most] + ([f"… and {len(said) - most} more errors, see the users' error"] if len(said) > most else [])
+
+
+# -- what is said of it ----------------------------------------------------------------------------------------------
+
+
+def _account(iam: Iam, seen: List[_Seen]) -> Tuple[Optional[str], Optional[str]]:
+    """The account and its partition: every user's ARN has them, else STS knows the account."""
+    for one in seen:
+        if one.user:
+            return one.user.account_id, one.user.arn.split(":")[1]
+    try:
+        return iam.account_id, None
+    except KeyturnError:
+        return None, None
+
+
+def _row(key: Key, used: Optional[LastUsed], entry: Optional[Entry], now: datetime, stored: bool) -> Dict[str, Any]:
+    since = (used.date or key.create_date) if used else None
+    record = entry.key(key.access_key_id) if entry else None
+    return {
+        "user_name": key.user_name,
+        "access_key_id": key.access_key_id,
+        "status": key.status,
+        "create_date": to_iso(key.create_date),
+        "age_days": _days(now, key.create_date),
+        "last_used_date": to_iso(used.date) if used and used.date else None,
+        "last_used_service": used.service if used else None,
+        "last_used_region": used.region if used else None,
+        "last_used_known": used is not None,
+        "idle_days": _days(now, since) if since else None,
+        "stage": entry.stage(key.access_key_id) if entry else None,
+        "deactivate_date": to_iso(record.deactivate_date) if record and record.deactivate_date else None,
+        "stored": bool(record and record.secret_access_key) if stored else None,
+    }
+
+
+def _days(now: datetime, since: datetime) -> float:
+    """Days between two of AWS's dates; never below 0, although they come from several of its clocks."""
+    return max((now - since).total_seconds(), 0.0) / DAY
+
+
+def _fits(row: Mapping[str, Any], params: Mapping[str, Any]) -> bool:
+    status, age, idle = params.get("status"), params.get("min_age_days"), params.get("min_idle_days")
+    return (
+        (status is None or row["status"] == status)
+        and (age is None or row["age_days"] >= age)
+        and (idle is None or (row["idle_days"] is not None and row["idle_days"] >= idle))
+    )
+
+
+def _user(one: _Seen, entry: Union[Entry, KeyturnError, None]) -> Dict[str, Any]:
+    return {
+        "user_name": one.user_name,
+        "user_id": one.user.user_id if one.user else None,
+        "path": one.user.path if one.user else None,
+        "arn": one.user.arn if one.user else None,
+        "create_date": to_iso(one.user.create_date) if one.user else None,
+        "tags": one.tags,
+        "error": "; ".join(one.errors) or None,
+        "store": entry.public() if isinstance(entry, Entry) else None,
+    }
+
+
+def _store_only(entries: Entries, names: Any, account_id: Optional[str]) -> List[Dict[str, Any]]:
+    return [
+        {"user_name": name, "user_id": entry.user_id, "access_key_ids": list(entry.key_ids)}
+        for name, entry in sorted(entries.items())
+        if name not in names and isinstance(entry, Entry) and entry.account_id == account_id
+    ]

@@ -1,0 +1,213 @@
+#!/usr/bin/python
+# Copyright (c) 2026 keyturn contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: iam_access_key
+short_description: A user's access key, declaratively, with its secret in Ansible Vault
+version_added: 0.1.0
+description:
+  - Makes, switches on and off, and deletes the access keys of an IAM user.
+  - Without O(access_key_id), O(state=present) means that the user has an Active access key that satisfies the task; otherwise one is made.
+  - With O(vault_file) the secret of a new key goes straight into an Ansible Vault file on the controller and into no task result.
+    The key waits there as C(next) until STS accepts it, and only then becomes C(current), which is what consumers read.
+  - A request for a new key is sent once. Where its outcome stays unknown the task fails and says what may have been left.
+options:
+  user_name:
+    description: The IAM user whose access key it is.
+    type: str
+    required: true
+    aliases: [username]
+  access_key_id:
+    description:
+      - Which access key. Needed for O(state=absent), and to switch a key on or off with O(active).
+      - For the stored C(next) key, with O(active) left out, the task verifies that key, makes it current, and makes none.
+    type: str
+    aliases: [id]
+  state:
+    description:
+      - V(present) makes or keeps an access key; V(absent) deletes the one that O(access_key_id) names.
+      - With O(vault_file), V(absent) also removes the key from the store, for a key or user that IAM no longer has too.
+    type: str
+    choices: [present, absent]
+    default: present
+  active:
+    description:
+      - Whether the access key is Active (V(true)) or Inactive (V(false)).
+      - Left out, a new key is Active and an old one stays as it is.
+      - V(false) needs O(access_key_id), or O(max_age_days=0) for a new key without O(vault_file).
+    type: bool
+    aliases: [enabled]
+  max_age_days:
+    description:
+      - An Active access key that is this many days old or older does not satisfy the task. V(0) means that none does, so that each run makes a new key.
+      - Cannot be combined with O(access_key_id).
+    type: float
+  replaces:
+    description:
+      - An access key id. A new key is made only while this one is Active, else the task is refused,
+        since somebody changed the user's keys between the plan and its execution.
+    type: str
+  at_limit:
+    description:
+      - What to do when a new key is needed and the user has as many as the account's quota allows.
+      - V(fail) fails, in check mode too.
+      - V(delete_inactive) deletes the oldest Inactive key, and fails where none is Inactive.
+      - V(delete_oldest) deletes the oldest key, be it in use or not, see O(min_idle_days).
+      - The stored current and next key, and the one that O(replaces) names, are never deleted.
+    type: str
+    choices: [fail, delete_inactive, delete_oldest]
+    default: fail
+  min_idle_days:
+    description:
+      - With O(active=false), O(state=absent) and deletions by O(at_limit), refuse when the key was used within so many days,
+        or when its last use cannot be read. Read just before the write. AWS records uses with a delay of hours.
+    type: float
+  vault_file:
+    description:
+      - Keep the secret in this Ansible Vault file on the controller. The task is then satisfied by an Active key that is the store's current.
+      - The file is made where it does not exist, with mode 0600; its folder must exist.
+      - A relative path counts from the folder in which ansible-playbook was started.
+      - A task with this option runs in the controller's process, and is refused with a remote connection, C(become) or C(async).
+    type: path
+  vault_id:
+    description:
+      - The vault identity to encrypt with. By default the file's own, for a new file what C(ansible-vault encrypt) would take.
+    type: str
+  verify:
+    description:
+      - With O(vault_file), wait until STS accepts the new key, then make it current. V(false) leaves it stored as C(next).
+    type: bool
+    default: true
+  verify_delay:
+    description: Accept a new key no sooner than this many seconds after it was made.
+    type: float
+    default: 10
+  verify_timeout:
+    description: Give up after so many seconds in which STS did not accept the key. It stays stored as C(next) and the next run goes on with it.
+    type: float
+    default: 60
+extends_documentation_fragment:
+  - amazon.aws.common.modules
+  - amazon.aws.region.modules
+  - amazon.aws.boto3
+attributes:
+  check_mode:
+    support: full
+    description: Sends no request that writes, and predicts what a real run does or why it would fail, as far as reading can show.
+  diff_mode:
+    support: full
+    description: Shows the user's access keys with status and stage before and after, without a secret.
+notes:
+  - Runs in the controller's process where it would run on the controller anyway; set the variable C(keyturn_in_process) to V(false) to have a module process instead.
+  - A result that holds a secret is censored on screen; the registered variable keeps it.
+seealso:
+  - module: keyturn.iam.iam_access_key_info
+  - module: amazon.aws.iam_access_key
+author:
+  - keyturn contributors (@keyturn)
+"""
+
+EXAMPLES = r"""
+- name: The CI user has an access key that is at most 90 days old, its secret in the vault
+  keyturn.iam.iam_access_key:
+    user_name: ci
+    max_age_days: 90
+    vault_file: group_vars/all/iam_keys.yml
+
+- name: Use it
+  ansible.builtin.debug:
+    msg: "{{ iam_access_keys['ci'].access_key_id }}"
+
+- name: Switch an old access key off, unless it was used within a week
+  keyturn.iam.iam_access_key:
+    user_name: ci
+    access_key_id: AKIAIOSFODNN7EXAMPLE
+    active: false
+    min_idle_days: 7
+
+- name: Delete it
+  keyturn.iam.iam_access_key:
+    user_name: ci
+    access_key_id: AKIAIOSFODNN7EXAMPLE
+    state: absent
+
+- name: A key for one use, without a store
+  keyturn.iam.iam_access_key:
+    user_name: vendor
+    max_age_days: 0
+    at_limit: delete_inactive
+  register: vendor_key
+"""
+
+RETURN = r"""
+access_key:
+  description: The access key that satisfies the task; in check mode what is known of it.
+  returned: when there is one
+  type: dict
+  contains:
+    access_key_id:
+      description: The id of the access key.
+      type: str
+      sample: AKIAIOSFODNN7EXAMPLE
+    user_name:
+      description: The user whose key it is.
+      type: str
+      sample: ci
+    status:
+      description: C(Active) or C(Inactive), or another status that IAM may give.
+      type: str
+      sample: Active
+    create_date:
+      description: When AWS made it, ISO 8601.
+      type: str
+      sample: "2026-11-24T04:00:00+00:00"
+secret_access_key:
+  description: The secret of the new key. AWS shows it this once.
+  returned: when a key was made and O(vault_file) is not set
+  type: str
+deleted_access_key_id:
+  description: The access key that was deleted, by O(state=absent) or to make room.
+  returned: when one was deleted
+  type: str
+  sample: AKIAI44QH8DHBEXAMPLE
+vault_file:
+  description: The store that keeps the secret.
+  returned: when O(vault_file) is set
+  type: str
+  sample: group_vars/all/iam_keys.yml
+stage:
+  description: The key's stage in the store, C(next), C(current) or C(previous).
+  returned: when the store has the key's secret
+  type: str
+  sample: current
+diff:
+  description: The user's access keys with status and stage, before and after.
+  returned: in diff mode
+  type: dict
+"""
+
+from functools import partial
+
+from ansible_collections.amazon.aws.plugins.module_utils.modules import AnsibleAWSModule
+from ansible_collections.keyturn.iam.plugins.module_utils import _argspec, _task
+from ansible_collections.keyturn.iam.plugins.module_utils._connection import connect
+from ansible_collections.keyturn.iam.plugins.module_utils._errors import KeyturnError
+
+
+def main() -> None:
+    module = AnsibleAWSModule(argument_spec=_argspec.ACCESS_KEY, supports_check_mode=True)
+    if module.params["vault_file"]:
+        module.fail_json(msg="vault_file needs the controller's process: a module's answer would carry the secret over the connection")
+    try:
+        result = _task.access_key(module.params, partial(connect, module), module.check_mode, module._diff)
+    except KeyturnError as error:
+        _task.fail(module, error)
+    module.exit_json(**result)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,209 @@
+# Copyright (c) 2026 keyturn contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Runs a module's code in the controller's process, with the look of a module's result."""
+
+from __future__ import annotations
+
+import logging
+import os
+import sys
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from io import StringIO
+from typing import Any, NoReturn
+
+from ansible.errors import AnsibleActionFail
+from ansible.module_utils.common.parameters import remove_values
+from ansible.module_utils.parsing.convert_bool import boolean
+from ansible.plugins.action import ActionBase
+from ansible.utils.display import Display
+from ansible_collections.amazon.aws.plugins.module_utils.botocore import HAS_BOTO3
+from ansible_collections.amazon.aws.plugins.module_utils.modules import AnsibleAWSModule
+from ansible_collections.keyturn.iam.plugins.module_utils import _argspec, _task
+from ansible_collections.keyturn.iam.plugins.module_utils._connection import connect
+from ansible_collections.keyturn.iam.plugins.module_utils._errors import KeyturnError
+from ansible_collections.keyturn.iam.plugins.module_utils._iam import Iam
+from ansible_collections.keyturn.iam.plugins.plugin_utils._store import VaultStore
+
+display = Display()
+
+# A worker runs all items of a loop, so that what is kept here serves them all and is gone with the task.
+_connections: dict[tuple[Any, ...], Iam] = {}
+_stores: dict[tuple[Any, ...], VaultStore] = {}
+
+
+class _Ended(Exception):
+    """A task ended, with this result."""
+
+    def __init__(self, result: dict[str, Any]) -> None:
+        super().__init__(result.get("msg"))
+        self.result = result
+
+
+class _Module:
+    """What amazon.aws's connection helpers and our own code touch of a module, and no more."""
+
+    fail_json_aws = AnsibleAWSModule.fail_json_aws
+    _gather_versions = AnsibleAWSModule._gather_versions
+
+    def __init__(self, name: str, params: Mapping[str, Any]) -> None:
+        self._name, self.params = name, params
+
+    def fail_json(self, msg: str, **fields: Any) -> NoReturn:
+        raise _Ended({"failed": True, "msg": msg, **fields})
+
+    def connect(self, pool: int = 10) -> Iam:
+        """The connection for these options and this environment, kept for the items of a loop."""
+        options = tuple((name, repr(self.params.get(name))) for name in sorted(_argspec.with_aws({})))
+        key = (pool, options, tuple(sorted(os.environ.items())))
+        if key not in _connections:
+            _connections[key] = connect(self, pool)
+        return _connections[key]
+
+
+class InProcessAction(ActionBase):
+    """The action plugin of a module of this collection: in process where that may be, else the module."""
+
+    _supports_check_mode = True
+    _supports_async = True
+    module_name: str
+    argument_spec: dict[str, Any]
+    mutually_exclusive: tuple[tuple[str, ...], ...] = ()
+
+    def perform(self, module: _Module, store: VaultStore | None) -> dict[str, Any]:
+        """The task's result. Raises KeyturnError."""
+        raise NotImplementedError
+
+    def run(self, tmp: str | None = None, task_vars: dict[str, Any] | None = None) -> dict[str, Any]:
+        super().run(tmp, task_vars)
+        variables = task_vars or {}
+        wants_store = bool(self._task.args.get("vault_file"))
+        elsewhere = self._elsewhere()
+        if wants_store and elsewhere:
+            return {"failed": True, "msg": f"A task with vault_file runs in the controller's process, where the secret stays: {elsewhere}"}
+        if wants_store or not (elsewhere or self._asked_for_module(variables)):
+            result = self._in_process()
+        else:
+            result = self._execute_module(module_name=self.module_name, task_vars=variables, wrap_async=self._task.async_val)
+        return self._censored(result)
+
+    def _elsewhere(self) -> str | None:
+        """Why the task cannot run in the controller's process, as the way out."""
+        if self._connection.transport != "local":
+            return f"use a local connection (delegate_to: localhost), not {self._connection.transport}"
+        if self._connection.become is not None:
+            return "set become: false for it"
+        if self._task.async_val:
+            return "leave async out"
+        if not HAS_BOTO3:
+            return f"install boto3 for {sys.executable}, which runs ansible-playbook"
+        return None
+
+    def _asked_for_module(self, variables: Mapping[str, Any]) -> bool:
+        if not boolean(self._templar.template(variables.get("keyturn_in_process", True)), strict=False):
+            return True
+        host = variables.get("ansible_delegated_vars", {}).get(self._task.delegate_to, variables) if self._task.delegate_to else variables
+        interpreter = str(self._templar.template(host.get("ansible_python_interpreter") or "auto"))
+        return not interpreter.startswith("auto") and os.path.realpath(interpreter) != os.path.realpath(sys.executable)
+
+    def _in_process(self) -> dict[str, Any]:
+        environment: dict[str, Any] = {}
+        self._compute_environment_string(raw_environment_out=environment)
+        with _environment(environment):
+            try:
+                validated, arguments = self.validate_argument_spec(
+                    argument_spec=_argspec.with_aws(self.argument_spec), mutually_exclusive=self.mutually_exclusive
+                )
+            except AnsibleActionFail as error:
+                return {"failed": True, "msg": str(error.message)}
+            names = _argspec.with_aws(self.argument_spec)
+            params = {name: _plain(arguments.get(name)) for name in names}
+            result = self._perform_logged(params)
+        result["invocation"] = {"module_args": params}
+        aliases = [f"Both option {one['option']} and its alias {one['alias']} are set." for one in validated._warnings]
+        if aliases:
+            result["warnings"] = aliases + result.get("warnings", [])
+        return remove_values(result, validated._no_log_values)
+
+    def _perform_logged(self, params: dict[str, Any]) -> dict[str, Any]:
+        with _endpoint_log(bool(params.get("debug_botocore_endpoint_logs"))) as log:
+            module = _Module(self.module_name, params)
+            try:
+                result = self._performed(module)
+            except _Ended as ended:
+                result = ended.result
+        if log:
+            result["resource_actions"] = AnsibleAWSModule._get_resource_action_list(log)
+        if display.verbosity < 3:
+            result.pop("exception", None)  # a traceback is for -vvv
+        return result
+
+    def _performed(self, module: _Module) -> dict[str, Any]:
+        try:
+            return self.perform(module, self._store(module.params))
+        except KeyturnError as error:
+            _task.fail(module, error)
+            raise AssertionError("a failure ends the task") from error
+
+    def _store(self, params: Mapping[str, Any]) -> VaultStore | None:
+        """The store by the vault secrets of this run. A relative path counts from where ansible-playbook was started."""
+        if not params.get("vault_file"):
+            return None
+        key = (os.path.abspath(params["vault_file"]), params.get("vault_id"))
+        if key not in _stores:
+            # Public ways read files only; the secrets are the loader's own.
+            _stores[key] = VaultStore(key[0], self._loader._vault, key[1])
+        return _stores[key]
+
+    def _censored(self, result: dict[str, Any]) -> dict[str, Any]:
+        """A result with a secret is not shown, though registered as it is; a failure's reason is shown apart from it."""
+        if result.get("secret_access_key"):
+            if result.get("failed"):
+                display.error(str(result.get("msg")), wrap_text=False)
+            result["_ansible_no_log"] = True
+        return result
+
+
+def _plain(value: Any) -> Any:
+    """The value without the tags that ansible-core 2.19 and later hang on strings: YAML's dumper knows str only."""
+    if isinstance(value, str):
+        return str.__str__(value)
+    if isinstance(value, dict):
+        return {_plain(key): _plain(item) for key, item in value.items()}
+    return [_plain(item) for item in value] if isinstance(value, list) else value
+
+
+@contextmanager
+def _environment(changes: Mapping[str, Any]) -> Iterator[None]:
+    """The task's `environment:` for as long as it runs: option fallbacks and boto3 read it."""
+    before = dict(os.environ)
+    os.environ.update({name: str(value) for name, value in changes.items()})
+    try:
+        yield
+    finally:
+        os.environ.clear()
+        os.environ.update(before)
+
+
+class _EndpointLog:
+    def __init__(self) -> None:
+        self._botocore_endpoint_log_stream = StringIO()
+
+
+@contextmanager
+def _endpoint_log(wanted: bool) -> Iterator[_EndpointLog | None]:
+    """amazon.aws's debug_botocore_endpoint_logs."""
+    if not wanted:
+        yield None
+        return
+    log, logger = _EndpointLog(), logging.getLogger("botocore.endpoint")
+    handler, level = logging.StreamHandler(log._botocore_endpoint_log_stream), logger.level
+    logger.addHandler(handler)
+    logger.setLevel(logging.DEBUG)
+    try:
+        yield log
+    finally:
+        logger.removeHandler(handler)
+        logger.setLevel(level)

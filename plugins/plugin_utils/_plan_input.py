@@ -1,0 +1,489 @@
+# Copyright (c) 2026 keyturn contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""What a rotation plan is made from: a policy, and a view of each user, read from what people and `iam_access_key_info` hand over.
+
+All times inside are seconds since the epoch, as AWS tells them; days are for people.
+"""
+
+from __future__ import annotations
+
+import math
+import typing as t
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, fields, replace
+from datetime import datetime, timezone
+from fnmatch import fnmatchcase
+from functools import cached_property
+
+HOUR = 3600.0
+DAY = 24 * HOUR
+
+LIST_LAG = HOUR
+"""A key that was made within so many seconds and that a list leaves out may still exist: IAM's lists lag."""
+
+
+# The policy
+
+
+@dataclass(frozen=True)
+class Policy:
+    """What the users of the plan ask for; the defaults are those of the role. Ages are in days, fractions allowed."""
+
+    max_age_days: float = 90
+    warn_days: float = 14
+    deactivate_after_days: float = 7
+    idle_days: float = 7
+    delete_after_days: float = 30
+    unused_days: float | None = None
+    exempt: tuple[str, ...] = ()
+    now: tuple[str, ...] = ()
+
+    @classmethod
+    def read(cls, given: t.Any) -> Policy:
+        """The policy that a mapping describes. Raises ValueError, one sentence, for all that is not a policy."""
+        if given is None:
+            return cls()
+        if not isinstance(given, Mapping):
+            raise ValueError(f"The rotation policy must be a mapping, not {_shown(given)}.")
+        known = [field.name for field in fields(cls)]
+        values: dict[str, t.Any] = {}
+        for raw_name, value in given.items():
+            name = _text(raw_name)
+            if name not in known:
+                raise ValueError(f"The rotation policy has no key {_shown(raw_name)}: it takes {', '.join(known)}.")
+            if name == "exempt":
+                values[name] = _names(name, value)
+            elif name == "now":
+                values[name] = _literal_names(name, value)
+            elif name == "unused_days" and _is_left_out(value):
+                values[name] = None
+            else:
+                values[name] = _days(name, value)
+        return cls(**values)
+
+    def exempts(self, user_name: str) -> str | None:
+        """The name or pattern that exempts the user, or null."""
+        return next((pattern for pattern in self.exempt if fnmatchcase(user_name, pattern)), None)
+
+    @cached_property
+    def named(self) -> frozenset[str]:
+        """The users of `now`, to be asked for one by one."""
+        return frozenset(self.now)
+
+
+def _is_left_out(value: t.Any) -> bool:
+    """Extra variables given as C(-e name=) and C(-e name=null) are strings."""
+    return value is None or (isinstance(value, str) and value.strip().lower() in ("", "null", "none"))
+
+
+def _days(name: str, value: t.Any) -> float:
+    """A number of days; extra variables given as C(-e name=90) are strings."""
+    number: float | None = None
+    if isinstance(value, (int, float)) and not isinstance(value, bool):
+        number = value
+    elif isinstance(value, str):
+        try:
+            number = float(value)
+        except ValueError:
+            number = None
+    if number is None or not math.isfinite(number) or number < 0:
+        raise ValueError(f"In the rotation policy, {name} must be a number of days, 0 or more, not {_shown(value)}.")
+    return int(number) if number == int(number) else float(number)
+
+
+def _names(name: str, value: t.Any) -> tuple[str, ...]:
+    items = [] if value is None else [value] if isinstance(value, (str, int)) else value
+    if not isinstance(items, Iterable) or isinstance(items, (Mapping, bytes)):
+        raise ValueError(f"In the rotation policy, {name} must be a list of user names, not {_shown(value)}.")
+    names = []
+    for item in items:
+        # YAML reads a user called 1234 as a number.
+        if isinstance(item, bool) or not isinstance(item, (str, int)):
+            raise ValueError(f"In the rotation policy, {name} must be a list of user names, but it holds {_shown(item)}.")
+        names.append(_text(item) or "")
+    return tuple(name for name in names if name)
+
+
+def _literal_names(name: str, value: t.Any) -> tuple[str, ...]:
+    names = _names(name, value)
+    for item in names:
+        # No user name has these characters, so that a pattern would quietly name nobody.
+        if any(character in item for character in "*?["):
+            raise ValueError(f"In the rotation policy, {name} takes user names, not patterns like {item!r}.")
+    return names
+
+
+# What is seen of a user
+
+
+@dataclass(frozen=True)
+class Key:
+    """One access key: what IAM says of it and what the store does.
+
+    `status` is IAM's word, and null where IAM does not list the key. `created`, `last_used`, `promoted` (when it became current) and
+    `deactivated` (by our hand) are null where there is none. `appearing`: not listed, but made so shortly ago that it may still be.
+    `stored`: the store has its secret. `signing`: it signs the requests of this run.
+    """
+
+    id: str
+    status: str | None = None
+    created: float | None = None
+    last_used: float | None = None
+    service: str | None = None
+    region: str | None = None
+    promoted: float | None = None
+    deactivated: float | None = None
+    stored: bool = False
+    signing: bool = False
+    appearing: bool = False
+
+    @property
+    def listed(self) -> bool:
+        return self.status is not None
+
+    @property
+    def exists(self) -> bool:
+        return self.listed or self.appearing
+
+    @property
+    def active(self) -> bool:
+        """Whether it works; a status that is neither Active nor Inactive counts as not Active."""
+        return self.status == "Active" or self.appearing
+
+    @property
+    def off_by_us(self) -> bool:
+        """A note beside an Active key is of the past: somebody switched the key on again, or the request was never sent."""
+        return self.deactivated is not None and not self.active
+
+    @property
+    def made(self) -> float:
+        """When it was made; of a key that exists this is always known."""
+        return self.created or 0.0
+
+    @property
+    def current_since(self) -> float:
+        """An entry that a person wrote has no promotion: it counts from the key's creation, as when the key leaves current."""
+        return self.made if self.promoted is None else self.promoted
+
+    @property
+    def last_sign_of_life(self) -> float:
+        return max(self.made, self.last_used or 0.0, self.promoted or 0.0)
+
+
+@dataclass(frozen=True)
+class Asked:
+    """A request to make a key that was about to be sent: when, and the keys that existed then."""
+
+    date: float
+    known: frozenset[str]
+
+
+@dataclass(frozen=True)
+class User:
+    """A user, or an entry of the store that fits no user (`gone`).
+
+    `keys`: what IAM has, appearing keys too, the oldest first. `departed`: what only the store has. `current` and `next` are the
+    store's stages, whether IAM has them or not. `error`: why nothing may be decided. `new_name`, `old_name`: of a renamed user, whose
+    entry is still under the old one. `strangers`: keys of the entry that IAM shows with another user, and that user.
+    """
+
+    name: str
+    error: str | None = None
+    keys: tuple[Key, ...] = ()
+    departed: tuple[Key, ...] = ()
+    current: Key | None = None
+    next: Key | None = None
+    asked: Asked | None = None
+    hold_until: float | None = None
+    gone: bool = False
+    gone_ids: tuple[str, ...] = ()
+    new_name: str | None = None
+    old_name: str | None = None
+    strangers: tuple[tuple[str, str], ...] = ()
+    quota: int | None = None
+
+
+class _Unreadable(Exception):
+    """A sentence: what of one user cannot be understood. Nothing is decided for that user."""
+
+
+def read_info(info: t.Any) -> tuple[list[User], float]:
+    """All users of an info and the store's entries that fit none, ordered by name; and the time at which they were looked at.
+
+    Raises ValueError, one sentence, for an info that no plan can be made from. What is wrong with one user is that user's error.
+    """
+    if not isinstance(info, Mapping):
+        raise ValueError(f"The plan needs the result of keyturn.iam.iam_access_key_info, not {_shown(info)}.")
+    if info.get("complete") is not True:
+        raise ValueError(
+            "The plan needs all keys of each user with their last use, but this info is not complete: "
+            "call keyturn.iam.iam_access_key_info without status, min_age_days, min_idle_days and last_used: false."
+        )
+    try:
+        now = _moment(info.get("now"), "now of the info")
+    except _Unreadable as error:
+        raise ValueError(str(error)) from None
+    if now is None:
+        raise ValueError("The plan needs the time at which the keys were looked at, but this info has no now.")
+    return _read_users(info, now), now
+
+
+@dataclass(frozen=True)
+class _World:
+    """What one user's view needs to know of all the others."""
+
+    now: float
+    account_id: str | None
+    signing_id: str | None
+    quota: int | None
+    owners: Mapping[str, str]
+    renamed: Mapping[str, User]
+
+
+def _read_users(info: Mapping[str, t.Any], now: float) -> list[User]:
+    rows: dict[str, list[Mapping[str, t.Any]]] = {}
+    owners: dict[str, str] = {}
+    for row in _mappings(info, "access_keys"):
+        name = _text(row.get("user_name")) or ""
+        rows.setdefault(name, []).append(row)
+        owners[_text(row.get("access_key_id")) or ""] = name
+    records = {_text(record.get("user_name")) or "": record for record in _mappings(info, "users")}
+    names_by_id = {_text(record.get("user_id")): name for name, record in records.items() if record.get("user_id")}
+    orphans = [_read_gone(orphan, names_by_id, owners) for orphan in _mappings(info, "store_only")]
+    account = info.get("account") or {}
+    if not isinstance(account, Mapping):
+        raise ValueError("This is no result of keyturn.iam.iam_access_key_info: its account is not a mapping.")
+    world = _World(
+        now=now,
+        account_id=_text(account.get("account_id")),
+        signing_id=_text(account.get("signing_access_key_id")),
+        quota=_quota(account),
+        owners=owners,
+        renamed={orphan.new_name: orphan for orphan in orphans if orphan.new_name},
+    )
+
+    # A name that was asked for and that IAM does not have is among the users, with its error.
+    users = [orphan for orphan in orphans if orphan.name not in records]
+    for name, record in records.items():
+        try:
+            users.append(_read_user(name, record, rows.get(name, []), world))
+        except _Unreadable as error:
+            users.append(User(name, error=str(error)))
+    for name in rows.keys() - records.keys():
+        users.append(User(name, error=f"There are access keys of user {name}, but nothing else is known of that user: look again."))
+    return sorted(users, key=lambda user: user.name)
+
+
+def _read_gone(orphan: Mapping[str, t.Any], names_by_id: Mapping[str | None, str], owners: Mapping[str, str]) -> User:
+    ids = tuple(_text(key_id) or "" for key_id in orphan.get("access_key_ids") or ())
+    user_id = _text(orphan.get("user_id"))
+    # A key never moves to another user: where it is found, there the user is.
+    new_name = names_by_id.get(user_id) if user_id else next((owners[key_id] for key_id in ids if key_id in owners), None)
+    return User(_text(orphan.get("user_name")) or "", gone=True, gone_ids=ids, new_name=new_name)
+
+
+def _read_user(name: str, record: Mapping[str, t.Any], rows: Sequence[Mapping[str, t.Any]], world: _World) -> User:
+    if record.get("error"):
+        raise _Unreadable(_text(record["error"]) or "")
+    entry = {} if record.get("store") is None else record["store"]
+    if not isinstance(entry, Mapping):
+        raise _Unreadable(f"The store's entry for user {name} is not a mapping: repair it with ansible-vault edit.")
+    _check_identity(name, record, entry, world.account_id)
+
+    stages = {_text(row["stage"]): _text(row.get("access_key_id")) for row in rows if row.get("stage")}
+    current_id = _text(entry.get("access_key_id")) or stages.get("current")
+    notes = {**_notes_of_rows(name, rows), **_notes(name, entry)}
+    if current_id:
+        notes[current_id] = _note(name, current_id, {**entry, "stored": entry.get("stored") is not False})
+    renamed = world.renamed.get(name)
+
+    keys: dict[str, Key] = {}
+    strangers = []
+    for key_id, note in notes.items():
+        owner = world.owners.get(key_id, name)
+        if owner != name:
+            strangers.append((key_id, owner))
+            note = replace(note, stored=False, deactivated=None)
+        if note.stored and note.created is not None and world.now - note.created < LIST_LAG:
+            note = replace(note, appearing=True)
+        keys[key_id] = note
+    for row in rows:
+        key = _read_key(name, row, notes, world)
+        if renamed and key.id in renamed.gone_ids:
+            key = replace(key, stored=True)
+        keys[key.id] = key
+
+    current = keys.get(current_id) if current_id else None
+    elsewhere = {key_id for key_id, owner in strangers}
+    return User(
+        name,
+        keys=tuple(sorted((key for key in keys.values() if key.exists), key=lambda key: (key.made, key.id))),
+        departed=tuple(key for key in keys.values() if not key.exists and key.id not in elsewhere),
+        current=current,
+        next=_next_of([keys[key_id] for key_id in notes], current),
+        asked=_asked(name, entry),
+        hold_until=_moment(entry.get("hold_until"), f"hold_until of user {name} in the store"),
+        old_name=renamed.name if renamed else None,
+        strangers=tuple(strangers),
+        quota=world.quota,
+    )
+
+
+def _check_identity(name: str, record: Mapping[str, t.Any], entry: Mapping[str, t.Any], account_id: str | None) -> None:
+    arn = (_text(record.get("arn")) or "").split(":")
+    ours = account_id or (arn[4] if len(arn) > 4 else None)
+    theirs = _text(entry.get("account_id"))
+    if ours and theirs and ours != theirs:
+        raise _Unreadable(
+            f"The store's entry for user {name} belongs to account {theirs}, but these credentials to account {ours}: "
+            "use that account's credentials, or this account's vault file."
+        )
+    seen, noted = _text(record.get("user_id")), _text(entry.get("user_id"))
+    if seen and noted and seen != noted:
+        raise _Unreadable(
+            f"The store's entry for user {name} is of user id {noted}, but IAM's {name} has {seen}, so that the user was deleted and made "
+            "again: remove the entry's keys with keyturn.iam.iam_access_key (state: absent, and the vault_file), or rename the entry."
+        )
+
+
+def _notes_of_rows(name: str, rows: Sequence[Mapping[str, t.Any]]) -> dict[str, Key]:
+    """What the rows of the keys say of the store; only an info that a person wrote says it there alone."""
+    notes = {}
+    for row in rows:
+        key_id, stage = _text(row.get("access_key_id")), row.get("stage")
+        if key_id and (stage or row.get("stored") or row.get("deactivate_date")):
+            promoted = {"promote_date": row.get("create_date")} if stage == "previous" else {}
+            notes[key_id] = _note(name, key_id, {**row, **promoted, "stored": bool(stage or row.get("stored"))})
+    return notes
+
+
+def _notes(name: str, entry: Mapping[str, t.Any]) -> dict[str, Key]:
+    """The store's keys beside the current one, as far as the store knows them."""
+    others = entry.get("other_keys") or {}
+    if not isinstance(others, Mapping):
+        raise _Unreadable(f"other_keys of user {name} in the store is not a mapping: repair it with ansible-vault edit.")
+    notes = {}
+    for raw_id, raw_note in others.items():
+        note = {} if raw_note is None else raw_note
+        if not isinstance(note, Mapping):
+            raise _Unreadable(f"The store's entry for key {raw_id} of user {name} is not a mapping: repair it with ansible-vault edit.")
+        key_id = _text(raw_id) or ""
+        notes[key_id] = _note(name, key_id, note)
+    return notes
+
+
+def _note(name: str, key_id: str, note: Mapping[str, t.Any]) -> Key:
+    what = f"of key {key_id} of user {name} in the store"
+    stored = note.get("stored")
+    return Key(
+        key_id,
+        created=_moment(note.get("create_date"), f"create_date {what}"),
+        promoted=_moment(note.get("promote_date"), f"promote_date {what}"),
+        deactivated=_moment(note.get("deactivate_date"), f"deactivate_date {what}"),
+        # Without the word, a record with a creation is that of a key which we made.
+        stored=note.get("create_date") is not None if stored is None else bool(stored),
+    )
+
+
+def _read_key(name: str, row: Mapping[str, t.Any], notes: Mapping[str, Key], world: _World) -> Key:
+    key_id = _text(row.get("access_key_id"))
+    if not key_id:
+        raise _Unreadable(f"An access key of user {name} has no id: look again.")
+    known = row.get("last_used_known")
+    if known is None:
+        # A field that was left out says nothing; the date, or its null, does.
+        known = "last_used_date" in row
+    if not known:
+        raise _Unreadable(
+            f"The last use of key {key_id} of user {name} could not be read, so that nothing is done for {name} until it can be."
+        )
+    created = _moment(row.get("create_date"), f"create_date of key {key_id} of user {name}")
+    if created is None and isinstance(row.get("age_days"), (int, float)):
+        created = world.now - row["age_days"] * DAY
+    note = notes.get(key_id) or Key(key_id)
+    if created is None:
+        created = note.created
+    if created is None:
+        raise _Unreadable(
+            f"When key {key_id} of user {name} was made could not be read, so that nothing is done for {name} until it can be."
+        )
+    return Key(
+        key_id,
+        status=_text(row.get("status")) or "unknown",
+        created=created,
+        last_used=_moment(row.get("last_used_date"), f"last_used_date of key {key_id} of user {name}"),
+        service=_text(row.get("last_used_service")),
+        region=_text(row.get("last_used_region")),
+        promoted=note.promoted,
+        deactivated=note.deactivated,
+        stored=note.stored,
+        signing=key_id == world.signing_id,
+    )
+
+
+def _next_of(keys: Sequence[Key], current: Key | None) -> Key | None:
+    """The newest stored key that was never current and is not older than the current one.
+
+    Dates are whole seconds: of keys of the same second, the one that was never current, or that was stored last, came later.
+    """
+    newest, made = None, current.made if current else 0.0
+    for key in keys:
+        if key is not current and key.stored and key.promoted is None and key.created is not None and key.created >= made:
+            newest, made = key, key.created
+    return newest
+
+
+def _asked(name: str, entry: Mapping[str, t.Any]) -> Asked | None:
+    asked = entry.get("asked")
+    if not isinstance(asked, Mapping) or asked.get("known") is None:
+        return None
+    date = _moment(asked.get("date"), f"asked of user {name} in the store")
+    return None if date is None else Asked(date, frozenset(_text(key_id) or "" for key_id in asked["known"]))
+
+
+def _quota(account: Mapping[str, t.Any]) -> int | None:
+    quota = account.get("access_keys_quota")
+    try:
+        return None if quota is None else int(quota)
+    except (TypeError, ValueError):
+        raise ValueError(f"The account's access_keys_quota must be a number, not {_shown(quota)}.") from None
+
+
+def _mappings(info: Mapping[str, t.Any], name: str) -> list[Mapping[str, t.Any]]:
+    rows = info.get(name)
+    if rows is None:
+        return []
+    if isinstance(rows, (str, bytes, Mapping)) or not isinstance(rows, Iterable):
+        raise ValueError(f"This is no result of keyturn.iam.iam_access_key_info: its {name} is not a list.")
+    rows = list(rows)
+    if not all(isinstance(row, Mapping) for row in rows):
+        raise ValueError(f"This is no result of keyturn.iam.iam_access_key_info: not every item of its {name} is a mapping.")
+    return rows
+
+
+def _moment(value: t.Any, what: str) -> float | None:
+    """Seconds since the epoch of an ISO 8601 date (or of what YAML made of it); a date without a zone is UTC."""
+    if value is None:
+        return None
+    date = value
+    if isinstance(value, str):
+        try:
+            date = datetime.fromisoformat(value.replace("Z", "+00:00"))
+        except ValueError:
+            date = None
+    if not isinstance(date, datetime):
+        raise _Unreadable(f"The {what} is not a date but {_shown(value)}.")
+    return (date if date.tzinfo else date.replace(tzinfo=timezone.utc)).timestamp()
+
+
+def _text(value: t.Any) -> str | None:
+    """Plain text: since ansible-core 2.19 strings may be of a tagged subclass."""
+    if value is None:
+        return None
+    return str.__str__(value) if isinstance(value, str) else str(value)
+
+
+def _shown(value: t.Any) -> str:
+    return repr(_text(value)) if isinstance(value, str) else repr(value)

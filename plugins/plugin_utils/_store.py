@@ -1,0 +1,396 @@
+# Copyright (c) 2026 keyturn contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""The store: one Ansible Vault file with the secrets, on the controller.
+
+Its text is kept in pieces, one an entry, so that a change dumps one entry and leaves the rest, comments too, as it was.
+Reading needs no lock, for the file is only ever replaced whole; whoever decides and writes holds the lock.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import fcntl
+import os
+import re
+import time
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import yaml
+from ansible import constants as C
+from ansible.errors import AnsibleError
+from ansible.parsing.vault import VaultLib, is_encrypted, match_encrypt_secret, match_secrets
+from ansible_collections.keyturn.iam.plugins.module_utils._entry import Entry
+from ansible_collections.keyturn.iam.plugins.module_utils._errors import StoreError
+
+KEYS = "iam_access_keys"
+NULL = "tag:yaml.org,2002:null"
+_ANCHOR = re.compile(r"(?:^|[\s\[{,])&\w")
+LOCK_TIMEOUT = 120.0
+_Loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+_Dumper = getattr(yaml, "CSafeDumper", yaml.SafeDumper)
+
+
+# -- the text --------------------------------------------------------------------------------------------------------
+
+
+@dataclass
+class Text:
+    """The decrypted file: what comes before the entries, each entry's own lines, and what comes after."""
+
+    head: str = ""
+    entries: dict[str, str] = field(default_factory=dict)
+    tail: str = ""
+    parsed: dict[str, Mapping[str, Any]] = field(default_factory=dict)
+
+    @classmethod
+    def parse(cls, text: str, path: str) -> Text:
+        """Raises StoreError where the file is not a mapping, or its access keys are not one."""
+        try:
+            root = yaml.compose(text, Loader=_Loader)
+            section = _section(root, path)
+            if section and section[1].value and not _in_pieces(text, section[1]):
+                text = yaml.serialize(_plain(root), Dumper=_Dumper, width=10_000, allow_unicode=True)
+                section = _section(yaml.compose(text, Loader=_Loader), path)
+        except yaml.YAMLError as error:
+            mark = getattr(error, "problem_mark", None)
+            raise StoreError(f"{path} is encrypted, but not YAML inside{f' (line {mark.line + 1})' if mark else ''}") from None
+        if section is None:
+            return cls(head=f"{text}{'' if text.endswith(chr(10)) or not text else chr(10)}{KEYS}:\n")
+        key, users = section
+        if not users.value:  # {} or nothing: the line is written anew
+            return cls(head=f"{text[: key.start_mark.index]}{KEYS}:\n", tail=text[_end_of_line(text, key.end_mark.index) :])
+        starts = [_line_start(text, name.start_mark.index) for name, _value in users.value]
+        end = _end_of_line(text, _last_scalar(users.value[-1][1]))
+        names = [name.value for name, _value in users.value]
+        if len(set(names)) != len(names):
+            raise StoreError(f"{path} names a user twice under {KEYS}")
+        pieces = [text[start:stop] for start, stop in zip(starts, [*starts[1:], end])]
+        parsed = {name.value: _value_of(value) for name, value in users.value}
+        return cls(text[: starts[0]], dict(zip(names, pieces)), text[end:], parsed)
+
+    def __str__(self) -> str:
+        if not self.entries:
+            return self.head.removesuffix(f"{KEYS}:\n") + f"{KEYS}: {{}}\n" * self.head.endswith(f"{KEYS}:\n") + self.tail
+        return self.head + "".join(self.entries.values()) + self.tail
+
+    def put(self, user_name: str, entry: Entry) -> None:
+        if entry.empty:
+            self.entries.pop(user_name, None)
+            self.parsed.pop(user_name, None)
+            return
+        fields = entry.to_mapping()
+        lines = yaml.dump({user_name: fields}, Dumper=_Dumper, sort_keys=False, allow_unicode=True, width=10_000).splitlines(keepends=True)
+        if user_name not in self.entries and self.entries:
+            last = next(reversed(self.entries))
+            if not self.entries[last].endswith("\n"):
+                self.entries[last] += "\n"
+        self.entries[user_name] = "".join(f"{self._indent}{line}" for line in lines)
+        self.parsed[user_name] = fields
+
+    @property
+    def _indent(self) -> str:
+        first = next(iter(self.entries.values()), "  ")
+        return first[: len(first) - len(first.lstrip(" "))] or "  "
+
+
+def _section(root: Any, path: str) -> tuple[Any, Any] | None:
+    """The nodes of `iam_access_keys` and its users, None where the file has none yet."""
+    if root is None:
+        return None
+    if not isinstance(root, yaml.MappingNode):
+        raise StoreError(f"{path} is not a mapping inside: it must hold variables, as a vars file does")
+    for key, value in root.value:
+        if key.value == KEYS:
+            if not isinstance(value, yaml.MappingNode) and value.tag != NULL:
+                raise StoreError(f"{KEYS} in {path} is not a mapping of users")
+            return key, value
+    return None
+
+
+def _in_pieces(text: str, users: yaml.MappingNode) -> bool:
+    """Whether each entry stands on lines of its own that nothing else refers to."""
+    column = users.value[0][0].start_mark.column
+    return (
+        not users.flow_style
+        and column > 0
+        and not _ANCHOR.search(text)
+        and all(
+            not text[_line_start(text, name.start_mark.index) : name.start_mark.index].strip()
+            and text.startswith((name.value, f'"{name.value}"', f"'{name.value}'"), name.start_mark.index)
+            for name, _value in users.value
+        )
+    )
+
+
+def _line_start(text: str, index: int) -> int:
+    return text.rfind("\n", 0, index) + 1
+
+
+def _end_of_line(text: str, index: int) -> int:
+    end = text.find("\n", index)
+    return len(text) if end < 0 else end + 1
+
+
+def _last_scalar(node: yaml.Node) -> int:
+    """The index of a node's last character; the end mark of a block lies beyond the comments that follow it."""
+    while isinstance(node, yaml.CollectionNode) and node.value and not node.flow_style:
+        last = node.value[-1]
+        node = last[1] if isinstance(last, tuple) else last
+    return max(node.end_mark.index - 1, node.start_mark.index)
+
+
+def _plain(node: yaml.Node) -> yaml.Node:
+    """The same document in block style, with aliases written out; unknown tags (such as !vault) stay."""
+    if isinstance(node, yaml.MappingNode):
+        return yaml.MappingNode(node.tag, [(_plain(key), _plain(value)) for key, value in node.value], flow_style=False)
+    if isinstance(node, yaml.SequenceNode):
+        return yaml.SequenceNode(node.tag, [_plain(item) for item in node.value], flow_style=False)
+    return yaml.ScalarNode(node.tag, node.value, style=node.style)
+
+
+def _value_of(node: yaml.Node) -> Any:
+    """A node's value with every scalar as it is written: an account id must not become a number, nor a date an object."""
+    if isinstance(node, yaml.MappingNode):
+        return {key.value: _value_of(value) for key, value in node.value}
+    if isinstance(node, yaml.SequenceNode):
+        return [_value_of(item) for item in node.value]
+    return None if node.tag == NULL else node.value
+
+
+# -- the file --------------------------------------------------------------------------------------------------------
+
+
+@dataclass
+class _Opened:
+    """The file as it was read: its text, and how to encrypt it again as it was found."""
+
+    stamp: tuple[int, int, int] | None
+    text: Text
+    secret: Any = None
+    label: str | None = None
+
+
+class VaultStore:
+    """The vault file at `path`, opened with the vault secrets of the run. Raises StoreError for whatever is wrong with it."""
+
+    def __init__(self, path: str, vault: VaultLib, vault_id: str | None = None, lock_timeout: float = LOCK_TIMEOUT) -> None:
+        self.path: str = path
+        self._file = Path(os.path.realpath(path))  # a symbolic link stays one
+        self._vault, self._vault_id, self._lock_timeout = vault, vault_id, lock_timeout
+        self._opened: _Opened | None = None
+
+    @contextlib.contextmanager
+    def locked(self, user_name: str, write: bool) -> Iterator[_Transaction]:
+        with self._lock() if write else contextlib.nullcontext():
+            entry = self.entry(user_name)
+            self._check_writable()
+            yield _Transaction(self, user_name, entry, write)
+
+    def entry(self, user_name: str) -> Entry:
+        """What the store knows of the user; an empty entry where it knows nothing."""
+        fields = self._read().text.parsed.get(user_name)
+        try:
+            return Entry() if fields is None else Entry.from_mapping(fields)
+        except ValueError as error:
+            raise StoreError(f"The entry of user {user_name} in {self.path} {error}") from None
+
+    def entries(self) -> dict[str, Entry | StoreError]:
+        """All entries by user; an entry that cannot be read is its error."""
+        found: dict[str, Entry | StoreError] = {}
+        for user_name in self._read().text.parsed:
+            try:
+                found[user_name] = self.entry(user_name)
+            except StoreError as error:
+                found[user_name] = error
+        return found
+
+    # -- reading -----------------------------------------------------------------------------------------------
+
+    def _read(self) -> _Opened:
+        """The file's text, decrypted again only where another has written it since."""
+        self._check_folder()
+        try:
+            with open(self._file, "rb") as file:
+                status = os.fstat(file.fileno())
+                stamp = (status.st_ino, status.st_mtime_ns, status.st_size)
+                if self._opened and self._opened.stamp == stamp:
+                    return self._opened
+                data = file.read()
+        except FileNotFoundError:
+            self._opened = _Opened(None, Text.parse("", self.path))
+            return self._opened
+        except OSError as error:
+            raise StoreError(f"{self.path} cannot be read: {error.strerror}") from None
+        self._opened = self._decrypt(data, stamp)
+        return self._opened
+
+    def _check_folder(self) -> None:
+        if not self._file.parent.is_dir():
+            raise StoreError(f"The folder {self._file.parent} of vault_file {self.path} does not exist")
+
+    def _check_writable(self) -> None:
+        """What reading can show of a write that would fail, before anything is asked of AWS."""
+        self._encrypt_with(self._read())
+        if not os.access(self._file.parent, os.W_OK | os.X_OK):
+            raise StoreError(f"{self.path} cannot be written: the folder {self._file.parent} is not writable")
+        if self._file.exists() and not os.access(self._file, os.W_OK):
+            raise StoreError(f"{self.path} cannot be written: the file is read-only")
+
+    def _decrypt(self, data: bytes, stamp: tuple[int, int, int]) -> _Opened:
+        if not is_encrypted(data):
+            what = "is empty" if not data.strip() else "is not encrypted with Ansible Vault"
+            raise StoreError(f"{self.path} {what}; encrypt it with ansible-vault, or name another vault_file")
+        if not self._vault.secrets:
+            raise StoreError(f"{self.path} cannot be opened: no vault password was given; use --ask-vault-pass, --vault-password-file or --vault-id")
+        header = data.split(b"\n", 1)[0].decode("ascii", "replace").split(";")
+        label = header[3].strip() if len(header) > 3 else None
+        try:
+            plain, _vault_id, secret = self._vault.decrypt_and_get_vault_id(data)
+        except AnsibleError:
+            raise StoreError(
+                f"{self.path} cannot be opened with the vault password of this run{f' (its vault id is {label})' if label else ''}: "
+                "the password is another one, or the file is damaged"
+            ) from None
+        try:
+            text = Text.parse(plain.decode("utf-8"), self.path)
+        except UnicodeDecodeError:
+            raise StoreError(f"{self.path} is encrypted, but not text inside") from None
+        return _Opened(stamp, text, secret, label)
+
+    def _encrypt_with(self, opened: _Opened) -> tuple[Any, str | None]:
+        """The secret and the label to encrypt with: vault_id's, else the file's own, else what `ansible-vault encrypt` would take."""
+        secrets = self._vault.secrets or []
+        if self._vault_id:
+            found = match_secrets(secrets, [self._vault_id])
+            if not found:
+                raise StoreError(f"vault_id {self._vault_id} is not among the vault ids of this run ({_ids(secrets)})")
+            return found[0][1], self._vault_id
+        if opened.secret is not None:
+            return opened.secret, opened.label
+        if not secrets:
+            raise StoreError(f"{self.path} cannot be made: no vault password was given; use --ask-vault-pass, --vault-password-file or --vault-id")
+        configured = C.DEFAULT_VAULT_ENCRYPT_IDENTITY
+        if not configured and len({vault_id for vault_id, _secret in secrets}) > 1:
+            raise StoreError(f"{self.path} cannot be made: several vault ids were given ({_ids(secrets)}); say with vault_id which to encrypt with")
+        try:
+            vault_id, secret = match_encrypt_secret(secrets, encrypt_vault_id=configured or None)
+        except AnsibleError as error:
+            raise StoreError(f"{self.path} cannot be made: {_reason(error)}") from None
+        return secret, vault_id
+
+    # -- writing -----------------------------------------------------------------------------------------------
+
+    def write(self, user_name: str, entry: Entry) -> None:
+        """Replaces the user's entry; when this returns, the file and its folder are synced. The lock is held."""
+        opened = self._read()
+        opened.text.put(user_name, entry)
+        secret, label = self._encrypt_with(opened)
+        try:
+            data = self._vault.encrypt(str(opened.text), secret, vault_id=label)
+            opened.stamp = self._replace(data)
+        except OSError as error:
+            self._opened = None  # what the text says is not what the file says
+            raise StoreError(f"{self.path} cannot be written: {_os_reason(error)}") from None
+        except BaseException:
+            self._opened = None
+            raise
+
+    def _replace(self, data: bytes) -> tuple[int, int, int]:
+        temporary = self._file.with_name(f".{self._file.name}.tmp")
+        with contextlib.suppress(FileNotFoundError):
+            temporary.unlink()  # of a run that died; the lock is ours
+        handle = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
+        try:
+            with open(handle, "wb") as file:
+                file.write(data)
+                file.flush()
+                os.fchmod(file.fileno(), 0o600)
+                with contextlib.suppress(OSError):  # root writes for a file's owner; others keep what they can
+                    owner = self._file.stat()
+                    if os.geteuid() == 0:
+                        os.fchown(file.fileno(), owner.st_uid, owner.st_gid)
+                os.fsync(file.fileno())
+                status = os.fstat(file.fileno())
+            os.replace(temporary, self._file)
+        except BaseException:
+            with contextlib.suppress(OSError):
+                temporary.unlink()
+            raise
+        self._sync_folder()
+        return status.st_ino, status.st_mtime_ns, status.st_size
+
+    def _sync_folder(self) -> None:
+        folder = os.open(self._file.parent, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        try:
+            os.fsync(folder)
+        finally:
+            os.close(folder)
+
+    @contextlib.contextmanager
+    def _lock(self) -> Iterator[None]:
+        """One at a time, on this machine and over whatever of its file systems carry flock."""
+        self._check_folder()
+        name = self._file.with_name(f".{self._file.name}.lock")
+        try:
+            handle = os.open(name, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
+        except OSError as error:
+            raise StoreError(f"{self.path} cannot be written: no lock file in {self._file.parent} ({error.strerror})") from None
+        try:
+            _acquire(handle, self._lock_timeout, lambda: StoreError(
+                f"{self.path} is locked by another run for more than {self._lock_timeout:g} seconds; wait for it, or see with "
+                f"`fuser {name}` who holds it, and run again"
+            ))
+            yield
+        finally:
+            os.close(handle)
+
+
+@dataclass
+class _Transaction:
+    """One user's entry while the lock is held (or, in check mode, just read)."""
+
+    store: VaultStore
+    user_name: str
+    entry: Entry
+    writable: bool
+
+    def write(self, entry: Entry) -> None:
+        if not self.writable:
+            raise AssertionError("a write without the store's lock")
+        self.store.write(self.user_name, entry)
+        self.entry = entry
+
+
+def _acquire(handle: int, timeout: float, late: Callable[[], Exception]) -> None:
+    deadline, pause = time.monotonic() + timeout, 0.002
+    while True:
+        try:
+            return fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError as error:
+            if error.errno not in (errno.EWOULDBLOCK, errno.EACCES):
+                raise StoreError(f"The lock of the store cannot be had: {error.strerror}") from None
+        if time.monotonic() >= deadline:
+            raise late()
+        time.sleep(pause)
+        pause = min(pause * 1.5, 0.1)
+
+
+def _ids(secrets: list[tuple[str, Any]]) -> str:
+    return ", ".join(sorted({str(vault_id) for vault_id, _secret in secrets})) or "none"
+
+
+def _reason(error: AnsibleError) -> str:
+    """Ansible's reason without the file's content."""
+    return str(getattr(error, "message", error)).split("\n", 1)[0]
+
+
+def _os_reason(error: OSError) -> str:
+    if error.errno == errno.EBUSY:
+        return "it cannot be replaced (a file mounted singly into a container? mount its folder instead)"
+    return error.strerror or str(error)

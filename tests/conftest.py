@@ -1,0 +1,65 @@
+# Copyright (c) 2026 keyturn contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+import contextlib
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+from lab.client import Lab
+from lab.playbook import Controller, default_collections
+
+CHECKOUT = Path(__file__).resolve().parent.parent
+
+
+def _collections() -> Path:
+    """The folder that holds ansible_collections; a link of our own where none is set up."""
+    try:
+        return default_collections()
+    except FileNotFoundError:
+        folder = CHECKOUT / "tests" / "output" / "collections"
+        link = folder / "ansible_collections" / "keyturn" / "iam"
+        link.parent.mkdir(parents=True, exist_ok=True)
+        # Several pytest workers do this at once.
+        with contextlib.suppress(FileExistsError):
+            link.symlink_to(CHECKOUT, target_is_directory=True)
+        return folder
+
+
+COLLECTIONS = _collections()
+sys.path.insert(0, str(COLLECTIONS))
+
+
+@pytest.fixture(scope="session")
+def collections() -> Path:
+    """The folder that holds ansible_collections/keyturn/iam as this checkout."""
+    return COLLECTIONS
+
+
+@pytest.fixture(scope="session")
+def _laboratory() -> Iterator[Lab]:
+    with Lab.start() as lab:
+        yield lab
+
+
+@pytest.fixture
+def lab(_laboratory: Lab) -> Lab:
+    """An empty AWS account with AWS's strictness, on this very day; one server a pytest worker."""
+    _laboratory.reset()
+    return _laboratory
+
+
+@pytest.fixture
+def controller(lab: Lab, tmp_path: Path, collections: Path) -> Controller:
+    """A person's home and folder, with the laboratory's credentials in the environment."""
+    return Controller(tmp_path / "controller", collections, lab)
+
+
+@pytest.fixture
+def playbook(controller: Controller) -> Callable[..., object]:
+    """`playbook(play, *args, **options)` runs ansible-playbook there; see `lab.playbook.Controller.start` for the options."""
+    return controller.run

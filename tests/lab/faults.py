@@ -1,0 +1,143 @@
+# Copyright (c) 2026 keyturn contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Which fault meets which request, and the one that kills (Linux: it reads /proc)."""
+
+from __future__ import annotations
+
+import fnmatch
+import os
+import signal
+from pathlib import Path
+
+from lab.shapes import LAB_VARIABLE, RUN_VARIABLE, Fault, Request
+
+KINDS = {
+    "throttle": (400, "Throttling", "Rate exceeded"),
+    "rate_exceeded": (503, "RequestLimitExceeded", "Request limit exceeded."),
+    "error500": (500, "ServiceFailure", "The request processing has failed because of an unknown error, exception or failure."),
+    "concurrent_modification": (409, "ConcurrentModification", "The request was rejected because multiple requests to change this object were submitted."),
+    "temporarily_unmodifiable": (409, "EntityTemporarilyUnmodifiable", "The user name is temporarily not modifiable. Wait several minutes and try again."),
+    "error": (400, "InternalFailure", "An error that the test asked for."),
+    "cut": None,
+    "hang": None,
+    "delay": None,
+    "refuse": None,
+    "pause": None,
+    "kill": None,
+}
+TIMES = ("before", "after", "during")
+TARGETS = ("all", "main")
+
+
+def check(fault: Fault) -> Fault:
+    """The fault itself; ValueError for one that could never happen."""
+    if fault.kind not in KINDS:
+        raise ValueError(f"no such fault: {fault.kind}; known: {', '.join(KINDS)}")
+    if fault.when not in TIMES or (fault.when == "during" and fault.kind != "cut"):
+        raise ValueError(f"a {fault.kind} cannot happen {fault.when} the request")
+    if fault.target not in TARGETS:
+        raise ValueError(f"a kill has the target all or main, not {fault.target}")
+    if fault.nth < 1 or fault.count < 0:
+        raise ValueError("nth counts from 1, count from 0")
+    return fault
+
+
+def error_of(fault: Fault) -> tuple[int, str, str] | None:
+    """HTTP status, code and message that the fault answers; None where it answers nothing of its own."""
+    known = KINDS[fault.kind]
+    if fault.kind == "error" and fault.code:
+        return fault.status, fault.code, fault.message or f"{fault.code} (asked for by the test)"
+    return known
+
+
+def firing(faults: list[Fault], request: Request) -> list[Fault]:
+    """The faults that meet this request; counts it for each that it matches."""
+    met = []
+    for fault in faults:
+        if fault.action and not fnmatch.fnmatchcase(request.action, fault.action):
+            continue
+        if fault.user and fault.user != request.user:
+            continue
+        fault.seen += 1
+        if fault.seen >= fault.nth and (fault.count == 0 or fault.seen < fault.nth + fault.count):
+            fault.fired += 1
+            met.append(fault)
+    return met
+
+
+def kill(fault: Fault, lab_id: str) -> list[int]:
+    """Signal the processes that the fault means; the ids of those that were found.
+
+    By `pid`: that process and all its descendants (Ansible's workers are sessions of their own, so that a process group does not
+    hold them). By `run`, or by neither (every playbook of this laboratory): all that carry its mark in their environment, those
+    whose parent is gone included. `target` main takes only the ones whose parent is not among them.
+    """
+    found: set[int] = set()
+    frozen: set[int] = set()
+    while True:
+        table = process_table()
+        found = {pid for pid in _meant(fault, lab_id, table) if pid in table}
+        chosen = found if fault.target == "all" else {pid for pid in found if table[pid] not in found}
+        new = chosen - frozen
+        if fault.signal != signal.SIGKILL or not new:
+            break
+        # One that is stopped cannot fork while the next look is taken.
+        _send(new, signal.SIGSTOP)
+        frozen |= new
+    _send(chosen | frozen, fault.signal)
+    return sorted(chosen | frozen)
+
+
+def process_table() -> dict[int, int]:
+    """Process id: parent's id, zombies left out."""
+    table = {}
+    for stat in Path("/proc").glob("[0-9]*/stat"):
+        try:
+            # The name in parentheses may hold anything, a parenthesis too.
+            state, parent = stat.read_text(errors="replace").rpartition(")")[2].split()[:2]
+        except (OSError, ValueError):
+            continue
+        if state != "Z":
+            table[int(stat.parent.name)] = int(parent)
+    return table
+
+
+def descendants(pid: int, table: dict[int, int]) -> set[int]:
+    """The process and all that come from it."""
+    family = {pid}
+    while more := {child for child, parent in table.items() if parent in family} - family:
+        family |= more
+    return family
+
+
+def marked(variable: str, value: str, table: dict[int, int]) -> set[int]:
+    """Processes that were started with this variable in their environment."""
+    mark = f"{variable}={value}".encode()
+    found = set()
+    for pid in table:
+        try:
+            environment = Path(f"/proc/{pid}/environ").read_bytes()
+        except OSError:
+            continue
+        if mark in environment.split(b"\0"):
+            found.add(pid)
+    return found
+
+
+def _meant(fault: Fault, lab_id: str, table: dict[int, int]) -> set[int]:
+    if fault.pid is not None:
+        family = descendants(fault.pid, table)
+    elif fault.run is not None:
+        family = marked(RUN_VARIABLE, fault.run, table)
+    else:
+        family = marked(LAB_VARIABLE, lab_id, table)
+    return family - {os.getpid()}
+
+
+def _send(pids: set[int], number: int) -> None:
+    for pid in pids:
+        try:
+            os.kill(pid, number)
+        except ProcessLookupError:
+            continue

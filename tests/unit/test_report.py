@@ -1,0 +1,580 @@
+# Copyright (c) 2026 keyturn contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+import csv
+import datetime
+import io
+import itertools
+import json
+import os
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+from ansible_collections.keyturn.iam.plugins.plugin_utils import _report
+from ansible_collections.keyturn.iam.plugins.plugin_utils._report import Report, ReportError, build, screen
+
+NOW = "2026-11-24T04:00:00+00:00"
+CI, OLD, CURRENT, VENDOR, VENDOR_2 = (f"AKIA{name:X<16}" for name in ("CI", "OLD", "CURRENT", "VENDORA", "VENDORB"))
+NEW = "AKIANEWNEWNEWNEWNEWN"
+
+
+def key(user: str, key_id: str, age: float = 10.0, idle: float | None = 0.1, /, **more: Any) -> dict[str, Any]:
+    """One of iam_access_key_info's access_keys; never used where idle is None."""
+    used = idle is not None
+    return {
+        "user_name": user,
+        "access_key_id": key_id,
+        "status": "Active",
+        "create_date": "2026-01-01T00:00:00+00:00",
+        "age_days": age,
+        "last_used_date": "2026-11-24T02:00:00+00:00" if used else None,
+        "last_used_service": "s3" if used else None,
+        "last_used_region": "eu-west-1" if used else None,
+        "last_used_known": True,
+        "idle_days": idle if used else age,
+        "stage": None,
+        "deactivate_date": None,
+        "stored": None,
+        **more,
+    }
+
+
+def info(*keys: dict[str, Any]) -> dict[str, Any]:
+    return {"access_keys": list(keys), "users": [], "account": {"account_id": "123456789012"}, "now": NOW, "complete": True}
+
+
+def action(kind: str, user: str, key_id: str | None = None, replaces: str | None = None, reason: str = "because") -> dict[str, Any]:
+    return {"action": kind, "user_name": user, "access_key_id": key_id, "replaces": replaces, "min_idle_days": None, "reason": reason}
+
+
+def decision(user: str, status: str, reason: str = "a reason", *actions: dict[str, Any]) -> dict[str, Any]:
+    return {"user_name": user, "status": status, "reason": reason, "next_date": None, "actions": list(actions)}
+
+
+def result(
+    of: dict[str, Any], changed: bool = True, failed: bool = False, msg: str | None = None, key_id: str | None = None
+) -> dict[str, Any]:
+    return {"action": of, "changed": changed, "failed": failed, "msg": msg, "access_key_id": key_id}
+
+
+MAKE = action("create", "ci", None, CI, "120 days old, limit 90")
+SWITCH_OFF = action("deactivate", "backup", OLD, reason="idle for 9 days, replaced 8 days ago")
+WORLD = info(
+    key("backup", OLD, 131.2, 9.4, stage="previous", last_used_region="us-east-1"),
+    key("backup", CURRENT, 8.1, 0.5, stage="current"),
+    key("ci", CI, 120.9, 0.09),
+    key("fine", "AKIAFINEFINEFINEFINE", 3.0, 1.0, stage="current"),
+    key("vendor-x", VENDOR, 99.0, 0.05, last_used_service="ses"),
+    key("vendor-x", VENDOR_2, 200.0, 0.01),
+)
+BLOCKED = (
+    f"both keys are in use, {VENDOR} (ses eu-west-1, 1 hour ago) and {VENDOR_2} (s3 eu-west-1, 14 minutes ago): "
+    "move what uses one of them to the other and delete it, or set unused_days."
+)
+DECISIONS = [
+    decision("backup", "retire", "the reason of backup", SWITCH_OFF),
+    decision("ci", "due", "the reason of ci", MAKE),
+    decision("fine", "compliant"),
+    decision("vendor-x", "blocked", BLOCKED),
+]
+
+
+def words(lines: list[str]) -> str:
+    """What the lines say, however they are broken."""
+    return " ".join(" ".join(lines).split())
+
+
+def cells(report: Report) -> list[dict[str, str]]:
+    return list(csv.DictReader(io.StringIO(_report.as_csv(report))))
+
+
+def test_the_screen_shows_who_needs_something_and_counts_the_rest() -> None:
+    assert screen(build(WORLD, DECISIONS, check_mode=True)) == [
+        "USER      KEY                   AGE   LAST USED               STAGE     WHAT HAPPENS",
+        "ci        AKIACIXXXXXXXXXXXXXX  120d  2h ago   s3 eu-west-1   -         would make a new key: 120",
+        "                                                                        days old, limit 90",
+        "backup    AKIAOLDXXXXXXXXXXXXX  131d  9d ago   s3 us-east-1   previous  would switch off: idle for 9",
+        "                                                                        days, replaced 8 days ago",
+        "vendor-x  AKIAVENDORAXXXXXXXXX  99d   1h ago   ses eu-west-1  -         blocked:",
+        "          AKIAVENDORBXXXXXXXXX  200d  14m ago  s3 eu-west-1   -",
+        "          both keys are in use, AKIAVENDORAXXXXXXXXX (ses eu-west-1, 1 hour ago) and",
+        "          AKIAVENDORBXXXXXXXXX (s3 eu-west-1, 14 minutes ago): move what uses one of them to the",
+        "          other and delete it, or set unused_days.",
+        "",
+        "4 users: 1 due, 1 to retire, 1 blocked, 1 compliant. Would make 1 key, switch off 1, delete 0.",
+    ]
+
+
+def test_after_a_run_it_says_what_was_done_and_what_failed() -> None:
+    refused = f"Key {OLD} of backup was used 2 minutes ago."
+    report = build(WORLD, DECISIONS, [result(MAKE, key_id=NEW), result(SWITCH_OFF, False, True, refused)])
+    lines = screen(report)
+    assert f"made a new key {NEW}: 120 days old, limit 90" in words(lines)
+    assert f"failed to switch off: {refused}" in words(lines)
+    assert "would" not in words(lines)
+    assert lines[-2:] == [
+        "4 users: 1 due, 1 to retire, 1 blocked, 1 compliant. Made 1 key, switched off 0, deleted 0.",
+        "Failed: backup (switch off).",
+    ]
+    assert report.done == [{"action": "create", "user_name": "ci", "access_key_id": NEW}]
+    assert report.failures == [{"user_name": "backup", "action": "deactivate", "msg": refused}]
+
+
+def test_a_result_is_told_whether_the_decisions_are_from_before_or_after_the_run() -> None:
+    before = build(WORLD, DECISIONS, [result(MAKE, key_id=NEW)])
+    after_world = info(*WORLD["access_keys"], key("ci", NEW, 0.0, None, stage="current"))
+    grace = [decision("ci", "grace", "waits for 7 days") if each["user_name"] == "ci" else each for each in DECISIONS]
+    after = build(after_world, grace, [result(MAKE, key_id=NEW), result(action("verify", "ci", NEW))])
+    for report in (before, after):
+        told = [row for row in report.rows if row.user_name == "ci" and row.head]
+        assert [(row.access_key_id, row.sentence) for row in told] == [(CI, f"made a new key {NEW}: 120 days old, limit 90")]
+        assert (report.totals["made"], report.totals["verified"]) == (1, 0)
+    assert "ci" in before.drift
+    assert "ci" not in after.drift
+
+
+def test_a_key_that_the_run_deleted_is_told_without_its_details() -> None:
+    gone = action("delete", "ci", OLD, reason="switched off 31 days ago")
+    lines = screen(build(info(), [decision("ci", "compliant")], [result(gone, key_id=OLD)]))
+    assert lines[1].split() == ["ci", OLD, "-", "-", "-", *["deleted:", "switched", "off", "31", "days", "ago"]]
+    assert lines[-1] == "1 user: 1 compliant. Made 0 keys, switched off 0, deleted 1."
+
+
+def test_what_the_run_did_not_reach_is_still_to_do() -> None:
+    report = build(WORLD, DECISIONS)
+    assert "still to do, make a new key: 120 days old, limit 90" in words(screen(report))
+    assert report.totals["made"] == 0
+    assert report.done == []
+
+
+def test_a_new_failure_to_verify_is_told_beside_the_key_that_was_made() -> None:
+    verify = action("verify", "ci", NEW, reason="made by an earlier run")
+    report = build(
+        WORLD, [decision("ci", "due", "x", verify)], [result(MAKE, key_id=NEW), result(verify, False, True, "STS does not know it.")]
+    )
+    assert [row.sentence for row in report.rows if row.listed] == [
+        f"made a new key {NEW}: 120 days old, limit 90",
+        "failed to verify and make current: STS does not know it.",
+    ]
+
+
+def test_a_next_key_of_an_earlier_run_is_counted_as_verified() -> None:
+    verify = action("verify", "ci", NEW, reason="left from an earlier run")
+    world, plan = info(key("ci", NEW, stage="next")), [decision("ci", "due", "x", verify)]
+    assert screen(build(world, plan, check_mode=True))[-1] == "1 user: 1 due. Would make 0 keys, verify 1, switch off 0, delete 0."
+    assert screen(build(world, plan, [result(verify)]))[-1] == "1 user: 1 due. Made 0 keys, verified 1, switched off 0, deleted 0."
+
+
+def test_check_mode_tells_what_would_fail_and_does_not_count_it() -> None:
+    report = build(WORLD, DECISIONS, [result(MAKE, False, True, "The quota is full.")], check_mode=True)
+    assert "would fail to make a new key: The quota is full." in words(screen(report))
+    assert screen(report)[-2:] == [
+        "4 users: 1 due, 1 to retire, 1 blocked, 1 compliant. Would make 0 keys, switch off 1, delete 0.",
+        "Would fail: ci (make a new key).",
+    ]
+    assert report.done == []
+
+
+def test_a_result_that_changed_nothing_is_no_deed() -> None:
+    report = build(WORLD, DECISIONS, [result(SWITCH_OFF, changed=False)])
+    assert "was off already: idle for 9 days" in words(screen(report))
+    assert report.totals["switched_off"] == 0
+    assert report.done == []
+
+
+def test_what_a_second_look_found_is_told_beside_what_was_done() -> None:
+    off = action("deactivate", "ci", OLD, reason="idle")
+    report = build(WORLD, [decision("ci", "blocked", f"{CI} is in use.")], [result(off)])
+    assert [(row.access_key_id, row.sentence) for row in report.rows if row.listed] == [
+        (OLD, "switched off: idle"),
+        (CI, f"blocked: {CI} is in use."),
+    ]
+
+
+@pytest.mark.parametrize("status", ["error", "gone", "leftover", "due", "broken", "unused", "blocked", "retire"])
+def test_drift_is_listed(status: str) -> None:
+    report = build(WORLD, [decision("ci", status)], check_mode=True)
+    assert report.drift == ["ci"]
+    assert [row.user_name for row in report.rows if row.listed] == ["ci"]
+
+
+@pytest.mark.parametrize("status", ["exempt", "held", "no_active_key", "grace", "unmanaged", "due_soon", "compliant"])
+def test_what_needs_nothing_is_counted_only(status: str) -> None:
+    report = build(info(key("ci", CI, 10.0)), [decision("ci", status)], check_mode=True)
+    assert report.drift == []
+    assert not [row for row in report.rows if row.listed]
+    assert report.totals[status] == 1
+    assert words(screen(report)).startswith("1 user: 1 ")
+
+
+@pytest.mark.parametrize(("age", "status", "drift"), [(59.9, "Active", False), (60.0, "Active", True), (61.0, "Inactive", False)])
+def test_unmanaged_is_drift_with_an_active_key_over_the_limit(age: float, status: str, drift: bool) -> None:
+    report = build(info(key("ci", CI, age, status=status)), [decision("ci", "unmanaged")], policy={"max_age_days": 60})
+    assert report.drift == (["ci"] if drift else [])
+
+
+def test_without_a_policy_the_limit_is_the_default() -> None:
+    assert not build(info(key("ci", CI, 89.0)), [decision("ci", "unmanaged")]).drift
+    assert build(info(key("ci", CI, 91.0)), [decision("ci", "unmanaged")]).drift
+
+
+def test_done_first_then_who_needs_a_person_then_the_rest_each_in_the_given_order() -> None:
+    names = [
+        decision("a-fine", "compliant"),
+        decision("b-error", "error"),
+        decision("c-blocked", "blocked"),
+        decision("d-retire", "retire", "x", action("deactivate", "d-retire", OLD)),
+        decision("e-due", "due", "x", action("create", "e-due")),
+        decision("f-due", "due", "x", action("create", "f-due")),
+        decision("g-due", "due", "x", action("create", "g-due")),
+    ]
+    report = build(info(), names, [result(action("create", "e-due"), False, True, "denied")], check_mode=True)
+    order = ["f-due", "g-due", "d-retire", "e-due", "c-blocked", "b-error", "a-fine"]
+    assert [user.user_name for user in report.users] == order
+
+
+def test_the_sentence_stands_on_the_key_it_is_about_and_once() -> None:
+    world = info(
+        key("u", OLD, 200.0), key("u", CI, 100.0), key("u", CURRENT, 9.0, stage="current"), key("u", NEW, 300.0, status="Inactive")
+    )
+    report = build(world, [decision("u", "blocked", f"{CI} is in use.")])
+    assert [(row.access_key_id, bool(row.head)) for row in report.rows if row.listed] == [(CI, True), (OLD, False), (CURRENT, False)]
+    about_none = build(world, [decision("u", "broken", "no key named")])
+    assert about_none.rows[0].access_key_id == CURRENT
+    assert words(screen(report)).count(f"{CI} is in use.") == 1
+
+
+def test_a_key_that_the_plan_leaves_alone_is_told_beside_the_one_it_acts_on() -> None:
+    world = info(key("u", OLD, 200.0, 9.0), key("u", CI, 100.0), key("u", CURRENT, 9.0, stage="current"))
+    reason = f"Key {CURRENT} became current 8 days ago: {OLD} is idle and switched off. Key {CI} is in use."
+    report = build(world, [decision("u", "retire", reason, action("deactivate", "u", OLD, reason="idle for 9 days"))], check_mode=True)
+    assert [(row.access_key_id, row.sentence) for row in report.rows if row.listed] == [
+        (OLD, "would switch off: idle for 9 days"),
+        (CI, f"left alone: {reason}"),
+    ]
+
+
+def test_an_error_has_no_key() -> None:
+    report = build(WORLD, [decision("ci", "error", "The keys of ci could not be read.")])
+    shown = [row for row in report.rows if row.listed]
+    assert [(row.access_key_id, row.sentence) for row in shown] == [(None, "error: The keys of ci could not be read.")]
+    assert report.failures == [{"user_name": "ci", "action": None, "msg": "The keys of ci could not be read."}]
+    assert screen(report)[1].startswith("ci    -    -    -          -")
+
+
+def test_a_reason_that_begins_with_the_status_is_not_said_twice() -> None:
+    assert build(WORLD, [decision("ci", "blocked", "Blocked: in use.")]).rows[0].sentence == "blocked: in use."
+
+
+@pytest.mark.parametrize(
+    ("more", "shown"),
+    [
+        ({"last_used_known": False, "last_used_date": None}, "unknown"),
+        ({"last_used_date": None}, "never"),
+        ({"idle_days": 0.0001}, "0m ago  s3 eu-west-1"),
+        ({"idle_days": 0.02}, "28m ago  s3 eu-west-1"),
+        ({"idle_days": 400.0, "last_used_region": None}, "400d ago  s3"),
+        ({"last_used_service": "dynamodb", "last_used_region": "ap-southeast-1"}, "2h ago  dynamodb ap-southeast-1"),
+        ({"last_used_service": "elasticloadbalancing", "last_used_region": "ap-southeast-1"}, "2h ago  elasticloadbalancing"),
+    ],
+)
+def test_last_use(more: dict[str, Any], shown: str) -> None:
+    world = info(key("ci", CI, 10.0, **more))
+    assert f"  {shown} " in screen(build(world, [decision("ci", "compliant")]), show_all=True)[1] + " "
+
+
+def test_an_unread_last_use_is_not_shown_as_never() -> None:
+    unread = key("ci", CI, 10.0, None, last_used_known=False, idle_days=None)
+    assert "never" not in words(screen(build(info(unread), [decision("ci", "error", "x")]), show_all=True))
+
+
+def test_show_all_has_every_key_and_says_which_are_inactive() -> None:
+    world = info(key("ci", CI), key("ci", OLD, status="Inactive"), key("other", NEW))
+    lines = screen(build(world, [decision("ci", "compliant", "all is well"), decision("other", "exempt", "by the policy")]), show_all=True)
+    assert lines[1].endswith("compliant: all is well")
+    assert (OLD in lines[2], lines[2].endswith("  inactive")) == (True, True)
+    assert lines[3].endswith("exempt: by the policy")
+
+
+NAMES = [
+    "u",
+    "a-name-of-sixty-four-characters-which-is-as-long-as-iam-lets-them",
+    "a.user+with=all,of@iam-s_characters",
+    "日本語のとても長い名前をもつ利用者がここにいます",
+    "ein-länger-benannter-Zugang-für-Öffentliches",
+    "emoji-🙂🙂🙂",
+    "e\u0301" * 20,
+]
+
+
+SERVICES = ["s3", "elasticloadbalancing", "a-service-nobody-has-heard-of-that-has-a-very-long-name"]
+REASONS = ["short", "a longer reason, with words " * 8, "x" * 500, f"https://example.com/{'y' * 150} is where to read on"]
+
+
+@pytest.mark.parametrize("name", NAMES, ids=range(len(NAMES)))
+def test_no_line_is_wider_than_the_screen_and_all_names_are_whole(name: str) -> None:
+    for service, reason, stage, check_mode in itertools.product(SERVICES, REASONS, [None, "previous"], [True, False]):
+        use = {"last_used_service": service, "last_used_region": "ap-southeast-1"}
+        world = info(key(name, CI, 12345.0, stage=stage, **use), key("short", OLD))
+        plan = [
+            decision(name, "blocked", reason),
+            decision("short", "due", "x", action("create", "short", None, OLD, reason)),
+            *(decision(f"user-{status}", status, reason) for status in _report.STATUSES),
+        ]
+        report = build(world, plan, [result(action("verify", name, NEW), False, True, reason)], check_mode)
+        for lines in (screen(report), screen(report, show_all=True)):
+            assert max(map(_report.columns, lines)) <= 100
+            assert name in "\n".join(lines)
+            assert NEW in "\n".join(lines)
+            assert all(line == line.rstrip() for line in lines)
+
+
+def test_a_long_name_does_not_push_the_table_apart() -> None:
+    long = NAMES[1]
+    world = info(key("ci", CI), key(long, OLD))
+    lines = screen(build(world, [decision("ci", "blocked", "in use"), decision(long, "blocked", "in use")]))
+    assert lines[1].startswith(f"ci    {CI}")
+    assert lines[2:4] == [long, f"      {OLD}  10d  2h ago  s3 eu-west-1  -      blocked: in use"]
+
+
+def test_a_very_long_reason_is_shortened_on_the_screen_and_whole_in_the_files() -> None:
+    reason = " ".join(f"word{number}" for number in range(300)) + " the end."
+    report = build(WORLD, [decision("ci", "blocked", reason)])
+    lines = screen(report)
+    assert len(lines) < 12
+    assert any(line.endswith("…") for line in lines)
+    assert f"blocked: {reason}" in json.loads(_report.as_json(report))["users"][0]["what_happens"]
+    assert cells(report)[0]["what_happens"] == f"blocked: {reason}"
+    assert f"blocked: {reason}" in _report.as_markdown(report)
+
+
+def test_a_terminal_is_not_steered() -> None:
+    evil = "red\x1b[31m\r\nline two\x07 \u202eturned"
+    report = build(WORLD, [decision(f"ci{evil}", "blocked", evil), decision("b", "error", evil)])
+    text = "\n".join(screen(report))
+    assert not [c for c in text if c != "\n" and not c.isprintable()]
+    assert "line two" in text
+    assert not re.search("[\x00-\x09\x0b-\x1f]", _report.as_markdown(report))
+
+
+def test_nobody() -> None:
+    report = build(info(), [])
+    assert screen(report) == ["No user."]
+    assert "No user." in _report.as_markdown(report)
+    assert cells(report) == []
+    assert json.loads(_report.as_json(report))["users"] == []
+
+
+def test_nothing_to_do_is_one_line() -> None:
+    report = build(WORLD, [decision("fine", "compliant")], check_mode=True)
+    assert screen(report) == ["1 user: 1 compliant. Would make 0 keys, switch off 0, delete 0."]
+
+
+def test_totals_that_do_not_fit_one_line_break_between_their_sentences() -> None:
+    report = build(info(), [decision(f"user-{status}", status) for status in _report.STATUSES], check_mode=True)
+    assert "Would make 0 keys, switch off 0, delete 0." in screen(report)
+    assert words(screen(report)).count("15 users: 1 due, 1 unused, 1 to retire, 1 blocked, 1 broken, 1 with a leftover, 1 gone") == 1
+
+
+def test_totals_have_every_status_always() -> None:
+    totals = build(info(), []).totals
+    assert set(totals) == {"users", *_report.STATUSES, "made", "verified", "switched_off", "deleted", "failed"}
+    assert set(totals.values()) == {0}
+
+
+def test_many_failures_are_named_in_one_line() -> None:
+    creates = [action("create", f"user-{number:03}") for number in range(200)]
+    plan = [decision(each["user_name"], "due", "x", each) for each in creates]
+    report = build(info(), plan, [result(each, False, True, "denied") for each in creates])
+    assert screen(report)[-1].endswith(" and 190 more.") or screen(report)[-1].endswith("190 more.")
+    assert len(report.failures) == report.totals["failed"] == 200
+    assert "user-199 (make a new key)" in _report.as_markdown(report)
+
+
+def test_grace_with_two_active_keys_is_noted_with_the_rule_that_it_breaks() -> None:
+    report = build(WORLD, [decision("backup", "grace")])
+    assert "1 user in grace has two active keys on purpose, against CIS AWS Foundations Benchmark v3.0.0, 1.13" in words(screen(report))
+    assert report.notes[0] in json.loads(_report.as_json(report))["notes"]
+    assert "two active keys on purpose" in _report.as_markdown(report)
+    assert not build(WORLD, [decision("ci", "grace")]).notes
+
+
+def test_thousands_of_users() -> None:
+    count = 5000
+    keys = [key(f"user-{number:04}", f"AKIA{number:016}", 100.0 if number % 10 == 0 else 5.0) for number in range(count)]
+    plan = [
+        decision(name, "due", "old", action("create", name, None, each["access_key_id"]))
+        if each["age_days"] > 90
+        else decision(name, "compliant")
+        for each in keys
+        for name in [each["user_name"]]
+    ]
+    report = build(info(*keys), plan, check_mode=True)
+    assert len(screen(report)) == 1 + count // 10 + 2
+    assert screen(report)[-1] == "5000 users: 500 due, 4500 compliant. Would make 500 keys, switch off 0, delete 0."
+    assert len(json.loads(_report.as_json(report))["users"]) == len(cells(report)) == count
+
+
+@pytest.mark.parametrize("value", ["=1+1", "+1", "-1", "@SUM(A1)", "\t=1", "\r=1", "＝1"])
+def test_a_spreadsheet_takes_no_value_for_a_formula(value: str) -> None:
+    use = {"last_used_service": value, "last_used_region": value}
+    report = build(info(key(value, CI, **use)), [decision(value, "compliant", value)])
+    row = cells(report)[0]
+    assert [row[name] for name in ("user_name", "last_used_service", "last_used_region", "reason")] == ["'" + value.replace("\r", "\n")] * 4
+    assert row["what_happens"] == "compliant: " + value.replace("\r", "\n")
+
+
+def test_csv_has_a_row_for_each_key_and_each_user_without_one() -> None:
+    rows = cells(build(WORLD, [*DECISIONS, decision("nobody", "no_active_key", 'a "quoted", reason\nin two lines')], check_mode=True))
+    assert [(row["user_name"], row["access_key_id"]) for row in rows] == [
+        ("ci", CI),
+        ("backup", OLD),
+        ("backup", CURRENT),
+        ("vendor-x", VENDOR),
+        ("vendor-x", VENDOR_2),
+        ("nobody", ""),
+        ("fine", "AKIAFINEFINEFINEFINE"),
+    ]
+    assert rows[0]["what_happens"] == "would make a new key: 120 days old, limit 90"
+    assert (rows[0]["drift"], rows[0]["age_days"], rows[0]["key_status"]) == ("true", "120.90", "Active")
+    assert rows[5]["reason"] == 'a "quoted", reason\nin two lines'
+
+
+def test_markdown_is_a_table_whatever_the_names_are() -> None:
+    name = "a|b<script>alert(1)</script>\n`c` [d](javascript:e) *f* & \\|"
+    text = _report.as_markdown(build(info(key(name, CI)), [decision(name, "blocked", name)], check_mode=True))
+    table = [line for line in text.splitlines() if line.startswith("|")]
+    assert len(table) == 3
+    assert {len(re.findall(r"(?<!\\)(?:\\\\)*\|", line)) for line in table} == {9}
+    assert "<" not in text
+    assert "a\\|b&lt;script&gt;alert(1)&lt;/script&gt; \\`c\\` \\[d\\](javascript:e) \\*f\\* &amp; \\\\\\|" in table[2]
+
+
+def test_markdown_has_the_totals_the_account_and_the_whole_sentences() -> None:
+    text = _report.as_markdown(build(WORLD, DECISIONS, check_mode=True))
+    assert text.startswith(f"# Access keys of account 123456789012\n\n{NOW}. Nothing was changed: this is what would happen.\n\n4 users: ")
+    assert f"| blocked: {BLOCKED} |" in text
+    assert "| fine |" not in text
+    assert "| fine |" in _report.as_markdown(build(WORLD, DECISIONS), show_all=True)
+
+
+def test_the_json_file_has_the_documented_keys() -> None:
+    document = json.loads(_report.as_json(build(WORLD, DECISIONS, check_mode=True, policy={"max_age_days": 90, "now": []})))
+    page = (Path(__file__).parents[2] / "docs" / "report.md").read_text(encoding="utf-8")
+    documented = set(re.findall(r"`(\w+)`", page))
+    user = document["users"][0]
+    seen = {*document, *document["totals"], *user, *user["actions"][0], *user["access_keys"][0]}
+    assert seen <= documented
+    assert user["what_happens"] == ["would make a new key: 120 days old, limit 90"]
+    assert document["policy"] == {"max_age_days": 90, "now": []}
+    assert (document["format"], document["check_mode"], document["now"]) == (1, True, NOW)
+
+
+def test_no_form_of_the_report_holds_a_secret() -> None:
+    secret = "wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY"
+    leaky = {"secret_access_key": secret, "SecretAccessKey": secret, "a_secret": {"inside": secret}}
+    made = {**MAKE, **leaky}
+    report = build(
+        {**info(key("ci", CI, **leaky)), **leaky},
+        [{**decision("ci", "due", "x", made), **leaky}],
+        [{**result(made, key_id=NEW), **leaky}],
+        policy={"max_age_days": 90, **leaky},
+    )
+    texts = [repr(report), "\n".join(screen(report, show_all=True))]
+    texts += [_report.render(report, f"x{ending}", show_all=True) for ending in (".json", ".csv", ".md")]
+    assert not [text for text in texts if secret in text]
+
+
+class Tagged(str):
+    """As ansible-core 2.19+ hands strings out."""
+
+
+def test_values_become_plain() -> None:
+    moment = datetime.datetime(2026, 1, 1, tzinfo=datetime.UTC)
+    given = {Tagged("name"): Tagged("value"), "when": moment, "none": None, "flag": True, "list": (1, 2.5), 7: {"secret": 1}, "bytes": b"x"}
+    out = _report.plain(given)
+    assert out == {
+        "name": "value",
+        "when": "2026-01-01T00:00:00+00:00",
+        "none": None,
+        "flag": True,
+        "list": [1, 2.5],
+        "7": {},
+        "bytes": "b'x'",
+    }
+    assert {type(each) for each in (*out, out["name"])} == {str}
+
+
+@pytest.mark.parametrize(
+    ("arguments", "sentence"),
+    [
+        (({}, []), "has no access_keys"),
+        ((info(), [{"status": "due"}]), "no user_name or no status"),
+        ((info(), ["ci"]), "no user_name or no status"),
+        ((info(), [], ["ci"]), "is not a mapping"),
+        ((info(), [], [{"action": "create"}]), "does not know the action 'create'"),
+        ((info(), [], [{"action": {"action": "explode", "user_name": "ci"}}]), "does not know the action"),
+        ((info(), [], (), False, {"max_age_days": "many"}), "needs a number of days as the policy's max_age_days"),
+    ],
+)
+def test_other_data_is_refused_in_a_sentence(arguments: tuple[Any, ...], sentence: str) -> None:
+    with pytest.raises(ReportError, match=re.escape(sentence)):
+        build(*arguments)
+
+
+def test_a_status_from_a_later_version_is_counted() -> None:
+    report = build(WORLD, [decision("ci", "brand_new")])
+    assert screen(report)[-1].startswith("1 user: 1 brand new. ")
+
+
+@pytest.mark.parametrize("name", ["r.html", "r.HTML", "r.txt", "r", ".json/r"])
+def test_an_ending_that_names_no_form_is_refused(name: str) -> None:
+    with pytest.raises(ReportError, match=r"name a file that ends in \.json, \.md or \.csv\.$") as error:
+        _report.render(build(WORLD, DECISIONS), name)
+    assert (".html is not supported" in str(error.value)) == name.lower().endswith(".html")
+
+
+@pytest.mark.parametrize("ending", [".json", ".csv", ".md", ".JSON"])
+def test_each_form_is_written_and_replaced_at_once(tmp_path: Path, ending: str) -> None:
+    path = tmp_path / f"report{ending}"
+    path.write_text("an older and much longer one " * 1000)
+    path.chmod(0o640)
+    link = tmp_path / f"link{ending}"
+    link.symlink_to(path)
+    text = _report.render(build(info(key("日本", CI)), [decision("日本", "due", "lone \udce9 surrogate")]), str(link))
+    _report.write(str(link), text)
+    assert "日本" in path.read_text(encoding="utf-8")
+    assert re.search(r"lone (\\udce9 )?surrogate", path.read_text(encoding="utf-8"))
+    assert path.stat().st_mode & 0o777 == 0o640
+    assert link.is_symlink()
+    assert sorted(os.listdir(tmp_path)) == sorted([path.name, link.name])
+
+
+def test_a_new_file_has_the_permissions_of_the_umask(tmp_path: Path) -> None:
+    before = os.umask(0o027)
+    try:
+        _report.write(str(tmp_path / "r.md"), "text")
+    finally:
+        os.umask(before)
+    assert (tmp_path / "r.md").stat().st_mode & 0o777 == 0o640
+
+
+def test_what_cannot_be_written_is_one_sentence_and_leaves_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with pytest.raises(ReportError, match="the folder .*missing does not exist; make it or name another"):
+        _report.write(str(tmp_path / "missing" / "r.md"), "text")
+    (tmp_path / "folder.md").mkdir()
+    with pytest.raises(ReportError, match="because that is a folder"):
+        _report.write(str(tmp_path / "folder.md"), "text")
+
+    def full(*unused: Any) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(os, "replace", full)
+    with pytest.raises(ReportError, match=r"was not written: No space left on device\.$"):
+        _report.write(str(tmp_path / "r.md"), "text")
+    assert os.listdir(tmp_path) == ["folder.md"]
