@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 from lab.client import Lab
-from lab.playbook import Controller, default_collections
+from lab.playbook import Controller, Run, default_collections
 
 CHECKOUT = Path(__file__).resolve().parent.parent
 
@@ -60,6 +60,6 @@ def controller(lab: Lab, tmp_path: Path, collections: Path) -> Controller:
 
 
 @pytest.fixture
-def playbook(controller: Controller) -> Callable[..., object]:
+def playbook(controller: Controller) -> Callable[..., Run]:
     """`playbook(play, *args, **options)` runs ansible-playbook there; see `lab.playbook.Controller.start` for the options."""
     return controller.run

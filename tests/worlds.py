@@ -48,7 +48,9 @@ def note(age: float | None = None, promoted: float | None = None, off: float | N
     return {**record, "stored": age is not None if stored is None else stored}
 
 
-def entry(current: str | None = None, age: float | None = None, promoted: float | None = None, off: float | None = None, **more: Any) -> Record:
+def entry(
+    current: str | None = None, age: float | None = None, promoted: float | None = None, off: float | None = None, **more: Any
+) -> Record:
     """The store's entry of a user; keyword arguments beside the current key's are the entry's other fields."""
     owner: Record = {"account_id": ACCOUNT, "user_id": "AIDACI"}
     if current is not None:
@@ -146,9 +148,10 @@ def _delete(world: Info, record: Record, action: Mapping[str, Any]) -> None:
     target = row(world, key_id)
     assert target is None or target["user_name"] == record["user_name"]
     asked = store.get("asked")
-    if target and asked and key_id not in asked["known"] and key_id not in store.get("other_keys", {}):
-        # The simulation's only unexplained keys of a user are those that `asked` explains.
-        del store["asked"]
+    if target and asked and key_id not in asked["known"]:
+        distance = datetime.fromisoformat(target["create_date"]) - datetime.fromisoformat(asked["date"])
+        if abs(distance) <= timedelta(minutes=5):
+            del store["asked"]
     world["access_keys"] = [one for one in world["access_keys"] if one["access_key_id"] != key_id]
     store.get("other_keys", {}).pop(key_id, None)
 

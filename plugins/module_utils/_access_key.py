@@ -274,7 +274,7 @@ def _check_idle(task: _Task, access_key_id: str, what: str) -> None:
     try:
         used = task.iam.last_used(access_key_id)
     except IamError as error:
-        raise KeyturnError(f"Access key {access_key_id} of user {want.user_name} is not {what}: its last use is not known", error) from error
+        raise KeyturnError(f"Access key {access_key_id} of user {want.user_name} is not {what}: its last use is not known", error.exception) from error
     if used.date and (task.iam.now - used.date) < timedelta(days=want.min_idle_days):
         raise KeyturnError(
             f"Access key {access_key_id} of user {want.user_name} is not {what}: it was last used {used}, within the "

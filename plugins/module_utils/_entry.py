@@ -37,6 +37,21 @@ def from_iso(text: Any) -> datetime:
     return moment.replace(tzinfo=moment.tzinfo or timezone.utc, microsecond=0)
 
 
+def _date(fields: Mapping[str, Any], name: str) -> Optional[datetime]:
+    """A date of the file. Raises ValueError without what the file says: a person may have put a secret there."""
+    try:
+        return from_iso(fields[name]) if fields.get(name) else None
+    except (ValueError, OverflowError):
+        raise ValueError(f"has a {name} that is not an ISO 8601 date") from None
+
+
+def _text(fields: Mapping[str, Any], name: str) -> Optional[str]:
+    value = fields.get(name)
+    if isinstance(value, (dict, list)):
+        raise ValueError(f"has a {name} that is not text")
+    return value or None
+
+
 @dataclass(frozen=True)
 class StoredKey:
     """What the store holds of one key; without a secret it is a key made by hand that we switched off."""
@@ -50,8 +65,8 @@ class StoredKey:
     @classmethod
     def from_mapping(cls, fields: Mapping[str, Any]) -> StoredKey:
         known = ("secret_access_key", "create_date", "promote_date", "deactivate_date")
-        dates = {name: from_iso(fields[name]) for name in known[1:] if fields.get(name)}
-        return cls(fields.get("secret_access_key") or None, **dates, extra={k: v for k, v in fields.items() if k not in known})
+        dates = {name: _date(fields, name) for name in known[1:]}
+        return cls(_text(fields, "secret_access_key"), **dates, extra={k: v for k, v in fields.items() if k not in known})
 
     def to_mapping(self) -> Dict[str, Any]:
         fields: Dict[str, Any] = {"secret_access_key": self.secret_access_key} if self.secret_access_key else {}
@@ -101,8 +116,10 @@ class Entry:
             raise ValueError("has other_keys that are not a mapping of mappings")
         if asked and not (isinstance(asked, Mapping) and asked.get("date") and isinstance(asked.get("known") or [], list)):
             raise ValueError("has an 'asked' without date and known keys")
-        account_id, user_id, current_id = (str(value) if (value := rest.pop(name, None)) else None for name in _IDS)
-        hold_until = rest.pop("hold_until", None)
+        asked_date = _date(asked, "date") if asked else None
+        account_id, user_id, current_id = (str(value) if (value := _text(rest, name)) else None for name in _IDS)
+        hold_until = _date(rest, "hold_until")
+        rest = {name: value for name, value in rest.items() if name not in (*_IDS, "hold_until")}
         current = StoredKey.from_mapping(rest)
         if current_id is None and current.secret_access_key:
             raise ValueError("has a secret_access_key without an access_key_id")
@@ -113,8 +130,8 @@ class Entry:
             user_id=user_id,
             current_id=current_id,
             current=replace(current, extra={}),
-            asked=Asked(from_iso(asked["date"]), tuple(str(key) for key in asked.get("known") or ())) if asked else None,
-            hold_until=from_iso(hold_until) if hold_until else None,
+            asked=Asked(asked_date, tuple(str(key) for key in asked.get("known") or ())) if asked and asked_date else None,
+            hold_until=hold_until,
             others={str(key_id): StoredKey.from_mapping(key) for key_id, key in others.items()},
             extra=current.extra,
         )
@@ -129,8 +146,7 @@ class Entry:
             fields["hold_until"] = to_iso(self.hold_until)
         if self.others:
             fields["other_keys"] = {key_id: key.to_mapping() for key_id, key in self.others.items()}
-        fields.update(self.extra)
-        return {name: value for name, value in fields.items() if value is not None}
+        return {**{name: value for name, value in fields.items() if value is not None}, **self.extra}
 
     def public(self) -> Dict[str, Any]:
         """What may be shown of the entry: dates and ids, and whether a secret is there, but no secret."""

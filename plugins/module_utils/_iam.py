@@ -293,6 +293,8 @@ class Iam:
 def _failed(to: str, error: Exception, unknown: Type[IamError] = IamError) -> IamError:
     """The error of a request, with the way out where the cause is one that people meet."""
     message = f"Could not {to}"
+    if isinstance(error, ClientError):  # botocore counts its own repetitions only, and is told to make none
+        error.args = (str(error).replace(" (reached max retries: 0)", ""),)
     if isinstance(error, NoCredentialsError):
         message += ": no AWS credentials were found; set access_key and secret_key, profile, or AWS_* variables"
     elif isinstance(error, NoRegionError):

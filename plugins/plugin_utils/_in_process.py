@@ -25,7 +25,7 @@ from ansible_collections.keyturn.iam.plugins.module_utils import _argspec, _task
 from ansible_collections.keyturn.iam.plugins.module_utils._connection import connect
 from ansible_collections.keyturn.iam.plugins.module_utils._errors import KeyturnError
 from ansible_collections.keyturn.iam.plugins.module_utils._iam import Iam
-from ansible_collections.keyturn.iam.plugins.plugin_utils._store import VaultStore
+from ansible_collections.keyturn.iam.plugins.plugin_utils._store import LOCK_TIMEOUT, VaultStore
 
 display = Display()
 
@@ -84,7 +84,7 @@ class InProcessAction(ActionBase):
         if wants_store and elsewhere:
             return {"failed": True, "msg": f"A task with vault_file runs in the controller's process, where the secret stays: {elsewhere}"}
         if wants_store or not (elsewhere or self._asked_for_module(variables)):
-            result = self._in_process()
+            result = self._in_process(variables)
         else:
             result = self._execute_module(module_name=self.module_name, task_vars=variables, wrap_async=self._task.async_val)
         return self._censored(result)
@@ -108,7 +108,7 @@ class InProcessAction(ActionBase):
         interpreter = str(self._templar.template(host.get("ansible_python_interpreter") or "auto"))
         return not interpreter.startswith("auto") and os.path.realpath(interpreter) != os.path.realpath(sys.executable)
 
-    def _in_process(self) -> dict[str, Any]:
+    def _in_process(self, variables: Mapping[str, Any]) -> dict[str, Any]:
         environment: dict[str, Any] = {}
         self._compute_environment_string(raw_environment_out=environment)
         with _environment(environment):
@@ -120,18 +120,18 @@ class InProcessAction(ActionBase):
                 return {"failed": True, "msg": str(error.message)}
             names = _argspec.with_aws(self.argument_spec)
             params = {name: _plain(arguments.get(name)) for name in names}
-            result = self._perform_logged(params)
+            result = self._perform_logged(params, variables)
         result["invocation"] = {"module_args": params}
         aliases = [f"Both option {one['option']} and its alias {one['alias']} are set." for one in validated._warnings]
         if aliases:
             result["warnings"] = aliases + result.get("warnings", [])
         return remove_values(result, validated._no_log_values)
 
-    def _perform_logged(self, params: dict[str, Any]) -> dict[str, Any]:
+    def _perform_logged(self, params: dict[str, Any], variables: Mapping[str, Any]) -> dict[str, Any]:
         with _endpoint_log(bool(params.get("debug_botocore_endpoint_logs"))) as log:
             module = _Module(self.module_name, params)
             try:
-                result = self._performed(module)
+                result = self._performed(module, variables)
             except _Ended as ended:
                 result = ended.result
         if log:
@@ -140,21 +140,22 @@ class InProcessAction(ActionBase):
             result.pop("exception", None)  # a traceback is for -vvv
         return result
 
-    def _performed(self, module: _Module) -> dict[str, Any]:
+    def _performed(self, module: _Module, variables: Mapping[str, Any]) -> dict[str, Any]:
         try:
-            return self.perform(module, self._store(module.params))
+            return self.perform(module, self._store(module.params, variables))
         except KeyturnError as error:
             _task.fail(module, error)
             raise AssertionError("a failure ends the task") from error
 
-    def _store(self, params: Mapping[str, Any]) -> VaultStore | None:
+    def _store(self, params: Mapping[str, Any], variables: Mapping[str, Any]) -> VaultStore | None:
         """The store by the vault secrets of this run. A relative path counts from where ansible-playbook was started."""
         if not params.get("vault_file"):
             return None
-        key = (os.path.abspath(params["vault_file"]), params.get("vault_id"))
+        timeout = float(self._templar.template(variables.get("keyturn_lock_timeout", LOCK_TIMEOUT)))
+        key = (os.path.abspath(params["vault_file"]), params.get("vault_id"), timeout)
         if key not in _stores:
             # Public ways read files only; the secrets are the loader's own.
-            _stores[key] = VaultStore(key[0], self._loader._vault, key[1])
+            _stores[key] = VaultStore(key[0], self._loader._vault, *key[1:])
         return _stores[key]
 
     def _censored(self, result: dict[str, Any]) -> dict[str, Any]:

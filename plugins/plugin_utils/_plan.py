@@ -443,9 +443,10 @@ def broken(case: Case) -> Decision:
 def no_active_key(case: Case) -> Decision:
     name = case.user.name
     if not case.keys:
-        return Decision("no_active_key", _join(f"User {name} has no access key; name it in rotation_now for one.", _loose_ends(case)))
+        return Decision("no_active_key", _join(f"User {name} has no access key; name {name} in rotation_now for one.", _loose_ends(case)))
     keys = _and(_described(case, key) for key in case.keys)
-    reason = f"User {name} has no Active key: {keys}; name it in rotation_now for a new one, or delete what is no longer needed with " + (
+    reason = (
+        f"User {name} has no Active key: {keys}; name {name} in rotation_now for a new one, or delete what is no longer needed with "
         f"{_task(name, '…', 'state: absent')}."
     )
     return Decision("no_active_key", reason)
@@ -524,13 +525,14 @@ def _way_to_room(case: Case, key: Key) -> str:
         return f"{key.id} is not in IAM's lists yet."
     if key.signing:
         return f"{key.id} signs this run: run it with the current key."
+    switch_off = f"switch it off with {_task(name, key.id, 'active: false')}; there is room once it is deleted (rotation_delete_after_days)"
     if case.in_use(key):
-        return f"{key.id} is in use: move its users to another key, then switch it off with {_task(name, key.id, 'active: false')}."
-    by_hand = f"delete it with {_task(name, key.id, 'state: absent')}"
+        return f"{key.id} is in use: move its users to another key, then {switch_off}."
+    by_hand = switch_off if key.active else f"delete it with {_task(name, key.id, 'state: absent')}"
     if key.stored or key is case.current:
         return f"{key.id} is not in use: {by_hand}."
     days = max(int(case.since(key.last_sign_of_life) / DAY), math.ceil(case.policy.idle_days))
-    return f"{key.id} is not in use: {by_hand}, or set rotation_unused_days to {days} or less."
+    return f"{key.id} is not in use: set rotation_unused_days to {days} or less, or {by_hand}."
 
 
 def grace(case: Case) -> Decision:
@@ -670,13 +672,15 @@ def decide(case: Case) -> Decision:
     decided = row(case)
     if row in UNTOUCHED:
         return decided
-    if leftover_goes(case):
-        delete = delete_leftover(case, t.cast(Key, case.leftover))
-        decided = _first(decided, [delete], f"Key {delete.access_key_id} is deleted: {delete.reason}.", decided.status)
     if case.finished:
         deletions = [delete_finished(case, key) for key in case.finished]
         sentences = [f"Key {delete.access_key_id} of user {case.user.name} is deleted: {delete.reason}." for delete in deletions]
         decided = _first(decided, deletions, " ".join(sentences), decided.status if decided.actions else "retire")
+    if leftover_goes(case):
+        delete = delete_leftover(case, t.cast(Key, case.leftover))
+        decided = _first(
+            decided, [delete], f"Key {delete.access_key_id} of user {case.user.name} is deleted: {delete.reason}.", decided.status
+        )
     return decided
 
 

@@ -449,13 +449,14 @@ def _totals(users: Sequence[UserReport], steps: Iterable[Step], failures: Sequen
 
 
 def _notes(users: Iterable[UserReport]) -> list[str]:
-    """What a compliance check will find although all is well."""
-    double = sum(1 for user in users if user.status == "grace" and sum(key["status"] == "Active" for key in user.keys) > 1)
-    if not double:
+    """What a compliance check will find, said once for all users."""
+    several = [user.status for user in users if sum(key["status"] == "Active" for key in user.keys) > 1]
+    if not several:
         return []
-    return [
-        f"{_count(double, 'user')} in grace {'has' if double == 1 else 'have'} two active keys on purpose, against {CIS_ONE_ACTIVE_KEY}."
-    ]
+    grace = several.count("grace")
+    of_them = "on purpose, in grace" if grace == len(several) else f"{grace} of them on purpose, in grace"
+    who = f"{_count(len(several), 'user')} {'has' if len(several) == 1 else 'have'} more than one Active key"
+    return [f"{who}{f', {of_them}' if grace else ''}: that breaks {CIS_ONE_ACTIVE_KEY}."]
 
 
 # --- words and columns ---
@@ -566,7 +567,7 @@ _GAP = "  "
 _WHAT_LEAST = 22  # fits "would make a new key:"
 _LAST_USED_LEAST = 24
 _KEY_MOST = 24
-_SENTENCE_MOST = 6  # lines; a longer one is in the file, whole
+_SENTENCE_MOST = 8  # lines; a longer one is in the file, whole
 
 
 def screen(report: Report, show_all: bool = False) -> list[str]:
@@ -642,14 +643,23 @@ def _fit(row: Row, what_width: int, below_width: int) -> tuple[list[str], list[s
     """The sentence in lines beside the key, or, where that would be a long thin column, its reason below the key."""
     status = row.key.get("status")
     text = row.sentence or ("" if status in (None, "Active") else clean(status).lower())
+    text, why = _without_rule(text), _without_rule(row.why)
     beside = wrap(clean(text), what_width)
     head = wrap(clean(f"{row.head}:"), what_width)
-    below = wrap(clean(row.why), below_width)
+    below = wrap(clean(why), below_width)
     if not below or len(beside) <= max(2, len(head) + len(below)) and len(beside) <= 3:
         return beside, []
     if len(below) > _SENTENCE_MOST:
         below = [*below[: _SENTENCE_MOST - 1], _shorten(" ".join(below[_SENTENCE_MOST - 1 :]), below_width)]
     return head, below
+
+
+def _without_rule(text: str) -> str:
+    """Without the sentence that names the rule which the notes name for all users: said of each, it would fill the screen."""
+    before, rule, after = text.partition(CIS_ONE_ACTIVE_KEY)
+    if not rule or ". " not in before:
+        return text
+    return f"{before[: before.rindex('. ') + 1]}{after.partition('.')[2]}"
 
 
 # --- files ---

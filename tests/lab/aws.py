@@ -8,97 +8,27 @@ moto keeps its state in module globals: there is one `World` a process.
 
 from __future__ import annotations
 
-import base64
 import fnmatch
-import hmac
-import io
-import re
 import threading
 import time
-import traceback
 from collections import defaultdict
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from dataclasses import asdict, dataclass, fields, replace
-from datetime import datetime, timedelta, timezone
+from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
 from typing import Any
-from urllib.parse import parse_qsl, urlsplit
-from xml.sax.saxutils import escape
 
 import moto.iam.models as iam_models
-from botocore.auth import SigV4Auth
-from botocore.awsrequest import AWSRequest
-from botocore.credentials import Credentials as BotoCredentials
+from lab.shapes import ACCOUNT, ADMIN_KEY, ADMIN_SECRET, Credentials, Key, KeyState, LastUse, Request, Settings, User, UserState
+from lab.ways import replacements, shown
+from lab.wire import Answer, AwsError, Call, error_answer, rightly_signed, validate, wsgi_environ
 from moto.core.request import Request as MotoRequest
-from moto.core.responses import ActionResult
-from moto.iam.exceptions import DeleteConflictException, EntityAlreadyExists, NoSuchEntity, ValidationError
 from moto.iam.models import IAMBackend, iam_backends
 from moto.iam.responses import IamResponse
-from moto.iam.utils import generate_access_key_id_from_account_id
 from moto.moto_server.werkzeug_app import DomainDispatcherApplication, create_backend_app
 from moto.sts.models import sts_backends
 from moto.sts.responses import TokenResponse
 from moto.utilities.utils import get_partition
-
-from lab.shapes import ACCOUNT, ADMIN_KEY, ADMIN_SECRET, Credentials, Key, KeyState, LastUse, Request, Settings, User, UserState
-
-NAMESPACES = {"iam": "https://iam.amazonaws.com/doc/2010-05-08/", "sts": "https://sts.amazonaws.com/doc/2011-06-15/"}
-
-
-class AwsError(Exception):
-    """An answer in AWS's error form."""
-
-    def __init__(self, status: int, code: str, message: str) -> None:
-        super().__init__(f"{code}: {message}")
-        self.status = status
-        self.code = code
-        self.message = message
-
-
-@dataclass(frozen=True)
-class Call:
-    """One HTTP request, taken apart."""
-
-    method: str
-    target: str
-    headers: dict[str, str]
-    body: bytes
-
-    @property
-    def scope(self) -> list[str]:
-        """Of the Authorization header: key id, day, region, service, `aws4_request`; empty for a request that is not signed."""
-        _, found, rest = self.headers.get("authorization", "").partition("Credential=")
-        scope = rest.partition(",")[0].strip().split("/")
-        return scope if found and len(scope) == 5 else []
-
-    @property
-    def service(self) -> str:
-        return self.scope[3] if self.scope else ""
-
-    @property
-    def region(self) -> str:
-        return self.scope[2] if self.scope else "us-east-1"
-
-    @property
-    def access_key(self) -> str | None:
-        return self.scope[0] if self.scope else None
-
-    def params(self) -> dict[str, str]:
-        text = self.body.decode("utf-8", "replace") if self.body else urlsplit(self.target).query
-        return dict(parse_qsl(text, keep_blank_values=True))
-
-
-@dataclass(frozen=True)
-class Answer:
-    status: int
-    body: bytes
-    content_type: str = "text/xml"
-    error: str | None = None
-
-    @property
-    def request_id(self) -> str:
-        """As the body has it; AWS repeats it in a header."""
-        return self.body.rpartition(b"<RequestId>")[2].partition(b"</RequestId>")[0].decode() if b"<RequestId>" in self.body else request_id()
 
 
 @dataclass(frozen=True)
@@ -154,10 +84,10 @@ class World:
 
     def now(self) -> datetime:
         """The laboratory's date, naive UTC as moto has it, in whole seconds."""
-        return (datetime.now(timezone.utc).replace(tzinfo=None) + self.offset).replace(microsecond=0)
+        return (datetime.now(UTC).replace(tzinfo=None) + self.offset).replace(microsecond=0)
 
     def http_date(self) -> str:
-        return format_datetime(self.now().replace(tzinfo=timezone.utc), usegmt=True)
+        return format_datetime(self.now().replace(tzinfo=UTC), usegmt=True)
 
     def clock(self, offset_days: float | None = None, advance_days: float = 0) -> dict[str, Any]:
         """Answer from another day; both left out only tells."""
@@ -168,11 +98,22 @@ class World:
 
     # -- accounts and their users
 
+    def install(self) -> None:
+        """Put AWS's ways in place of moto's, in this process, until `uninstall`."""
+        for holder, name, value in replacements(self):
+            self.undo.append((holder, name, getattr(holder, name)))
+            setattr(holder, name, value)
+
+    def uninstall(self) -> None:
+        for holder, name, original in reversed(self.undo):
+            setattr(holder, name, original)
+        self.undo.clear()
+
     def reset(self, **settings: Any) -> None:
         """An empty account, today, no rules but these settings."""
-        for backends in (iam_backends, sts_backends):
-            for account in list(backends.values()):
-                account.reset()
+        accounts: list[Any] = [*iam_backends.values(), *sts_backends.values()]
+        for account in accounts:
+            account.reset()
         self._clear()
         self.settings(**settings)
 
@@ -236,7 +177,9 @@ class World:
         return asdict(self._key_state(self._put_key(account_id, backend(account_id).get_user(user_name), Key(**key))))
 
     def _put_key(self, account_id: str, user: Any, wanted: Key) -> Any:
-        key = iam_models.AccessKey(user.name, prefix="AKIA", account_id=account_id, status=wanted.status)
+        # moto's own code makes one so, whatever its abstract base says.
+        make: Any = iam_models.AccessKey
+        key = make(user.name, prefix="AKIA", account_id=account_id, status=wanted.status)
         key.access_key_id = wanted.access_key_id or key.access_key_id
         key.secret_access_key = wanted.secret_access_key or key.secret_access_key
         key.create_date = self._ago(wanted.age_days)
@@ -246,7 +189,9 @@ class World:
             self.use(key.access_key_id, wanted.used_days, wanted.service, wanted.region)
         return key
 
-    def set_key(self, access_key_id: str, status: str | None = None, age_days: float | None = None, account_id: str = ACCOUNT) -> dict[str, Any]:
+    def set_key(
+        self, access_key_id: str, status: str | None = None, age_days: float | None = None, account_id: str = ACCOUNT
+    ) -> dict[str, Any]:
         """Change a key as a person would in the console, or its age."""
         key = backend(account_id).access_keys[access_key_id]
         key.status = status or key.status
@@ -256,7 +201,7 @@ class World:
 
     def delete_key(self, access_key_id: str, account_id: str = ACCOUNT) -> None:
         home = backend(account_id)
-        home.delete_access_key(access_key_id, home.access_keys[access_key_id].user_name)
+        home.delete_access_key(access_key_id, str(home.access_keys[access_key_id].user_name))
 
     def use(self, access_key_id: str, days_ago: float = 0, service: str = "s3", region: str = "us-east-1") -> None:
         """A use of the key that AWS tells of at once."""
@@ -306,13 +251,13 @@ class World:
     def _ago(self, days: float) -> datetime:
         return (self.now() - timedelta(days=days)).replace(microsecond=0)
 
-    def _last_use(self, access_key_id: str, at: datetime | None = None) -> LastUse | None:
+    def last_use(self, access_key_id: str, at: datetime | None = None) -> LastUse | None:
         shown = [use for use in self.uses.get(access_key_id, ()) if at is None or use.visible <= at]
         last = max(shown, key=lambda use: use.date, default=None)
         return LastUse(iso(last.date), last.service, last.region) if last else None
 
     def _key_state(self, key: Any) -> KeyState:
-        last_use = self._last_use(key.access_key_id)
+        last_use = self.last_use(key.access_key_id)
         return KeyState(key.access_key_id, key.secret_access_key, key.user_name, key.status, iso(key.create_date), last_use)
 
     def _user_state(self, account_id: str, user: Any) -> UserState:
@@ -333,11 +278,11 @@ class World:
         """The user that a request is about: named, owner of the key it names, or the signer."""
         if "UserName" in params:
             return params["UserName"]
-        signer = self._signer(params.get("AccessKeyId") or call.access_key, call.region)
+        signer = self.signer(params.get("AccessKeyId") or call.access_key, call.region)
         return signer.user_name if signer else None
 
     def account_of(self, call: Call) -> str | None:
-        signer = self._signer(call.access_key, call.region)
+        signer = self.signer(call.access_key, call.region)
         return signer.account_id if signer else None
 
     def answer(self, call: Call, request: Request) -> Answer:
@@ -346,24 +291,21 @@ class World:
             with self.lock:
                 signer = self._authenticate(call)
                 self._authorize(signer, request)
-                _validate(request.params)
+                validate(request.params)
                 self._record_use(signer, request, call.region)
                 return self._execute(call, signer, request)
         except AwsError as error:
             return error_answer(request.service, error.status, error.code, error.message)
-        except Exception as error:
-            traceback.print_exc()
-            return error_answer(request.service, 500, "InternalFailure", f"the laboratory: {error!r}")
 
     def _authenticate(self, call: Call) -> Signer | None:
         if not self.rules.check_signatures:
-            return self._signer(call.access_key, call.region)
+            return self.signer(call.access_key, call.region)
         if not call.scope:
             raise AwsError(403, "MissingAuthenticationToken", "Request is missing Authentication Token")
-        signer = self._signer(call.access_key, call.region)
+        signer = self.signer(call.access_key, call.region)
         if signer is None or not self._accepted(signer) or signer.session_token != call.headers.get("x-amz-security-token"):
             raise AwsError(403, "InvalidClientTokenId", "The security token included in the request is invalid.")
-        if not rightly_signed(call, signer):
+        if not rightly_signed(call, signer.secret_access_key):
             raise AwsError(
                 403,
                 "SignatureDoesNotMatch",
@@ -372,7 +314,7 @@ class World:
             )
         return signer
 
-    def _signer(self, access_key_id: str | None, region: str) -> Signer | None:
+    def signer(self, access_key_id: str | None, region: str) -> Signer | None:
         if access_key_id is None:
             return None
         if access_key_id in self.signers:
@@ -468,135 +410,12 @@ class World:
         body = b"".join(self.others(environ, start_response))
         return Answer(heard["status"], body, heard["headers"].get("content-type", "text/xml"))
 
-    # -- what moto does otherwise than AWS
+    # -- lists that lag
 
-    def install(self) -> None:
-        """Put AWS's ways in place of moto's, in this process, until `uninstall`."""
-        world = self
-        create_access_key = IAMBackend.create_access_key
-        update_access_key = IAMBackend.update_access_key
-        delete_access_key = IAMBackend.delete_access_key
-        update_user = IAMBackend.update_user
-        delete_user = IAMBackend.delete_user
-        init_user = iam_models.User.__init__
-
-        def make_user(self: Any, account_id: str, region_name: str, name: str, path: str | None = None) -> None:
-            init_user(self, account_id, region_name, name, path)
-            self.id = generate_access_key_id_from_account_id(account_id, "AIDA", 21)
-
-        def make_key(self: IAMBackend, user_name: str, *args: Any, **kwargs: Any) -> Any:
-            before = world._shown(self.get_user(user_name).access_keys)
-            key = create_access_key(self, user_name, *args, **kwargs)
-            world.new_keys[key.access_key_id] = NewKey(time.monotonic())
-            world._remember(self, user_name, before)
-            return key
-
-        def change_key(self: IAMBackend, user_name: str, access_key_id: str, status: str | None = None) -> Any:
-            if status not in ("Active", "Inactive"):
-                raise ValidationError(
-                    f"1 validation error detected: Value at 'status' failed to satisfy constraint: Member must satisfy enum value set: "
-                    f"[Active, Inactive], not {status}"
-                )
-            before = world._shown(self.get_user(user_name).access_keys)
-            key = update_access_key(self, user_name, access_key_id, status)
-            world._remember(self, user_name, before)
-            return key
-
-        def remove_key(self: IAMBackend, access_key_id: str, user_name: str) -> None:
-            before = world._shown(self.get_user(user_name).access_keys)
-            delete_access_key(self, access_key_id, user_name)
-            world._remember(self, user_name, before)
-
-        def rename(self: IAMBackend, user_name: str, new_path: str | None = None, new_user_name: str | None = None) -> None:
-            user = self.get_user(user_name)
-            if new_user_name and new_user_name != user_name and new_user_name in self.users:
-                raise EntityAlreadyExists(f"User with name {new_user_name} already exists.")
-            tags = user.tags or []
-            self.tagger.delete_all_tags_for_resource(user.arn)
-            update_user(self, user_name, new_path, new_user_name)
-            self.tagger.tag_resource(user.arn, tags)
-            for key in user.access_keys:
-                key.user_name = user.name
-
-        def remove(self: IAMBackend, user_name: str) -> None:
-            if self.get_user(user_name).access_keys:
-                raise DeleteConflictException("Cannot delete entity, must delete access keys first.")
-            delete_user(self, user_name)
-
-        def list_users(self: IamResponse) -> ActionResult:
-            prefix = self._get_param("PathPrefix") or "/"
-            users = sorted((user for user in self.backend.users.values() if user.path.startswith(prefix)), key=lambda user: user.name)
-            page, rest = world._page(self, users, lambda user: user.name, world.rules.page_size)
-            shown = [
-                {"Path": user.path, "UserName": user.name, "UserId": user.id, "Arn": user.arn, "CreateDate": user.create_date} for user in page
-            ]
-            return ActionResult({"Users": shown, **rest})
-
-        def list_access_keys(self: IamResponse) -> ActionResult:
-            signer = world._signer(self.access_key, self.region)
-            name = self._get_param("UserName") or (signer.user_name if signer else None)
-            keys = world._listed(self.backend.get_user(name)) if name else []
-            page, rest = world._page(self, keys, lambda key: key["AccessKeyId"], world.rules.keys_page_size)
-            return ActionResult({"UserName": name, "AccessKeyMetadata": page, **rest})
-
-        def get_access_key_last_used(self: IamResponse) -> ActionResult:
-            access_key_id = self._get_param("AccessKeyId")
-            key = self.backend.access_keys.get(access_key_id)
-            if key is None or key.user_name not in self.backend.users:
-                raise NoSuchEntity(f"The Access Key with id {access_key_id} cannot be found.")
-            use = world._last_use(access_key_id, world.now())
-            last_used = {"ServiceName": use.service if use else "N/A", "Region": use.region if use else "N/A"}
-            return ActionResult({"UserName": key.user_name, "AccessKeyLastUsed": {**last_used, **({"LastUsedDate": use.date} if use else {})}})
-
-        def get_caller_identity(self: TokenResponse) -> ActionResult:
-            signer = world._signer(self.access_key, self.region)
-            arn = signer.arn if signer else f"arn:{self.partition}:sts::{self.current_account}:user/moto"
-            user_id = signer.user_id if signer else "AIDALABORATORYSTRANGER"
-            return ActionResult({"UserId": user_id, "Account": signer.account_id if signer else self.current_account, "Arn": arn})
-
-        self._put(iam_models, "utcnow", self.now)
-        self._put(iam_models, "mark_account_as_visited", lambda **_: None)
-        self._put(iam_models, "LIMIT_KEYS_PER_USER", self.rules.quota)
-        self._put(iam_models.User, "__init__", make_user)
-        self._put(IAMBackend, "create_access_key", make_key)
-        self._put(IAMBackend, "update_access_key", change_key)
-        self._put(IAMBackend, "delete_access_key", remove_key)
-        self._put(IAMBackend, "update_user", rename)
-        self._put(IAMBackend, "delete_user", remove)
-        self._put(IamResponse, "list_users", list_users)
-        self._put(IamResponse, "list_access_keys", list_access_keys)
-        self._put(IamResponse, "get_access_key_last_used", get_access_key_last_used)
-        self._put(TokenResponse, "get_caller_identity", get_caller_identity)
-
-    def uninstall(self) -> None:
-        for holder, name, original in reversed(self.undo):
-            setattr(holder, name, original)
-        self.undo.clear()
-
-    def _put(self, holder: Any, name: str, replacement: Any) -> None:
-        self.undo.append((holder, name, getattr(holder, name)))
-        setattr(holder, name, replacement)
-
-    def _page(self, response: Any, items: list[Any], name: Callable[[Any], str], limit: int) -> tuple[list[Any], dict[str, Any]]:
-        """One page of a listing and what says whether there is more. A marker names the last item shown, which may be gone since."""
-        wanted = min(int(response._get_param("MaxItems") or limit), limit)
-        start = 0
-        if marker := response._get_param("Marker"):
-            try:
-                position, last = base64.urlsafe_b64decode(marker).decode().split(" ", 1)
-            except ValueError:
-                raise ValidationError(f"Invalid Marker: {marker}") from None
-            names = [name(item) for item in items]
-            start = names.index(last) + 1 if last in names else int(position) - 1
-        page = items[start : start + wanted]
-        if start + wanted >= len(items):
-            return page, {"IsTruncated": False}
-        return page, {"IsTruncated": True, "Marker": base64.urlsafe_b64encode(f"{start + len(page)} {name(page[-1])}".encode()).decode()}
-
-    def _listed(self, user: Any) -> list[dict[str, Any]]:
+    def listed(self, user: Any) -> list[dict[str, Any]]:
         """The keys that ListAccessKeys shows: all as they were a while ago, or a new one left out, as the settings have it."""
         then = time.monotonic() - self.rules.stale_lists_seconds
-        keys = next((earlier.keys for earlier in self.earlier[user.id] if earlier.until > then), self._shown(user.access_keys))
+        keys = next((earlier.keys for earlier in self.earlier[user.id] if earlier.until > then), shown(user.access_keys))
         return [key for key in keys if not self._left_out(key["AccessKeyId"])]
 
     def _left_out(self, access_key_id: str) -> bool:
@@ -610,10 +429,11 @@ class World:
             return True
         return False
 
-    def _shown(self, keys: Iterable[Any]) -> list[dict[str, Any]]:
-        return [{"UserName": key.user_name, "AccessKeyId": key.access_key_id, "Status": key.status, "CreateDate": key.create_date} for key in keys]
+    def made(self, access_key_id: str) -> None:
+        """A request made this key just now."""
+        self.new_keys[access_key_id] = NewKey(time.monotonic())
 
-    def _remember(self, home: IAMBackend, user_name: str, before: list[dict[str, Any]]) -> None:
+    def remember(self, home: IAMBackend, user_name: str, before: list[dict[str, Any]]) -> None:
         self.earlier[home.get_user(user_name).id].append(Earlier(time.monotonic(), before))
 
 
@@ -622,78 +442,7 @@ def backend(account_id: str, partition: str = "aws") -> IAMBackend:
 
 
 def iso(date: datetime) -> str:
-    return date.replace(tzinfo=timezone.utc, microsecond=0).isoformat()
-
-
-def rightly_signed(call: Call, signer: Signer) -> bool:
-    """Whether the signature is what botocore's own signer makes of this request with the signer's secret (SigV4)."""
-    authorization = {}
-    for part in call.headers["authorization"].partition(" ")[2].split(","):
-        name, _, value = part.strip().partition("=")
-        authorization[name] = value
-    signed = authorization.get("SignedHeaders", "").split(";")
-    stamp = call.headers.get("x-amz-date")
-    if not stamp:
-        return False
-    headers = {name: call.headers[name] for name in signed if name in call.headers}
-    request = AWSRequest(call.method, f"http://{call.headers.get('host', '')}{call.target}", headers=headers, data=call.body)
-    request.context["timestamp"] = stamp
-    auth = SigV4Auth(BotoCredentials(signer.access_key_id, signer.secret_access_key), call.service, call.region)
-    expected = auth.signature(auth.string_to_sign(request, auth.canonical_request(request)), request)
-    return hmac.compare_digest(expected, authorization.get("Signature", ""))
-
-
-def error_answer(service: str, status: int, code: str, message: str) -> Answer:
-    """An error as AWS's query protocol writes it."""
-    blame = "Sender" if status < 500 else "Receiver"
-    body = (
-        f'<ErrorResponse xmlns="{NAMESPACES.get(service, NAMESPACES["iam"])}"><Error><Type>{blame}</Type><Code>{escape(code)}</Code>'
-        f"<Message>{escape(message)}</Message></Error><RequestId>{request_id()}</RequestId></ErrorResponse>"
-    )
-    return Answer(status, body.encode(), error=code)
-
-
-def request_id() -> str:
-    stamp = f"{time.time_ns():032x}"
-    return "-".join((stamp[:8], stamp[8:12], stamp[12:16], stamp[16:20], stamp[20:]))
-
-
-def wsgi_environ(call: Call) -> dict[str, Any]:
-    path, _, query = call.target.partition("?")
-    host, _, port = call.headers.get("host", "localhost:80").partition(":")
-    environ: dict[str, Any] = {
-        "REQUEST_METHOD": call.method,
-        "SCRIPT_NAME": "",
-        "PATH_INFO": path,
-        "QUERY_STRING": query,
-        "RAW_URI": call.target,
-        "SERVER_NAME": host,
-        "SERVER_PORT": port or "80",
-        "SERVER_PROTOCOL": "HTTP/1.1",
-        "CONTENT_LENGTH": str(len(call.body)),
-        "CONTENT_TYPE": call.headers.get("content-type", ""),
-        "wsgi.version": (1, 0),
-        "wsgi.url_scheme": "http",
-        "wsgi.input": io.BytesIO(call.body),
-        "wsgi.errors": io.StringIO(),
-        "wsgi.multithread": True,
-        "wsgi.multiprocess": False,
-        "wsgi.run_once": False,
-    }
-    for name, value in call.headers.items():
-        if name not in ("content-type", "content-length"):
-            environ[f"HTTP_{name.upper().replace('-', '_')}"] = value
-    return environ
-
-
-def _validate(params: dict[str, str]) -> None:
-    """What AWS says of names that IAM cannot have; moto looks them up."""
-    for name, pattern, allowed in (("UserName", r"[\w+=,.@-]{1,128}", " and/or the following: +=,.@_-"), ("AccessKeyId", r"\w{16,128}", "")):
-        if name in params and not re.fullmatch(pattern, params[name], re.ASCII):
-            field = name[0].lower() + name[1:]
-            raise AwsError(
-                400, "ValidationError", f"The specified value for {field} is invalid. It must contain only alphanumeric characters{allowed}"
-            )
+    return date.replace(tzinfo=UTC, microsecond=0).isoformat()
 
 
 def _tag_list(tags: dict[str, str]) -> list[dict[str, str]]:

@@ -10,13 +10,15 @@ import os
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 import urllib.error
 import urllib.request
 from collections.abc import Iterable
 from dataclasses import asdict
+from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 from lab.shapes import ACCOUNT, ADMIN_KEY, ADMIN_SECRET, Credentials, Fault, Key, KeyState, LastUse, Request, Settings, User, UserState
 
@@ -34,6 +36,7 @@ class Lab:
     def __init__(self, url: str, process: subprocess.Popen[bytes] | None = None) -> None:
         self.url = url
         self.process = process
+        self._making = threading.Lock()
         self._opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
         self.id: str = self._do("lab_id")
 
@@ -42,7 +45,14 @@ class Lab:
         """Start a server process. `settings`: see `shapes.Settings`; `strict` false: moto's ways for what they leave out."""
         with tempfile.TemporaryDirectory() as folder:
             port_file = Path(folder, "url")
-            command = [sys.executable, str(Path(__file__).with_name("server.py")), "--port-file", str(port_file), "--parent", str(os.getpid())]
+            command = [
+                sys.executable,
+                str(Path(__file__).with_name("server.py")),
+                "--port-file",
+                str(port_file),
+                "--parent",
+                str(os.getpid()),
+            ]
             command += ["--strict" if strict else "--no-strict", "--settings", json.dumps(settings)]
             process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL)
             end = time.monotonic() + START_SECONDS
@@ -60,7 +70,7 @@ class Lab:
             self.process.terminate()
             self.process.wait(10)
 
-    def __enter__(self) -> Lab:
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -191,18 +201,33 @@ class Lab:
 
     def boto(self, service: str, credentials: Credentials | KeyState = ADMIN, **config: Any) -> Any:
         """A boto3 client; `config` goes to botocore's Config. Not retried unless the config says so."""
-        import boto3
         from botocore.config import Config
 
-        return boto3.session.Session(
-            aws_access_key_id=credentials.access_key_id,
-            aws_secret_access_key=credentials.secret_access_key,
-            aws_session_token=getattr(credentials, "session_token", None),
-            region_name="us-east-1",
-        ).client(service, endpoint_url=self.url, config=Config(**{"retries": {"total_max_attempts": 1}, **config}))
+        with self._making:
+            return self._session.client(
+                service,
+                region_name="us-east-1",
+                endpoint_url=self.url,
+                aws_access_key_id=credentials.access_key_id,
+                aws_secret_access_key=credentials.secret_access_key,
+                aws_session_token=getattr(credentials, "session_token", None),
+                config=Config(**{"retries": {"total_max_attempts": 1}, **config}),
+            )
+
+    @cached_property
+    def _session(self) -> Any:
+        """One for all clients, since it takes most of the time; blind to the profile and files of the person who runs the tests."""
+        import boto3
+        import botocore.session
+
+        variables = {"profile": (None, None, None, None), "config_file": (None, None, os.devnull, None)}
+        variables["credentials_file"] = variables["config_file"]
+        return boto3.session.Session(botocore_session=botocore.session.Session(session_vars=variables))
 
     def _do(self, operation: str, **arguments: Any) -> Any:
-        request = urllib.request.Request(f"{self.url}/_lab/{operation}", json.dumps(arguments).encode(), {"Content-Type": "application/json"})
+        request = urllib.request.Request(
+            f"{self.url}/_lab/{operation}", json.dumps(arguments).encode(), {"Content-Type": "application/json"}
+        )
         end = time.monotonic() + 10
         while True:
             try:

@@ -16,8 +16,16 @@ KINDS = {
     "throttle": (400, "Throttling", "Rate exceeded"),
     "rate_exceeded": (503, "RequestLimitExceeded", "Request limit exceeded."),
     "error500": (500, "ServiceFailure", "The request processing has failed because of an unknown error, exception or failure."),
-    "concurrent_modification": (409, "ConcurrentModification", "The request was rejected because multiple requests to change this object were submitted."),
-    "temporarily_unmodifiable": (409, "EntityTemporarilyUnmodifiable", "The user name is temporarily not modifiable. Wait several minutes and try again."),
+    "concurrent_modification": (
+        409,
+        "ConcurrentModification",
+        "The request was rejected because multiple requests to change this object were submitted.",
+    ),
+    "temporarily_unmodifiable": (
+        409,
+        "EntityTemporarilyUnmodifiable",
+        "The user name is temporarily not modifiable. Wait several minutes and try again.",
+    ),
     "error": (400, "InternalFailure", "An error that the test asked for."),
     "cut": None,
     "hang": None,
@@ -26,6 +34,7 @@ KINDS = {
     "pause": None,
     "kill": None,
 }
+PROVES_NOTHING_DONE = ("throttle", "rate_exceeded")
 TIMES = ("before", "after", "during")
 TARGETS = ("all", "main")
 
@@ -36,6 +45,8 @@ def check(fault: Fault) -> Fault:
         raise ValueError(f"no such fault: {fault.kind}; known: {', '.join(KINDS)}")
     if fault.when not in TIMES or (fault.when == "during" and fault.kind != "cut"):
         raise ValueError(f"a {fault.kind} cannot happen {fault.when} the request")
+    if fault.when == "after" and fault.kind in PROVES_NOTHING_DONE:
+        raise ValueError(f"a {fault.kind} cannot happen after the request: it says that nothing was done")
     if fault.target not in TARGETS:
         raise ValueError(f"a kill has the target all or main, not {fault.target}")
     if fault.nth < 1 or fault.count < 0:

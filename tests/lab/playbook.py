@@ -19,12 +19,11 @@ from pathlib import Path
 from typing import Any
 
 import yaml
-
 from lab import faults
 from lab.client import ADMIN, Lab
 from lab.shapes import LAB_VARIABLE, RUN_VARIABLE, Credentials, Fault, KeyState
 
-PASSWORD = "the password of the laboratory's store"  # noqa: S105 - protects nothing outside a test's folder
+PASSWORD = "the password of the laboratory's store"
 TIMEOUT = 120
 Play = str | Path | Mapping[str, Any] | Sequence[Mapping[str, Any]]
 Passwords = str | Mapping[str, str] | None
@@ -235,7 +234,7 @@ class Controller:
         home = _made(self.folder / "home")
         (folder / "ansible.cfg").touch()
         found: dict[str, str | None] = {
-            "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}",
+            "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ.get('PATH', os.defpath)}",
             "HOME": str(home),
             "LANG": "C.UTF-8",
             "LC_ALL": "C.UTF-8",
@@ -254,7 +253,9 @@ class Controller:
             "AWS_EC2_METADATA_DISABLED": "true",
         }
         if self.lab is not None:
-            as_credentials = Credentials(credentials.access_key_id, credentials.secret_access_key) if isinstance(credentials, KeyState) else credentials
+            as_credentials = (
+                Credentials(credentials.access_key_id, credentials.secret_access_key) if isinstance(credentials, KeyState) else credentials
+            )
             found |= self.lab.env(as_credentials) | {LAB_VARIABLE: self.lab.id}
         found |= self.env
         found |= changes
@@ -291,7 +292,7 @@ def write_store(path: Path, content: Mapping[str, Any] | str, password: Password
     """Encrypt a mapping, or text as it is, into an Ansible Vault file as `ansible-vault create` would."""
     vault = _vault(password)
     text = content if isinstance(content, str) else yaml.safe_dump(dict(content), sort_keys=False)
-    name, secret = next((pair for pair in vault.secrets if vault_id in (None, pair[0])))
+    name, secret = next(pair for pair in vault.secrets if vault_id in (None, pair[0]))
     path.write_bytes(vault.encrypt(text.encode(), secret, vault_id=vault_id or (name if name != "default" else None)))
     path.chmod(0o600)
 

@@ -31,8 +31,10 @@ if __name__ == "__main__":
     sys.path[0] = str(Path(__file__).resolve().parent.parent)
 
 from lab import faults
-from lab.aws import Answer, Call, World, error_answer
+from lab.aws import World
 from lab.shapes import LENIENT, Fault, Request
+from lab.wire import Answer, Call, error_answer
+from moto.core.exceptions import ServiceException
 
 HANG_SECONDS = 300
 
@@ -125,6 +127,7 @@ class Server:
         with self.lock:
             self.connections.add(connection)
         try:
+            # The handler only keeps its server, so that it need not be socketserver's.
             Handler(connection, address, self)  # type: ignore[arg-type]
         except OSError:
             pass
@@ -133,7 +136,7 @@ class Server:
                 self.connections.discard(connection)
             connection.close()
 
-    def hang_up(self) -> None:
+    def hang_up(self, keep: socket.socket | None = None) -> None:
         """Stop listening and cut the connections that are open."""
         listener, self.listener = self.listener, None
         if listener is not None:
@@ -141,7 +144,7 @@ class Server:
             with_no_error(listener.shutdown, socket.SHUT_RDWR)
             listener.close()
         with self.lock:
-            connections = list(self.connections)
+            connections = self.connections - {keep}
         for connection in connections:
             cut(connection)
 
@@ -313,9 +316,11 @@ class Handler(BaseHTTPRequestHandler):
         if ending.answer is None:
             self._cut()
             return None
-        self._write(ending.answer.status, ending.answer.body, ending.answer.content_type, ending.answer.request_id, ending.part)
         if ending.last:
-            self.server.hang_up()
+            # The port closes before the answer goes out: whatever the client does upon it finds nobody.
+            self.server.hang_up(keep=self.connection)
+            self.close_connection = True
+        self._write(ending.answer.status, ending.answer.body, ending.answer.content_type, ending.answer.request_id, ending.part)
         return None
 
     do_GET = do_PUT = do_DELETE = do_HEAD = do_PATCH = do_POST
@@ -323,7 +328,7 @@ class Handler(BaseHTTPRequestHandler):
     def _control(self, name: str, body: bytes) -> None:
         try:
             result, status = self.server.operate(name, json.loads(body or b"{}")), 200
-        except Exception as error:
+        except (ValueError, LookupError, TypeError, ServiceException) as error:
             result, status = {"error": f"{type(error).__name__}: {error}"}, 400
         self._write(status, json.dumps(result).encode(), "application/json")
 
@@ -333,6 +338,8 @@ class Handler(BaseHTTPRequestHandler):
         self.send_header("Content-Length", str(len(body)))
         if request_id:
             self.send_header("x-amzn-RequestId", request_id)
+        if self.close_connection:
+            self.send_header("Connection", "close")
         self.end_headers()
         self.wfile.write(body[: int(len(body) * part)])
         self.wfile.flush()

@@ -10,7 +10,7 @@ from typing import Any
 
 ACCOUNT = "123456789012"
 ADMIN_KEY = "AKIAADMINLABORATORY1"
-ADMIN_SECRET = "the/admin/secret/of/the/laboratory+12345"  # noqa: S105 - opens the laboratory only
+ADMIN_SECRET = "the/admin/secret/of/the/laboratory+12345"
 LAB_VARIABLE = "KEYTURN_LAB"
 RUN_VARIABLE = "KEYTURN_LAB_RUN"
 

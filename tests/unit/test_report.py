@@ -107,6 +107,8 @@ def test_the_screen_shows_who_needs_something_and_counts_the_rest() -> None:
         "          other and delete it, or set unused_days.",
         "",
         "4 users: 1 due, 1 to retire, 1 blocked, 1 compliant. Would make 1 key, switch off 1, delete 0.",
+        "2 users have more than one Active key: that breaks CIS AWS Foundations Benchmark v3.0.0, 1.13",
+        '"Ensure there is only one active access key available for any single IAM user".',
     ]
 
 
@@ -117,7 +119,7 @@ def test_after_a_run_it_says_what_was_done_and_what_failed() -> None:
     assert f"made a new key {NEW}: 120 days old, limit 90" in words(lines)
     assert f"failed to switch off: {refused}" in words(lines)
     assert "would" not in words(lines)
-    assert lines[-2:] == [
+    assert lines[-4:-2] == [
         "4 users: 1 due, 1 to retire, 1 blocked, 1 compliant. Made 1 key, switched off 0, deleted 0.",
         "Failed: backup (switch off).",
     ]
@@ -173,7 +175,7 @@ def test_a_next_key_of_an_earlier_run_is_counted_as_verified() -> None:
 def test_check_mode_tells_what_would_fail_and_does_not_count_it() -> None:
     report = build(WORLD, DECISIONS, [result(MAKE, False, True, "The quota is full.")], check_mode=True)
     assert "would fail to make a new key: The quota is full." in words(screen(report))
-    assert screen(report)[-2:] == [
+    assert screen(report)[-4:-2] == [
         "4 users: 1 due, 1 to retire, 1 blocked, 1 compliant. Would make 0 keys, switch off 1, delete 0.",
         "Would fail: ci (make a new key).",
     ]
@@ -346,7 +348,7 @@ def test_a_very_long_reason_is_shortened_on_the_screen_and_whole_in_the_files() 
     reason = " ".join(f"word{number}" for number in range(300)) + " the end."
     report = build(WORLD, [decision("ci", "blocked", reason)])
     lines = screen(report)
-    assert len(lines) < 12
+    assert len(lines) < 14
     assert any(line.endswith("…") for line in lines)
     assert f"blocked: {reason}" in json.loads(_report.as_json(report))["users"][0]["what_happens"]
     assert cells(report)[0]["what_happens"] == f"blocked: {reason}"
@@ -396,12 +398,35 @@ def test_many_failures_are_named_in_one_line() -> None:
     assert "user-199 (make a new key)" in _report.as_markdown(report)
 
 
-def test_grace_with_two_active_keys_is_noted_with_the_rule_that_it_breaks() -> None:
-    report = build(WORLD, [decision("backup", "grace")])
-    assert "1 user in grace has two active keys on purpose, against CIS AWS Foundations Benchmark v3.0.0, 1.13" in words(screen(report))
-    assert report.notes[0] in json.loads(_report.as_json(report))["notes"]
-    assert "two active keys on purpose" in _report.as_markdown(report)
-    assert not build(WORLD, [decision("ci", "grace")]).notes
+RULE = 'CIS AWS Foundations Benchmark v3.0.0, 1.13 "Ensure there is only one active access key available for any single IAM user"'
+
+
+@pytest.mark.parametrize(
+    ("plan", "note"),
+    [
+        ([decision("backup", "grace")], "1 user has more than one Active key, on purpose, in grace: that breaks "),
+        ([decision("vendor-x", "blocked")], "1 user has more than one Active key: that breaks "),
+        (
+            [decision("backup", "grace"), decision("vendor-x", "blocked")],
+            "2 users have more than one Active key, 1 of them on purpose, in grace: that breaks ",
+        ),
+        ([decision("ci", "grace")], ""),
+    ],
+)
+def test_who_has_more_than_one_active_key_is_noted_with_the_rule_that_this_breaks(plan: list[dict[str, Any]], note: str) -> None:
+    report = build(WORLD, plan)
+    assert report.notes == ([f"{note}{RULE}."] if note else [])
+    assert json.loads(_report.as_json(report))["notes"] == report.notes
+    assert note in words(screen(report))
+    assert note in _report.as_markdown(report)
+
+
+def test_the_rule_is_named_once_on_the_screen() -> None:
+    reason = f"{VENDOR} is in use. 2 Active keys break {RULE}. Set unused_days."
+    report = build(WORLD, [decision("vendor-x", "blocked", reason)])
+    assert words(screen(report)).count(RULE) == 1
+    assert f"blocked: {VENDOR} is in use. Set unused_days." in words(screen(report)).replace(f"{VENDOR_2} 200d 14m ago s3 eu-west-1 - ", "")
+    assert reason in _report.as_markdown(report)
 
 
 def test_thousands_of_users() -> None:

@@ -1,0 +1,84 @@
+# Copyright (c) 2026 keyturn contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Plays of many small tasks, so that one start of ansible-playbook serves a whole story, and what is asked of their results."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from hashlib import sha256
+from pathlib import Path
+from typing import Any
+
+from lab.client import Lab
+from lab.playbook import Run
+from lab.shapes import Request, UserState
+
+ACCESS_KEY = "keyturn.iam.iam_access_key"
+INFO = "keyturn.iam.iam_access_key_info"
+WRITES = ("CreateAccessKey", "UpdateAccessKey", "DeleteAccessKey")
+Task = dict[str, Any]
+
+
+def key_task(name: str, user_name: str | None = None, check: bool = False, task: Mapping[str, Any] | None = None, **options: Any) -> Task:
+    """A task with iam_access_key that shows its diff and whose failure lets the play go on; `task`: further task keywords."""
+    given = options if user_name is None else {"user_name": user_name, **options}
+    return {"name": name, ACCESS_KEY: given, "register": name, "diff": True, "check_mode": check, "ignore_errors": True, **(task or {})}
+
+
+def info_task(name: str, task: Mapping[str, Any] | None = None, **options: Any) -> Task:
+    return {"name": name, INFO: options, "register": name, "ignore_errors": True, **(task or {})}
+
+
+def show(name: str) -> Task:
+    """Prints what the variable `name` registered, its secret as a hash: the result itself is censored."""
+    hashed = f"{{'secret_access_key': ({name}.secret_access_key | hash('sha256')) if {name}.secret_access_key is defined else None}}"
+    return {"name": f"show {name}", "ansible.builtin.debug": {"msg": f"{{{{ {name} | combine({hashed}) }}}}"}}
+
+
+def play(*tasks: Task, **keywords: Any) -> dict[str, Any]:
+    return {"hosts": "localhost", "gather_facts": False, "tasks": list(tasks), **keywords}
+
+
+def returned(result: Mapping[str, Any]) -> dict[str, Any]:
+    """What a task returned of its own: without what Ansible adds, and without values that are null."""
+    added = ("invocation", "failed", "exception", "boto3_version", "botocore_version", "response_metadata", "error")
+    return {name: value for name, value in result.items() if name not in added and not name.startswith("_") and value is not None}
+
+
+def shown(run: Run, name: str) -> dict[str, Any]:
+    """What the variable `name` registered, see `show`."""
+    return returned(run.result(f"show {name}")["msg"])
+
+
+def refusal(run: Run, name: str) -> str:
+    """The one sentence with which the task failed."""
+    found = run.tasks(name)
+    assert [one.status for one in found] == ["failed"], f"{name} did not fail\n{run}"
+    message = found[0].msg
+    assert message and "\n" not in message and "Traceback" not in message, message
+    assert not found[0].changed
+    assert message in run.output.replace("\\u2026", "…"), f"{message} is not on the screen\n{run}"
+    return message
+
+
+def hashed(secret: str) -> str:
+    return sha256(secret.encode()).hexdigest()
+
+
+def secrets(users: Iterable[UserState]) -> list[str]:
+    return [key.secret_access_key for user in users for key in user.keys]
+
+
+def actions(lab: Lab, **of: Any) -> list[str]:
+    return [request.action for request in lab.requests(**of)]
+
+
+def writes(lab: Lab, user: str | None = None) -> list[Request]:
+    return [request for request in lab.requests(user=user) if request.action in WRITES]
+
+
+def files(folder: Path) -> dict[str, bytes | None]:
+    """Every file below the folder with its content."""
+    return {str(path.relative_to(folder)): path.read_bytes() if path.is_file() else None for path in sorted(folder.rglob("*"))}

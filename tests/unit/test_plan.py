@@ -1,0 +1,1082 @@
+# Copyright (c) 2026 keyturn contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""The contract's table, row by row and clause by clause."""
+
+from __future__ import annotations
+
+import random
+import re
+from datetime import datetime
+from typing import Any
+
+import pytest
+from ansible.errors import AnsibleFilterError
+from ansible_collections.keyturn.iam.plugins.filter.rotation_plan import FilterModule
+from ansible_collections.keyturn.iam.plugins.plugin_utils import _plan
+from worlds import NOW, Info, Record, ago, apply, entry, info, key, note, user
+
+A, B, C, N, L = (f"AKIA{letter * 16}" for letter in "ABCNL")
+HOUR = 1 / 24
+MINUTE = HOUR / 60
+CIS = 'CIS AWS Foundations Benchmark v3.0.0, 1.13 "Ensure there is only one active access key available for any single IAM user"'
+
+rotation_plan = FilterModule().filters()["rotation_plan"]
+
+
+def decided(seen: Info, user_name: str = "ci", **policy: Any) -> Record:
+    """The one decision about a user."""
+    (decision,) = [one for one in rotation_plan(seen, policy) if one["user_name"] == user_name]
+    return decision
+
+
+def does(decision: Record) -> list[tuple[str, str | None]]:
+    return [(action["action"], action["access_key_id"]) for action in decision["actions"]]
+
+
+def ahead(days: float) -> str:
+    return ago(-days)
+
+
+# -- the first four rows: nothing is touched -------------------------------------------------------------------------
+
+OVERDUE = entry(A, 200, 200, other_keys={B: note(300, 290, off=100)})
+
+
+def overdue(**changes: Any) -> Info:
+    """A user who is due for a new key and has one to delete; only the first four rows leave that alone."""
+    keys = [key(B, 300, 110, "Inactive"), key(A, 200, 1)]
+    return {**info(keys, OVERDUE), **changes}
+
+
+def test_the_world_of_the_first_four_rows_has_something_to_do() -> None:
+    assert does(decided(overdue())) == [("delete", B), ("create", None)]
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ({"users": [user(store=OVERDUE, error="ListAccessKeys was denied for user ci")]}, ["ListAccessKeys was denied for user ci."]),
+        ({"access_keys": [key(A, 200, 1), key(B, 300, None, "Inactive", last_used_known=False)]}, [B, "ci", "last use"]),
+        ({"users": [user(store={**OVERDUE, "account_id": "999999999999"})]}, ["999999999999", "123456789012", "ci"]),
+        ({"users": [user(store={**OVERDUE, "user_id": "AIDABEFORE"})]}, ["AIDABEFORE", "AIDACI", "made again"]),
+        ({"users": [user(store="gibberish")]}, ["ci", "not a mapping"]),
+        ({"users": [user(store={**OVERDUE, "other_keys": [B]})]}, ["ci", "not a mapping"]),
+        ({"users": [user(store={**OVERDUE, "other_keys": {B: "secret"}})]}, [B, "not a mapping"]),
+        ({"users": [user(store={**OVERDUE, "promote_date": "yesterday"})]}, [A, "promote_date", "'yesterday'"]),
+        ({"access_keys": [key(A, 200, 1, create_date=None)], "users": [user()]}, [A, "when", "made"]),
+        ({"access_keys": [key(A, 200, 1, access_key_id=None)]}, ["ci", "no id"]),
+        ({"users": []}, ["ci", "look again"]),
+    ],
+)
+def test_what_cannot_be_read_or_belongs_to_another_is_an_error(changes: dict[str, Any], words: list[str]) -> None:
+    decision = decided(overdue(**changes), exempt="*", now="ci")
+    assert (decision["status"], decision["actions"], decision["next_date"]) == ("error", [], None)
+    for word in words:
+        assert word.lower() in decision["reason"].lower()
+
+
+def test_one_users_error_is_no_other_users() -> None:
+    seen = info([key(A, 1, 1, user="fine"), key(B, 1, 1, user="odd", last_used_known=False)], users=[user("odd"), user("fine")])
+    assert [(one["user_name"], one["status"]) for one in rotation_plan(seen)] == [("fine", "compliant"), ("odd", "error")]
+
+
+def test_the_account_is_known_from_the_users_arn_too() -> None:
+    seen = overdue(users=[user(store={**OVERDUE, "account_id": "999999999999"})], account={"access_keys_quota": 2})
+    assert decided(seen)["status"] == "error"
+
+
+def test_an_entry_without_a_user_is_gone() -> None:
+    seen = info(users=[])
+    seen["store_only"] = [{"user_name": "old", "user_id": "AIDAOLD", "access_key_ids": [A, B]}]
+    decision = decided(seen, "old", exempt=["*"])
+    assert (decision["status"], decision["actions"], decision["next_date"]) == ("gone", [], None)
+    for word in ("old", A, B, "state: absent"):
+        assert word in decision["reason"]
+
+
+def test_an_entry_without_a_user_and_without_keys_is_gone() -> None:
+    seen = info(users=[])
+    seen["store_only"] = [{"user_name": "old", "user_id": None, "access_key_ids": []}]
+    assert decided(seen, "old")["status"] == "gone"
+
+
+@pytest.mark.parametrize("user_id", ["AIDACI", None])
+def test_a_renamed_user_is_gone_and_named(user_id: str | None) -> None:
+    seen = info([key(A, 200, 1)])
+    seen["store_only"] = [{"user_name": "old", "user_id": user_id, "access_key_ids": [A]}]
+    decision = decided(seen, "old")
+    assert (decision["status"], decision["actions"]) == ("gone", [])
+    assert "now called ci" in decision["reason"] and "rename" in decision["reason"]
+
+
+def test_a_renamed_user_gets_no_second_entry_unless_a_person_says_so() -> None:
+    seen = info([key(A, 200, 100)])
+    seen["store_only"] = [{"user_name": "old", "user_id": "AIDACI", "access_key_ids": [A]}]
+    decision = decided(seen, unused_days=None)
+    assert (decision["status"], decision["actions"]) == ("blocked", [])
+    assert "old" in decision["reason"] and "rename" in decision["reason"]
+    assert decided(seen, unused_days=30)["status"] == "blocked"
+    assert does(decided(seen, now=["ci"])) == [("create", None)]
+
+
+def test_a_name_that_was_asked_for_and_that_iam_does_not_have_is_one_decision() -> None:
+    seen = info(users=[user("old", error="There is no IAM user old", user_id=None)])
+    seen["store_only"] = [{"user_name": "old", "user_id": "AIDAOLD", "access_key_ids": [A]}]
+    assert [one["status"] for one in rotation_plan(seen)] == ["error"]
+
+
+@pytest.mark.parametrize("exempt", ["ci", ["ci"], ["other", "c*"], "c?"])
+def test_exempt_users_are_left_alone_though_named(exempt: Any) -> None:
+    decision = decided(overdue(), exempt=exempt, now=["ci"])
+    assert (decision["status"], decision["actions"], decision["next_date"]) == ("exempt", [], None)
+    assert "rotation_now" in decision["reason"]
+
+
+@pytest.mark.parametrize("exempt", ["CI", "c", "i", "cix", "ci,other", ["*-ci"]])
+def test_exempt_is_a_whole_name(exempt: Any) -> None:
+    assert decided(overdue(), exempt=exempt)["status"] == "due"
+
+
+def test_held_after_a_rollback_though_named() -> None:
+    seen = overdue(users=[user(store={**OVERDUE, "hold_until": ahead(3)})])
+    decision = decided(seen, now=["ci"])
+    assert (decision["status"], decision["actions"], decision["next_date"]) == ("held", [], ahead(3))
+
+
+def test_a_hold_ends_at_its_date() -> None:
+    seen = overdue(users=[user(store={**OVERDUE, "hold_until": ahead(0)})])
+    assert decided(seen)["status"] == "due"
+
+
+# -- leftovers -------------------------------------------------------------------------------------------------------
+
+
+def with_leftover(hours: float, **changes: Any) -> Info:
+    """A young current key, and a key made by a request whose answer was lost."""
+    asked = {"date": ago(hours=hours, seconds=3), "known": [A]}
+    keys = [key(A, 10, 1), key(L, hours * HOUR, None)]
+    return {**info(keys, entry(A, 10, 10, asked=asked)), **changes}
+
+
+def test_a_young_leftover_waits() -> None:
+    decision = decided(with_leftover(11.9))
+    assert (decision["status"], decision["actions"], decision["next_date"]) == ("leftover", [], ago(hours=11.9 - 12))
+    assert L in decision["reason"] and decision["next_date"] in decision["reason"]
+
+
+def test_a_leftover_of_twelve_hours_is_deleted_and_the_rest_decided_without_it() -> None:
+    decision = decided(with_leftover(12))
+    assert (decision["status"], does(decision)) == ("compliant", [("delete", L)])
+    assert decision["actions"][0]["min_idle_days"] == 7
+
+
+def test_a_leftover_does_not_hold_up_named_users() -> None:
+    decision = decided(with_leftover(1), now=["ci"])
+    assert (decision["status"], does(decision)) == ("due", [("delete", L), ("create", None)])
+
+
+def test_a_leftover_is_in_nobodys_way() -> None:
+    seen = with_leftover(13)
+    seen["access_keys"][0]["create_date"] = seen["users"][0]["store"]["create_date"] = ago(95)
+    decision = decided(seen)
+    assert (decision["status"], does(decision)) == ("due", [("delete", L), ("create", None)])
+    assert decision["actions"][1]["replaces"] == A
+
+
+def test_a_user_with_a_leftover_alone_has_no_active_key() -> None:
+    seen = with_leftover(13)
+    del seen["access_keys"][0]
+    seen["users"] = [user(store={"asked": {"date": ago(hours=13), "known": []}})]
+    decision = decided(seen)
+    assert (decision["status"], does(decision)) == ("no_active_key", [("delete", L)])
+
+
+@pytest.mark.parametrize("seconds", [-300, 300])
+def test_a_leftover_is_made_within_five_minutes_of_asking(seconds: int) -> None:
+    seen = with_leftover(13)
+    seen["users"][0]["store"]["asked"]["date"] = ago(hours=13, seconds=seconds)
+    assert does(decided(seen)) == [("delete", L)]
+
+
+NO_LEFTOVERS: dict[str, dict[str, Any]] = {
+    "made too early": {"asked": {"date": ago(hours=13, seconds=-301), "known": [A]}},
+    "made too late": {"asked": {"date": ago(hours=13, seconds=301), "known": [A]}},
+    "there before": {"asked": {"date": ago(hours=13), "known": [A, L]}},
+    "never asked": {"asked": None},
+    "nobody knows what was there before": {"asked": {"date": ago(hours=13)}},
+    "nobody knows when": {"asked": {"known": [A]}},
+    "its secret is stored": {"other_keys": {L: note(13 * HOUR)}, "access_key_id": None},
+}
+
+
+@pytest.mark.parametrize("store", NO_LEFTOVERS.values(), ids=NO_LEFTOVERS.keys())
+def test_what_is_no_leftover_by_the_store(store: dict[str, Any]) -> None:
+    seen = with_leftover(13)
+    seen["users"][0]["store"].update(store)
+    for named in ([], ["ci"]):
+        assert ("delete", L) not in does(decided(seen, now=named))
+
+
+def test_a_used_key_is_no_leftover() -> None:
+    seen = with_leftover(13)
+    seen["access_keys"][1] = key(L, 13 * HOUR, 12.5 * HOUR)
+    for named in ([], ["ci"]):
+        assert ("delete", L) not in does(decided(seen, now=named))
+
+
+def test_the_key_that_signs_the_run_is_no_leftover_though_its_use_is_not_shown_yet() -> None:
+    seen = with_leftover(13)
+    seen["account"]["signing_access_key_id"] = L
+    assert does(decided(seen)) == []
+
+
+@pytest.mark.parametrize("used", [None, 12.5 * HOUR])
+def test_of_two_keys_that_might_be_the_leftover_none_is(used: float | None) -> None:
+    seen = with_leftover(13)
+    seen["access_keys"].append(key(N, 13 * HOUR, used))
+    seen["account"]["access_keys_quota"] = 5
+    assert does(decided(seen, now=["ci"])) == [("create", None)]
+
+
+# -- next ------------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("named", [[], ["ci"]])
+def test_an_active_next_is_verified(named: list[str]) -> None:
+    decision = decided(info([key(A, 95, 1), key(N, 2)], entry(A, 95, 95, other_keys={N: note(2)})), now=named)
+    assert (decision["status"], does(decision), decision["next_date"]) == ("due", [("verify", N)], None)
+    assert decision["actions"][0]["replaces"] is None and decision["actions"][0]["min_idle_days"] is None
+
+
+def test_a_next_that_lists_do_not_show_yet_is_verified() -> None:
+    seen = info([key(A, 95, 1)], entry(A, 95, 95, other_keys={N: note(59 * MINUTE)}))
+    assert does(decided(seen)) == [("verify", N)]
+
+
+def test_a_next_without_a_current_is_verified() -> None:
+    assert does(decided(info([key(N, 2)], entry(other_keys={N: note(2)})))) == [("verify", N)]
+
+
+def test_the_newest_of_several_is_next() -> None:
+    seen = info([key(A, 95, 1), key(B, 3), key(N, 2)], entry(A, 95, 95, other_keys={N: note(2), B: note(3)}), access_keys_quota=3)
+    assert does(decided(seen)) == [("verify", N)]
+
+
+def test_a_key_made_in_the_same_second_as_the_current_one_and_never_current_is_next() -> None:
+    assert does(decided(info([key(N, 5), key(A, 5, 1)], entry(A, 5, 5, other_keys={N: note(5)})))) == [("verify", N)]
+
+
+@pytest.mark.parametrize(
+    "record",
+    [note(2, promoted=1), note(20), note(2, stored=False), note(2, off=1)],
+    ids=["was current", "older than the current", "no secret", "switched off by us"],
+)
+def test_what_is_not_next(record: Record) -> None:
+    status = "Inactive" if "deactivate_date" in record else "Active"
+    seen = info([key(A, 10, 1), key(N, 2, 1, status, create_date=record["create_date"])], entry(A, 10, 10, other_keys={N: record}))
+    assert "verify" not in [action for action, _ in does(decided(seen))]
+
+
+# -- broken ----------------------------------------------------------------------------------------------------------
+
+BROKEN: dict[str, tuple[list[Record], Record]] = {
+    "current is Inactive": ([key(A, 10, 1, "Inactive"), key(B, 100, 1)], entry(A, 10, 10, other_keys={B: note(100, 90)})),
+    "current is Expired": ([key(A, 10, 1, "Expired"), key(B, 100, 1)], entry(A, 10, 10)),
+    "current is missing": ([key(B, 100, 1)], entry(A, 10, 10)),
+    "current is missing for an hour": ([key(B, 100, 1)], entry(A, HOUR, 0)),
+    "current is missing, of an unknown age": ([key(B, 100, 1)], entry(A)),
+    "the only key is Inactive": ([key(A, 10, 1, "Inactive")], entry(A, 10, 10)),
+    "next is Inactive": ([key(A, 100, 1), key(N, 2, None, "Inactive")], entry(A, 100, 100, other_keys={N: note(2)})),
+    "next is missing": ([key(A, 100, 1)], entry(A, 100, 100, other_keys={N: note(2)})),
+    "an older copy of the store": ([key(B, 10, 1), key(A, 100, 9, "Inactive")], entry(A, 100, 100)),
+}
+
+
+@pytest.mark.parametrize(("keys", "store"), BROKEN.values(), ids=BROKEN.keys())
+def test_stored_keys_that_a_person_switched_off_or_deleted(keys: list[Record], store: Record) -> None:
+    decision = decided(info(keys, store))
+    assert (decision["status"], decision["actions"], decision["next_date"]) == ("broken", [], None)
+    assert (N if "next" in decision["reason"] else A) in decision["reason"]
+    assert "ci" in decision["reason"] and "rotation_now" in decision["reason"]
+
+
+def test_a_current_key_that_lists_do_not_show_yet_is_not_broken() -> None:
+    assert decided(info([key(B, 100, 20)], entry(A, 59 * MINUTE, 50 * MINUTE)))["status"] == "grace"
+
+
+def test_what_we_switched_off_is_not_broken() -> None:
+    switched_off = info([key(A, 10, 9, "Inactive"), key(B, 5, 1)], entry(A, 10, 10, off=6))
+    assert decided(switched_off)["status"] == "grace"
+    next_too = info([key(A, 10, 1), key(N, 2, None, "Inactive")], entry(A, 10, 10, other_keys={N: note(2, off=1)}))
+    assert decided(next_too)["status"] == "grace"
+
+
+def test_a_missing_key_that_we_had_switched_off_is_not_broken() -> None:
+    seen = info([key(A, 10, 1)], entry(A, 10, 10, other_keys={N: note(2, off=1)}))
+    assert decided(seen)["status"] == "grace"
+
+
+def test_broken_does_not_hold_up_named_users() -> None:
+    seen = info([key(A, 10, 1, "Inactive")], entry(A, 10, 10))
+    decision = decided(seen, now=["ci"])
+    assert (decision["status"], does(decision)) == ("due", [("create", None)])
+    assert decision["actions"][0]["replaces"] is None and decision["actions"][0]["max_age_days"] == 1
+    missing = decided(info([key(B, 100, 1)], entry(A, 10, 10)), now=["ci"])
+    assert does(missing) == [("create", None)] and missing["actions"][0]["replaces"] == B
+
+
+def test_an_active_next_mends_a_broken_current() -> None:
+    seen = info([key(A, 95, 1, "Inactive"), key(N, 2)], entry(A, 95, 95, other_keys={N: note(2)}))
+    assert does(decided(seen)) == [("verify", N)]
+
+
+def test_a_stored_key_of_another_user_is_said_to_be_and_left_alone() -> None:
+    keys = [key(A, 10, 1, user="other"), key(B, 100, 20, "Inactive", user="other")]
+    store = entry(A, 10, 10, other_keys={B: note(100, 90, off=40)})
+    decision = decided(info(keys, users=[user(store=store), user("other")]))
+    assert (decision["status"], decision["actions"]) == ("broken", [])
+    assert f"{A} of user ci belongs to user other" in decision["reason"]
+
+
+# -- no Active key ---------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("keys", "store"),
+    [
+        ([], None),
+        ([key(A, 10, 1, "Inactive")], None),
+        ([key(A, 10, 1, "Inactive"), key(B, 100, 1, "Inactive")], None),
+        ([key(A, 10, 1, "Expired")], None),
+        ([key(A, 200, 150, "Inactive")], entry(A, 200, 200, off=20)),
+        ([], entry()),
+    ],
+)
+def test_nobody_is_armed_again(keys: list[Record], store: Record | None) -> None:
+    decision = decided(info(keys, store), unused_days=5)
+    assert (decision["status"], decision["actions"]) == ("no_active_key", [])
+    assert "rotation_now" in decision["reason"] and all(row["access_key_id"] in decision["reason"] for row in keys)
+    named = decided(info(keys, store, access_keys_quota=3), now=["ci"])
+    assert (named["status"], does(named)) == ("due", [("create", None)])
+
+
+def test_the_stored_current_key_that_was_unused_stays_until_a_person_decides() -> None:
+    decision = decided(info([key(A, 200, 150, "Inactive")], entry(A, 200, 200, off=31)), unused_days=90)
+    assert (decision["status"], decision["actions"], decision["next_date"]) == ("no_active_key", [], None)
+    assert A in decision["reason"] and "state: absent" in decision["reason"]
+
+
+def test_a_next_date_where_a_switched_off_key_will_be_deleted() -> None:
+    decision = decided(info([key(A, 200, 50, "Inactive")], entry(other_keys={A: note(off=20)})))
+    assert (decision["status"], decision["next_date"]) == ("no_active_key", ahead(10))
+
+
+# -- unused ----------------------------------------------------------------------------------------------------------
+
+
+def test_users_whose_keys_are_all_unused() -> None:
+    seen = info([key(B, 300, 91), key(A, 100, 90)], entry(A, 100, 90))
+    decision = decided(seen, unused_days=90)
+    assert (decision["status"], does(decision), decision["next_date"]) == ("unused", [("deactivate", B), ("deactivate", A)], None)
+    assert [action["min_idle_days"] for action in decision["actions"]] == [90, 90]
+    assert decided(seen)["status"] != "unused"
+    assert decided(seen, unused_days=90, now=["ci"])["status"] != "unused"
+
+
+@pytest.mark.parametrize(
+    ("keys", "store"),
+    [
+        ([key(B, 300, 91), key(A, 100, 89)], entry(A, 100, 90)),
+        ([key(B, 300, 89, "Inactive"), key(A, 100, 91)], entry(A, 100, 95)),
+        ([key(A, 89, None)], None),
+        ([key(A, 100, None)], entry(A, 100, 89)),
+    ],
+    ids=["used", "an Inactive one used", "made", "promoted"],
+)
+def test_users_with_one_sign_of_life(keys: list[Record], store: Record | None) -> None:
+    assert decided(info(keys, store), unused_days=90, max_age_days=1000)["status"] != "unused"
+
+
+def test_users_without_an_entry_can_be_unused() -> None:
+    decision = decided(info([key(A, 100, None), key(B, 95, 92, "Inactive")]), unused_days=90)
+    assert (decision["status"], does(decision)) == ("unused", [("deactivate", A)])
+
+
+def test_the_key_that_signs_the_run_is_not_unused() -> None:
+    seen = info([key(A, 100, None)], signing_access_key_id=A)
+    assert decided(seen, unused_days=90)["status"] == "due"
+
+
+def test_a_small_unused_days_switches_off_nothing_in_use() -> None:
+    assert decided(info([key(A, 50, 3)]), unused_days=2)["status"] == "compliant"
+    decision = decided(info([key(A, 50, 8)]), unused_days=2)
+    assert does(decision) == [("deactivate", A)] and decision["actions"][0]["min_idle_days"] == 7
+
+
+def test_unused_keys_are_not_switched_off_twice() -> None:
+    seen = info([key(B, 300, 91), key(A, 100, 90)], entry(A, 100, 90))
+    after = apply(seen, rotation_plan(seen, {"unused_days": 90}))
+    assert (decided(after, unused_days=90)["status"], decided(after, unused_days=90)["actions"]) == ("no_active_key", [])
+
+
+# -- due -------------------------------------------------------------------------------------------------------------
+
+
+def test_a_stored_key_that_reached_its_age() -> None:
+    seen = info([key(A, 90, 1)], entry(A, 90, 89))
+    decision = decided(seen)
+    assert (decision["status"], does(decision), decision["next_date"]) == ("due", [("create", None)], None)
+    (action,) = decision["actions"]
+    assert action == {
+        "action": "create",
+        "user_name": "ci",
+        "access_key_id": None,
+        "replaces": A,
+        "min_idle_days": None,
+        "max_age_days": 90,
+        "reason": "90 days old, limit 90",
+    }
+    assert decided(seen, max_age_days=90.01)["status"] == "due_soon"
+
+
+def test_where_nothing_is_stored_the_newest_active_key_counts() -> None:
+    old_and_parked = [key(B, 90, 1), key(A, 200, 150, "Inactive")]
+    decision = decided(info(old_and_parked, access_keys_quota=3))
+    assert does(decision) == [("create", None)] and decision["actions"][0]["replaces"] == B
+    assert decided(info([key(A, 89, 1), key(B, 200, 1)]))["status"] == "unmanaged"
+    assert decided(info([key(A, 89, 1, "Inactive"), key(B, 200, 1)], access_keys_quota=3))["actions"][0]["replaces"] == B
+
+
+def test_where_the_current_was_switched_off_by_us_the_newest_active_key_counts() -> None:
+    seen = info([key(A, 10, 9, "Inactive"), key(B, 91, 1)], entry(A, 10, 10, off=5), access_keys_quota=3)
+    decision = decided(seen)
+    assert does(decision) == [("create", None)] and decision["actions"][0]["replaces"] == B
+
+
+def test_named_users_get_a_key_after_a_day() -> None:
+    decision = decided(info([key(A, 1, 0.1)], entry(A, 1, 1)), now="ci")
+    assert does(decision) == [("create", None)]
+    assert (decision["actions"][0]["max_age_days"], decision["actions"][0]["replaces"]) == (1, A)
+    assert decided(info([key(A, 0.9, 0.1)], entry(A, 0.9, 0.9)), now="ci")["actions"] == []
+    assert decided(info([key(A, 0.6, 0.1)]), now="ci", max_age_days=0.5)["actions"][0]["max_age_days"] == 0.5
+
+
+def test_other_users_are_not_named() -> None:
+    seen = info([key(A, 5, 0.1), key(B, 5, 0.1, user="other")], users=[user(), user("other")])
+    assert [one["status"] for one in rotation_plan(seen, {"now": ["ci"]})] == ["due", "compliant"]
+
+
+@pytest.mark.parametrize("off", [None, 3])
+def test_named_users_whose_current_key_is_not_active_get_a_key_at_any_age(off: float | None) -> None:
+    seen = info([key(A, 10, 9, "Inactive"), key(B, 0.2, 0.1)], entry(A, 10, 10, off=off), access_keys_quota=3)
+    decision = decided(seen, now=["ci"])
+    assert does(decision) == [("create", None)] and decision["actions"][0]["replaces"] == B
+
+
+def test_named_users_of_whom_nothing_is_stored_are_due_by_the_age_of_their_newest_active_key() -> None:
+    assert decided(info([key(A, 0.5, 0.1)]), now=["ci"])["actions"] == []
+    assert does(decided(info([key(A, 1, 0.1)]), now=["ci"])) == [("create", None)]
+
+
+@pytest.mark.parametrize("quota", [None, 2, 3, "3"])
+def test_room_is_fewer_keys_than_the_quota(quota: Any) -> None:
+    one = info([key(A, 100, 1)], entry(A, 100, 100), access_keys_quota=quota)
+    assert does(decided(one)) == [("create", None)]
+    two = info([key(B, 300, 1, "Inactive"), key(A, 100, 1)], entry(A, 100, 100), access_keys_quota=quota)
+    assert decided(two)["status"] == ("due" if quota in (3, "3") else "blocked")
+
+
+def test_a_user_may_have_more_keys_than_the_quota() -> None:
+    keys = [key(A, 100, 1), key(B, 200, 1, "Inactive"), key(C, 300, 1, "Inactive")]
+    assert decided(info(keys, entry(A, 100, 100)))["status"] == "blocked"
+
+
+def test_a_replaced_key_that_is_still_active_leaves_no_room() -> None:
+    seen = info([key(B, 300, 1), key(A, 100, 1)], entry(A, 100, 100), access_keys_quota=3)
+    decision = decided(seen)
+    assert (decision["status"], decision["actions"]) == ("blocked", [])
+    assert A in decision["reason"] and B in decision["reason"] and CIS in decision["reason"]
+    # Made after the current key, and current once: a rollback replaced it.
+    rolled_back = info([key(B, 50, 1), key(A, 100, 1)], entry(A, 100, 10, other_keys={B: note(50, 45)}), access_keys_quota=3)
+    assert decided(rolled_back)["status"] == "blocked"
+
+
+def test_keys_made_by_hand_that_nothing_replaced_leave_room() -> None:
+    seen = info([key(B, 300, 1), key(A, 100, 1)], access_keys_quota=3)
+    assert does(decided(seen)) == [("create", None)]
+
+
+def test_a_current_key_that_lists_do_not_show_yet_needs_its_room() -> None:
+    seen = info([key(B, 300, 1, "Inactive")], entry(A, 0.02, 0.01))
+    assert decided(seen, max_age_days=0.015)["status"] == "blocked"
+    assert decided(info([], entry(A, 0.02, 0.01)), max_age_days=0.015)["actions"][0]["replaces"] == A
+
+
+def test_where_named_users_need_room_a_key_that_we_switched_off_a_day_ago_goes() -> None:
+    seen = info([key(B, 100, 20, "Inactive"), key(A, 5, 1)], entry(A, 5, 5, other_keys={B: note(100, 90, off=1)}))
+    decision = decided(seen, now=["ci"])
+    assert (decision["status"], does(decision)) == ("due", [("delete", B), ("create", None)])
+    assert decided(seen)["actions"] == []
+    with_room = {**seen, "account": {**seen["account"], "access_keys_quota": 3}}
+    assert does(decided(with_room, now=["ci"])) == [("create", None)]
+
+
+@pytest.mark.parametrize(
+    ("row", "record"),
+    [
+        (key(B, 100, 20, "Inactive"), note(100, 90, off=0.9)),
+        (key(B, 100, 0.5, "Inactive"), note(100, 90, off=1)),
+        (key(B, 100, 3, "Inactive"), note(100, 90, off=1)),
+        (key(B, 100, 20, "Inactive"), note(100, 90)),
+    ],
+    ids=["not a day", "used since", "used within idle_days", "not by us"],
+)
+def test_where_named_users_need_room_not_every_key_goes(row: Record, record: Record) -> None:
+    decision = decided(info([row, key(A, 5, 1)], entry(A, 5, 5, other_keys={B: record})), now=["ci"])
+    assert (decision["status"], decision["actions"]) == ("blocked", [])
+
+
+def test_named_users_keep_what_would_not_make_room() -> None:
+    keys = [key(C, 300, 1, "Inactive"), key(B, 100, 20, "Inactive"), key(A, 5, 1)]
+    assert decided(info(keys, entry(A, 5, 5, other_keys={B: note(100, 90, off=2)})), now=["ci"])["actions"] == []
+
+
+def test_a_next_that_waited_too_long_is_verified_and_not_replaced_in_the_same_breath() -> None:
+    seen = info([key(N, 100)], entry(other_keys={N: note(100)}))
+    after = apply(seen, rotation_plan(seen))
+    assert decided(after)["actions"] == [] and decided(after)["next_date"] == ago(seconds=-1)
+    later = {**after, "now": ago(seconds=-1)}
+    assert does(decided(later)) == [("create", None)]
+
+
+# -- room made by unused keys ----------------------------------------------------------------------------------------
+
+
+def test_an_unused_inactive_key_is_deleted_for_room() -> None:
+    seen = info([key(B, 300, 60, "Inactive"), key(A, 100, 1)], entry(A, 100, 100))
+    decision = decided(seen, unused_days=60)
+    assert (decision["status"], does(decision)) == ("due", [("delete", B), ("create", None)])
+    assert decision["actions"][0]["min_idle_days"] == 60 and decision["actions"][1]["replaces"] == A
+    assert decided(seen, unused_days=61)["status"] == "blocked"
+    assert decided(seen)["status"] == "blocked"
+
+
+def test_only_one_unused_inactive_key_is_deleted_and_only_where_room_is_needed() -> None:
+    keys = [key(B, 300, 70, "Inactive"), key(C, 200, 80, "Inactive"), key(A, 100, 1)]
+    decision = decided(info(keys, entry(A, 100, 100), access_keys_quota=3), unused_days=60)
+    assert does(decision) == [("delete", C), ("create", None)]
+    assert decided(info(keys, entry(A, 100, 100), access_keys_quota=2), unused_days=60)["status"] == "blocked"
+    assert does(decided(info(keys, entry(A, 100, 100), access_keys_quota=4), unused_days=60)) == [("create", None)]
+    assert decided(info([*keys[:2], key(A, 50, 1)], entry(A, 50, 50), access_keys_quota=3), unused_days=60)["actions"] == []
+
+
+@pytest.mark.parametrize("record", [note(300, 290), note(300, 290, off=20), note(off=20)], ids=["stored", "ours", "off by us"])
+def test_an_inactive_key_that_is_stored_or_was_switched_off_by_us_is_not_deleted_for_room(record: Record) -> None:
+    seen = info([key(B, 300, 60, "Inactive"), key(A, 100, 1)], entry(A, 100, 100, other_keys={B: record}))
+    assert (decided(seen, unused_days=50)["status"], decided(seen, unused_days=50)["actions"]) == ("blocked", [])
+
+
+def test_an_unused_active_key_is_switched_off_for_room_to_come() -> None:
+    seen = info([key(B, 300, 60), key(A, 100, 1)])
+    decision = decided(seen, unused_days=60)
+    assert (decision["status"], does(decision), decision["next_date"]) == ("due", [("deactivate", B)], ahead(30))
+    assert decision["actions"][0]["min_idle_days"] == 60 and decision["next_date"] in decision["reason"]
+    after = decided(apply(seen, [decision]), unused_days=60)
+    assert (after["status"], after["actions"], after["next_date"]) == ("blocked", [], ahead(30))
+
+
+def test_of_two_keys_made_by_hand_the_unused_one_goes_be_it_the_newer() -> None:
+    seen = info([key(B, 300, 1), key(A, 100, 60)])
+    assert does(decided(seen, unused_days=60)) == [("deactivate", A)]
+
+
+def test_a_replaced_unused_key_is_switched_off_for_room_whatever_the_quota() -> None:
+    seen = info([key(B, 300, 60), key(A, 100, 1)], entry(A, 100, 100), access_keys_quota=3)
+    assert does(decided(seen, unused_days=60)) == [("deactivate", B)]
+    young = info([key(B, 300, 60), key(A, 100, 1)], entry(A, 100, 6))
+    assert (decided(young, unused_days=60)["status"], decided(young, unused_days=60)["actions"]) == ("blocked", [])
+
+
+def test_the_last_active_key_is_not_switched_off_for_room() -> None:
+    keys = [key(A, 100, 50), key(B, 300, 1, "Inactive")]
+    assert decided(info(keys), unused_days=45)["status"] == "blocked"
+    both = [key(C, 300, 50), key(A, 100, 60), key(B, 300, 1, "Inactive")]
+    decision = decided(info(both, access_keys_quota=3), unused_days=45)
+    assert does(decision) == [("deactivate", A)]
+
+
+def test_what_would_make_no_room_is_not_switched_off() -> None:
+    in_use_too = [key(C, 300, 1), key(B, 200, 60), key(A, 100, 1)]
+    assert decided(info(in_use_too, entry(A, 100, 100), access_keys_quota=3), unused_days=60)["actions"] == []
+
+
+# -- blocked ---------------------------------------------------------------------------------------------------------
+
+
+def test_no_room_names_the_keys_their_last_uses_and_the_way_out() -> None:
+    decision = decided(info([key(B, 200, 2), key(A, 99, 0.05, last_used_service="ses")]))
+    assert (decision["status"], decision["actions"]) == ("blocked", [])
+    for words in (f"{A} (Active, 99 days old, last used 1 hour ago by ses in eu-west-1)", f"{B} (Active, 200 days old, last used 2 days"):
+        assert words in decision["reason"]
+    assert f"{B} is in use" in decision["reason"] and CIS in decision["reason"]
+
+
+@pytest.mark.parametrize(
+    ("row", "record", "words"),
+    [
+        (key(B, 300, 60), None, "rotation_unused_days to 60 or less"),
+        (key(B, 300, 60, "Inactive"), None, "rotation_unused_days to 60 or less"),
+        (key(B, 300, 60, "Inactive"), note(300, 290), f"access_key_id: {B}, state: absent"),
+        (key(B, 300, 60, "Inactive"), note(300, 290, off=20), "rotation_delete_after_days"),
+        (key(B, 300, 1, "Inactive"), note(300, 290, off=20), f"access_key_id: {B}, state: absent"),
+    ],
+)
+def test_no_room_names_the_setting_that_would_make_it(row: Record, record: Record | None, words: str) -> None:
+    others = {} if record is None else {"other_keys": {B: record}}
+    decision = decided(info([row, key(A, 100, 1)], entry(A, 100, 100, **others)))
+    assert (decision["status"], decision["actions"]) == ("blocked", []) and words in decision["reason"]
+
+
+def test_the_setting_that_is_named_does_make_room() -> None:
+    for row in (key(B, 300, 60.5), key(B, 300, 60.5, "Inactive")):
+        seen = info([row, key(A, 100, 1)], entry(A, 100, 100))
+        named = re.search(r"rotation_unused_days to (\d+) or less", decided(seen)["reason"])
+        assert named and decided(seen, unused_days=named[1])["status"] == "due"
+
+
+def test_no_room_until_a_key_is_deleted() -> None:
+    decision = decided(info([key(B, 300, 60, "Inactive"), key(A, 100, 1)], entry(A, 100, 100, other_keys={B: note(300, 290, off=20)})))
+    assert (decision["status"], decision["next_date"]) == ("blocked", ahead(10)) and ahead(10) in decision["reason"]
+
+
+# -- older keys ------------------------------------------------------------------------------------------------------
+
+
+def replaced(used: float | None, promoted: float, **account: Any) -> Info:
+    return info([key(B, 100, used), key(A, 20, 1)], entry(A, 20, promoted, other_keys={B: note(100, 95)}), **account)
+
+
+@pytest.mark.parametrize("used", [None, 1, 50])
+def test_an_older_key_in_grace(used: float | None) -> None:
+    decision = decided(replaced(used, 6.9))
+    assert (decision["status"], decision["actions"]) == ("grace", [])
+    assert CIS in decision["reason"] and "on purpose" in decision["reason"] and B in decision["reason"]
+
+
+def test_when_a_grace_ends() -> None:
+    assert decided(replaced(50, 6))["next_date"] == ahead(1)
+    assert decided(replaced(2, 6))["next_date"] == ahead(1)
+    assert decided(replaced(2, 6), deactivate_after_days=20)["next_date"] == ahead(14)
+
+
+@pytest.mark.parametrize("used", [None, 7, 50])
+def test_an_idle_older_key_is_retired(used: float | None) -> None:
+    decision = decided(replaced(used, 7))
+    assert (decision["status"], does(decision), decision["next_date"]) == ("retire", [("deactivate", B)], None)
+    assert decision["actions"][0]["min_idle_days"] == 7
+    idle = "never used" if used is None else f"idle for {used} days"
+    assert decision["actions"][0]["reason"] == f"{idle}, replaced 7 days ago"
+
+
+def test_an_older_key_in_use_stays() -> None:
+    decision = decided(replaced(6.9, 8))
+    assert (decision["status"], decision["actions"]) == ("blocked", [])
+    for words in (B, "6 days ago by s3 in eu-west-1", A, "ci", CIS):
+        assert words in decision["reason"]
+    assert decision["next_date"] == ago(6.9 - 7)
+    assert does(decided(replaced(6.9, 8), idle_days=6)) == [("deactivate", B)]
+
+
+def test_the_key_that_signs_the_run_stays() -> None:
+    decision = decided(replaced(50, 8, signing_access_key_id=B))
+    assert (decision["status"], decision["actions"]) == ("blocked", []) and f"{B} of user ci signs this run" in decision["reason"]
+    never = decided(replaced(None, 8, signing_access_key_id=B), idle_days=0)
+    assert (never["status"], never["actions"]) == ("blocked", [])
+
+
+def test_of_two_older_keys_the_idle_one_is_retired() -> None:
+    keys = [key(C, 200, 2), key(B, 100, 9), key(A, 20, 1)]
+    decision = decided(info(keys, entry(A, 20, 20), access_keys_quota=3))
+    assert (decision["status"], does(decision)) == ("retire", [("deactivate", B)])
+    assert f"{C} of user ci" in decision["reason"] and "last used 2 days ago" in decision["reason"]
+    assert decided(info(keys[:1] + keys[2:], entry(A, 20, 20)))["status"] == "blocked"
+
+
+def test_all_idle_older_keys_are_retired() -> None:
+    keys = [key(C, 200, 20), key(B, 100, 9), key(A, 20, 1)]
+    assert does(decided(info(keys, entry(A, 20, 20)))) == [("deactivate", C), ("deactivate", B)]
+
+
+def test_an_entry_that_a_person_wrote_counts_from_the_keys_creation() -> None:
+    seen = info([key(B, 100, 9), key(A, 20, 1)], {"access_key_id": A, "stored": True})
+    assert does(decided(seen)) == [("deactivate", B)]
+    assert decided(info([key(B, 100, 9), key(A, 5, 1)], {"access_key_id": A}))["status"] == "grace"
+
+
+def test_a_previous_key_that_a_person_switched_on_again_is_an_older_key() -> None:
+    store = entry(A, 20, 20, other_keys={B: note(100, 95, off=40)})
+    in_use = decided(info([key(B, 100, 1), key(A, 20, 1)], store))
+    assert (in_use["status"], in_use["actions"]) == ("blocked", [])
+    idle = decided(info([key(B, 100, 41), key(A, 20, 1)], store))
+    assert (idle["status"], does(idle)) == ("retire", [("deactivate", B)])
+
+
+def test_keys_that_are_not_older() -> None:
+    younger = decided(info([key(A, 20, 1), key(B, 10, 9)], entry(A, 20, 20)))
+    assert (younger["status"], younger["actions"]) == ("compliant", [])
+    assert B in younger["reason"] and "active: false" in younger["reason"] and CIS in younger["reason"]
+    same_second = decided(info([key(B, 20, 9), key(A, 20, 1)], entry(A, 20, 20)))
+    assert same_second["actions"] == []
+    rolled_back = decided(info([key(A, 20, 1), key(B, 10, 9)], entry(A, 20, 3, other_keys={B: note(10, 9)})))
+    assert rolled_back["actions"] == []
+
+
+def test_of_two_keys_of_the_same_second_the_one_that_was_current_is_older() -> None:
+    seen = info([key(A, 20, 1), key(B, 20, 9)], entry(A, 20, 20, other_keys={B: note(20, 20)}))
+    assert does(decided(seen)) == [("deactivate", B)]
+
+
+@pytest.mark.parametrize("off", [None, 5])
+def test_nothing_is_retired_for_a_key_that_does_not_work(off: float | None) -> None:
+    seen = info([key(B, 80, 9), key(A, 20, 9, "Inactive")], entry(A, 20, 20, off=off), access_keys_quota=3)
+    assert decided(seen)["actions"] == []
+    named = does(decided(seen, now=["ci"]))
+    assert ("deactivate", B) not in named
+    not_listed = info([key(B, 80, 9)], entry(A, 0.02, 0.01))
+    assert decided(not_listed, deactivate_after_days=0)["status"] == "grace"
+
+
+def test_the_replacement_is_no_target_however_idle() -> None:
+    assert decided(info([key(A, 80, None)], entry(A, 80, 80), access_keys_quota=1), idle_days=0)["actions"] == []
+
+
+# -- keys that we switched off ---------------------------------------------------------------------------------------
+
+
+def switched_off(off: float, used: float | None = 60, **more: Any) -> Info:
+    return info([key(B, 100, used, "Inactive"), key(A, 20, 1)], entry(A, 20, 20, other_keys={B: note(100, 95, off=off)}, **more))
+
+
+def test_a_key_that_we_switched_off_waits() -> None:
+    decision = decided(switched_off(29))
+    assert (decision["status"], decision["actions"], decision["next_date"]) == ("grace", [], ahead(1))
+    assert B in decision["reason"] and ahead(1) in decision["reason"] and "CIS" not in decision["reason"]
+
+
+@pytest.mark.parametrize("record", [note(100, 95, off=30), note(off=30)], ids=["previous", "made by hand"])
+def test_a_key_that_we_switched_off_long_ago_is_deleted(record: Record) -> None:
+    seen = info([key(B, 100, 60, "Inactive"), key(A, 20, 1)], entry(A, 20, 20, other_keys={B: record}))
+    decision = decided(seen)
+    assert (decision["status"], does(decision), decision["next_date"]) == ("retire", [("delete", B)], None)
+    assert decision["actions"][0]["min_idle_days"] == 7 and "switched off 30 days ago" in decision["actions"][0]["reason"]
+    assert does(decided(seen, delete_after_days=31)) == []
+
+
+def test_listed_or_not() -> None:
+    seen = info([key(A, 20, 1)], entry(A, 20, 20, other_keys={B: note(100, 95, off=30)}))
+    assert (decided(seen)["status"], does(decided(seen))) == ("retire", [("delete", B)])
+    waiting = info([key(A, 20, 1)], entry(A, 20, 20, other_keys={B: note(100, 95, off=29)}))
+    assert (decided(waiting)["status"], decided(waiting)["next_date"]) == ("grace", ahead(1))
+
+
+@pytest.mark.parametrize(
+    ("row", "record"),
+    [
+        (key(B, 100, 20, "Inactive"), note(100, 95, off=40)),
+        (key(B, 100, 60, "Inactive"), note(100, 95)),
+        (key(B, 100, 60, "Inactive"), note(100, 95, off=0)),
+    ],
+    ids=["used since", "by a person", "just now"],
+)
+def test_other_switched_off_keys_are_not_deleted(row: Record, record: Record) -> None:
+    seen = info([row, key(A, 20, 1)], entry(A, 20, 20, other_keys={B: record}))
+    decision = decided(seen, delete_after_days=0)
+    assert decision["actions"] == [] and B in decision["reason"]
+
+
+def test_a_key_used_within_idle_days_is_not_deleted() -> None:
+    decision = decided(switched_off(2, used=3), delete_after_days=1)
+    assert (decision["actions"], decision["next_date"]) == ([], ahead(4))
+
+
+def test_a_note_beside_an_active_key_deletes_nothing() -> None:
+    seen = info([key(B, 100, 60), key(A, 20, 1)], entry(A, 20, 20, other_keys={B: note(100, 95, off=40)}))
+    assert does(decided(seen)) == [("deactivate", B)]
+
+
+def test_the_current_key_is_not_deleted_though_we_switched_it_off() -> None:
+    seen = info([key(A, 200, 60, "Inactive"), key(B, 10, 1)], entry(A, 200, 200, off=40))
+    decision = decided(seen)
+    assert (decision["status"], decision["actions"]) == ("compliant", [])
+    assert decided(info(seen["access_keys"], entry(A, 200, 200, off=20)))["next_date"] == ahead(10)
+
+
+EVERY_OTHER_ROW: dict[str, tuple[list[Record], dict[str, Any], dict[str, Any], str, list[tuple[str, str | None]]]] = {
+    "leftover": ([key(A, 20, 1), key(L, 0.1)], {"asked": {"date": ago(0.1), "known": [A]}}, {}, "retire", []),
+    "verify": ([key(A, 20, 1), key(N, 2)], {"other_keys": {N: note(2)}}, {}, "due", [("verify", N)]),
+    "broken": ([key(A, 20, 1, "Inactive")], {}, {}, "retire", []),
+    "no Active key": ([key(A, 20, 1, "Inactive")], {"deactivate_date": ago(1)}, {}, "retire", []),
+    "unused": ([key(A, 20, 20)], {"promote_date": ago(20)}, {"unused_days": 15}, "unused", [("deactivate", A)]),
+    "due": ([key(A, 20, 1)], {}, {"max_age_days": 20}, "due", [("create", None)]),
+    "blocked": ([key(C, 50, 1), key(A, 20, 1)], {}, {"max_age_days": 20}, "retire", []),
+    "grace": ([key(C, 50, 1), key(A, 20, 1)], {}, {"deactivate_after_days": 21}, "retire", []),
+    "in use": ([key(C, 50, 1), key(A, 20, 1)], {}, {}, "retire", []),
+    "retire": ([key(C, 50, 9), key(A, 20, 1)], {}, {}, "retire", [("deactivate", C)]),
+    "due soon": ([key(A, 20, 1)], {}, {"max_age_days": 21}, "retire", []),
+}
+
+
+@pytest.mark.parametrize(("keys", "store", "policy", "status", "actions"), EVERY_OTHER_ROW.values(), ids=EVERY_OTHER_ROW.keys())
+def test_the_deletion_comes_first_in_every_row_but_the_first_four(
+    keys: list[Record], store: dict[str, Any], policy: dict[str, Any], status: str, actions: list[tuple[str, str | None]]
+) -> None:
+    others = {B: note(100, 95, off=30), **store.pop("other_keys", {})}
+    decision = decided(info([key(B, 100, 60, "Inactive"), *keys], {**entry(A, 20, 20, other_keys=others), **store}), **policy)
+    assert (decision["status"], does(decision)) == (status, [("delete", B), *actions])
+    # The reason of the row itself is not lost.
+    alone = decided(info(keys, {**entry(A, 20, 20, other_keys={k: v for k, v in others.items() if k != B}), **store}), **policy)
+    assert alone["reason"] in decision["reason"] and alone["status"] != ("retire" if not actions else "compliant")
+
+
+def test_actions_are_in_order() -> None:
+    asked = {"date": ago(1), "known": [A, B]}
+    keys = [key(B, 300, 60, "Inactive"), key(A, 100, 1), key(L, 1)]
+    decision = decided(info(keys, entry(A, 100, 100, asked=asked, other_keys={B: note(300, 290, off=31)}), access_keys_quota=2))
+    assert does(decision) == [("delete", L), ("delete", B), ("create", None)]
+
+
+def test_a_deletion_makes_room() -> None:
+    seen = info([key(B, 300, 60, "Inactive"), key(A, 100, 1)], entry(A, 100, 100, other_keys={B: note(300, 290, off=30)}))
+    assert does(decided(seen)) == [("delete", B), ("create", None)]
+
+
+# -- the last rows ---------------------------------------------------------------------------------------------------
+
+
+def test_keys_made_by_hand_are_reported_and_not_retired() -> None:
+    decision = decided(info([key(B, 100, 60), key(A, 20, 1)]))
+    assert (decision["status"], decision["actions"], decision["next_date"]) == ("unmanaged", [], ahead(70))
+    assert A in decision["reason"] and B in decision["reason"] and CIS in decision["reason"]
+    assert f"{B} is over the limit of 90 days" in decision["reason"]
+    assert "over the limit" not in decided(info([key(B, 80, 60), key(A, 20, 1)]))["reason"]
+
+
+def test_due_soon() -> None:
+    decision = decided(info([key(A, 76, 1)], entry(A, 76, 76)))
+    assert (decision["status"], decision["actions"], decision["next_date"]) == ("due_soon", [], ahead(14))
+    assert decided(info([key(A, 75.9, 1)], entry(A, 75.9, 75.9)))["status"] == "compliant"
+    assert decided(info([key(A, 76, 1)], entry(A, 76, 76)), warn_days=13)["status"] == "compliant"
+
+
+def test_compliant() -> None:
+    stored = decided(info([key(A, 20, 1)], entry(A, 20, 20)))
+    assert (stored["status"], stored["actions"], stored["next_date"]) == ("compliant", [], ahead(56))
+    by_hand = decided(info([key(A, 20, 1)]))
+    assert by_hand["status"] == "compliant"
+    assert "not stored" in by_hand["reason"] and "not stored" not in stored["reason"]
+
+
+def test_parked_keys_are_reported() -> None:
+    decision = decided(info([key(B, 100, 60, "Inactive"), key(A, 20, 1)], entry(A, 20, 20)))
+    assert (decision["status"], decision["actions"]) == ("compliant", [])
+    assert f"{B} (Inactive, 100 days old, last used 60 days ago by s3 in eu-west-1) is left alone" in decision["reason"]
+
+
+def test_stored_keys_that_iam_no_longer_has_are_reported() -> None:
+    decision = decided(info([key(A, 20, 1)], entry(A, 20, 20, other_keys={B: note(100, 95)})))
+    assert (decision["status"], decision["actions"]) == ("compliant", [])
+    assert B in decision["reason"] and "state: absent" in decision["reason"]
+
+
+# -- what comes in and what comes out --------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("complete", [False, None, "yes"])
+def test_an_info_that_is_not_complete_is_refused(complete: Any) -> None:
+    with pytest.raises(AnsibleFilterError, match="not complete"):
+        rotation_plan({**info(), "complete": complete}, {})
+
+
+@pytest.mark.parametrize(
+    ("seen", "words"),
+    [
+        ("nonsense", "nonsense"),
+        (None, "None"),
+        ([], "iam_access_key_info"),
+        ({}, "not complete"),
+        ({**info(), "now": None}, "no now"),
+        ({**info(), "now": "noon"}, "noon"),
+        ({**info(), "users": "ci"}, "users is not a list"),
+        ({**info(), "users": {"ci": {}}}, "users is not a list"),
+        ({**info(), "access_keys": ["AKIA"]}, "access_keys is a mapping"),
+        ({**info(), "access_keys": 3}, "access_keys is not a list"),
+        ({**info(), "account": "123456789012"}, "account is not a mapping"),
+        (info(access_keys_quota="many"), "access_keys_quota"),
+    ],
+)
+def test_other_input_is_refused_in_one_sentence(seen: Any, words: str) -> None:
+    with pytest.raises(AnsibleFilterError) as refused:
+        rotation_plan(seen, {})
+    assert words in str(refused.value) and "\n" not in str(refused.value)
+
+
+@pytest.mark.parametrize("name", ["max_age_days", "warn_days", "deactivate_after_days", "idle_days", "delete_after_days", "unused_days"])
+@pytest.mark.parametrize("value", [-1, -0.001, "-1", "ninety", "90d", float("nan"), "nan", float("inf"), "-inf", True, [90], {}])
+def test_numbers_of_days_are_checked(name: str, value: Any) -> None:
+    with pytest.raises(AnsibleFilterError, match=f"{name} must be a number of days, 0 or more, not "):
+        rotation_plan(info(), {name: value})
+
+
+@pytest.mark.parametrize("name", ["max_age_days", "warn_days", "deactivate_after_days", "idle_days", "delete_after_days"])
+@pytest.mark.parametrize("value", [None, ""])
+def test_only_unused_days_may_be_left_empty(name: str, value: Any) -> None:
+    with pytest.raises(AnsibleFilterError, match=name):
+        rotation_plan(info(), {name: value})
+    assert rotation_plan(info(), {"unused_days": value})
+
+
+@pytest.mark.parametrize("value", ["91", "91.0", " 91 ", 91.0, 91])
+def test_numbers_may_be_strings(value: Any) -> None:
+    assert decided(info([key(A, 90.5, 1)]), max_age_days=value)["status"] == "due_soon"
+    assert decided(info([key(A, 91, 1)]), max_age_days=value)["actions"][0]["max_age_days"] == 91
+
+
+@pytest.mark.parametrize("name", ["exempt", "now"])
+@pytest.mark.parametrize("value", [True, 1.5, {"ci": True}, [None], [["ci"]], [True], [{"name": "ci"}]])
+def test_lists_of_users_are_checked(name: str, value: Any) -> None:
+    with pytest.raises(AnsibleFilterError, match=f"{name} must be a list of user names"):
+        rotation_plan(info(), {name: value})
+
+
+@pytest.mark.parametrize("value", [None, "", [], ()])
+def test_lists_of_users_may_be_empty(value: Any) -> None:
+    assert decided(info([key(A, 20, 1)]), exempt=value, now=value)["status"] == "compliant"
+
+
+def test_a_user_may_be_called_a_number() -> None:
+    seen = info([key(A, 20, 1, user="1234")], users=[user("1234")])
+    assert decided(seen, "1234", exempt=[1234])["status"] == "exempt"
+    assert decided(seen, "1234", now=1234)["status"] == "due"
+
+
+@pytest.mark.parametrize("value", ["*", ["ci-*"], ["c?"], "[ab]"])
+def test_now_takes_no_patterns(value: Any) -> None:
+    with pytest.raises(AnsibleFilterError, match="now takes user names, not patterns"):
+        rotation_plan(info(), {"now": value})
+
+
+def test_an_unknown_key_of_the_policy_is_refused() -> None:
+    with pytest.raises(AnsibleFilterError, match="no key 'max_age': it takes max_age_days, warn_days, .*, now"):
+        rotation_plan(info(), {"max_age": 30})
+
+
+@pytest.mark.parametrize("policy", ["90", 90, [], ["max_age_days"]])
+def test_a_policy_is_a_mapping(policy: Any) -> None:
+    with pytest.raises(AnsibleFilterError, match="must be a mapping"):
+        rotation_plan(info(), policy)
+
+
+def test_the_defaults_are_the_roles() -> None:
+    assert rotation_plan(info([key(A, 90, 1)])) == rotation_plan(info([key(A, 90, 1)]), {})
+    assert _plan.Policy() == _plan.Policy(90, 14, 7, 7, 30, None, (), ())
+
+
+def test_what_is_left_out_or_null_is_read_leniently() -> None:
+    row = {"user_name": "ci", "access_key_id": A, "status": "Active", "create_date": ago(20), "last_used_date": None}
+    seen: Info = {"access_keys": [row], "users": [{"user_name": "ci"}], "now": NOW.isoformat(), "complete": True}
+    assert decided(seen)["status"] == "compliant"
+    nulls = {name: None for name in ("user_id", "path", "arn", "tags", "error", "store")}
+    store = {
+        name: None for name in ("promote_date", "deactivate_date", "asked", "hold_until", "other_keys", "stored", "account_id", "user_id")
+    }
+    seen = {**seen, "users": [{"user_name": "ci", **nulls, "store": {**store, "access_key_id": A}}], "account": None, "store_only": None}
+    assert decided(seen)["status"] == "compliant" and "not stored" not in decided(seen)["reason"]
+
+
+def test_a_row_that_says_nothing_of_its_last_use_is_not_never_used() -> None:
+    row = {"user_name": "ci", "access_key_id": A, "status": "Active", "create_date": ago(20)}
+    assert decided(info([row]))["status"] == "error"
+
+
+def test_the_rows_alone_can_say_what_the_store_knows() -> None:
+    rows = [
+        key(B, 100, 60, "Inactive", stage="previous", deactivate_date=ago(30), stored=True),
+        key(A, 20, 1, stage="current", stored=True),
+    ]
+    assert (decided(info(rows))["status"], does(decided(info(rows)))) == ("retire", [("delete", B)])
+    assert does(decided(info([key(A, 20, 1, stage="current"), key(N, 1, stage="next")]))) == [("verify", N)]
+
+
+@pytest.mark.parametrize("now", ["2026-11-24T04:00:00Z", "2026-11-24T05:00:00+01:00", "2026-11-24T04:00:00", datetime(2026, 11, 24, 4)])
+def test_dates_may_be_written_otherwise(now: Any) -> None:
+    seen = {**info([key(A, 20, 1, create_date="2026-11-04T04:00:00Z")]), "now": now}
+    assert decided(seen)["next_date"] == ahead(56)
+
+
+def test_rows_and_users_come_in_any_order() -> None:
+    names = ["zoe", "ci", "Ada", "bob"]
+    keys = [key(f"{letter * 4}{name}", age, 1, user=name) for name in names for letter, age in (("O", 100), ("Y", 20))]
+    stores = {name: entry(f"YYYY{name}", 20, 20, user_id=f"AIDA{name.upper()}") for name in names}
+    expected = rotation_plan(info(keys, users=[user(name, stores[name]) for name in names]))
+    assert [one["user_name"] for one in expected] == sorted(names)
+    for seed in range(5):
+        shuffled = random.Random(seed)
+        shuffled.shuffle(keys)
+        shuffled.shuffle(names)
+        assert rotation_plan(info(keys, users=[user(name, stores[name]) for name in names])) == expected
+
+
+def test_an_account_with_nobody() -> None:
+    assert rotation_plan(info(users=[])) == []
+
+
+class Tagged(str):
+    """As the strings of ansible-core 2.19 and later: a subclass that plain dumpers refuse."""
+
+
+def tagged(value: Any) -> Any:
+    if isinstance(value, str):
+        return Tagged(value)
+    if isinstance(value, dict):
+        return {tagged(name): tagged(item) for name, item in value.items()}
+    return [tagged(item) for item in value] if isinstance(value, list) else value
+
+
+def types(value: Any) -> set[type]:
+    if isinstance(value, dict):
+        return {dict}.union(*(types(item) for pair in value.items() for item in pair))
+    if isinstance(value, list):
+        return {list}.union(*(types(item) for item in value))
+    return {type(value)}
+
+
+def test_what_comes_out_is_plain() -> None:
+    asked = {"date": ago(1), "known": [A, B]}
+    seen = info(
+        [key(B, 300, 60, "Inactive"), key(A, 100, 1), key(L, 1)], entry(A, 100, 100, asked=asked, other_keys={B: note(300, 290, off=31)})
+    )
+    seen["users"].append(user("broken", error="denied"))
+    seen["store_only"] = [{"user_name": "gone", "user_id": "AIDAGONE", "access_key_ids": [C]}]
+    policy = {"exempt": ["nobody"], "max_age_days": "90"}
+    plain = rotation_plan(seen, policy)
+    result = rotation_plan(tagged(seen), tagged(policy))
+    assert result == plain
+    assert types(result) <= {dict, list, str, int, float, type(None)}
+
+
+def test_nothing_that_was_handed_over_is_changed() -> None:
+    seen, policy = overdue(), {"exempt": ["x"], "now": []}
+    before = repr((seen, policy))
+    rotation_plan(seen, policy)
+    assert repr((seen, policy)) == before
+
+
+def test_reasons_are_sentences_that_name_the_user() -> None:
+    worlds = [info(keys, store) for keys, store in BROKEN.values()]
+    worlds += [with_leftover(1), with_leftover(13), overdue(), replaced(1, 1), replaced(1, 9), replaced(9, 9), switched_off(5), info()]
+    worlds += [info([key(A, 20, 1)]), info([key(A, 80, 1)]), info([key(A, 100, 1), key(B, 20, 1)]), info([key(A, 100, 1), key(B, 95, 1)])]
+    for seen in worlds:
+        reason = decided(seen)["reason"]
+        assert re.search(r"\bci\b", reason) and reason.endswith(".") and reason[0].isupper() and "  " not in reason, reason
