@@ -42,13 +42,13 @@ def _date(fields: Mapping[str, Any], name: str) -> Optional[datetime]:
     try:
         return from_iso(fields[name]) if fields.get(name) else None
     except (ValueError, OverflowError):
-        raise ValueError(f"has a {name} that is not an ISO 8601 date") from None
+        raise ValueError(f"has a value of {name} that is not an ISO 8601 date") from None
 
 
 def _text(fields: Mapping[str, Any], name: str) -> Optional[str]:
     value = fields.get(name)
     if isinstance(value, (dict, list)):
-        raise ValueError(f"has a {name} that is not text")
+        raise ValueError(f"has a value of {name} that is not text")
     return value or None
 
 

@@ -259,6 +259,9 @@ class Iam:
         to = f"make an access key for user {user_name}"
         try:
             key = self._repeat_unexecuted(self._send)("create_access_key", {"UserName": user_name})["AccessKey"]
+        except ResponseParserError:
+            # botocore's message quotes the answer, which has the secret
+            raise UnknownOutcome(f"Could not {to}: its answer was cut short") from None
         except SDK_ERRORS as error:
             raise _failed(to, error, unknown=UnknownOutcome) from error
         return Key.of({"UserName": user_name, **key}), key["SecretAccessKey"]

@@ -20,6 +20,8 @@ from ._errors import IamError, KeyturnError
 from ._iam import Iam, Key, LastUsed, User
 
 DAY = 86400.0
+# Up to so many names are asked for one by one; for more the listing, up to 1,000 users a page, is fewer requests.
+FEW = 25
 # Entries of the store by user name; one that cannot be read is its error.
 Entries = Mapping[str, Union[Entry, KeyturnError]]
 
@@ -111,7 +113,7 @@ def _select(iam: Iam, params: Mapping[str, Any], warnings: List[str]) -> Tuple[L
         names = [_owner(iam, params["access_key_id"])]
     if names is not None:
         names = list(dict.fromkeys(name for name in names if name))
-    if names is not None and not any(is_pattern(name) for name in names):
+    if names is not None and len(names) <= FEW and not any(is_pattern(name) for name in names):
         return [_named(iam, name, prefix) for name in names], False
     found = {user.user_name: user for user in iam.users(prefix)}
     if names is None:
@@ -120,10 +122,10 @@ def _select(iam: Iam, params: Mapping[str, Any], warnings: List[str]) -> Tuple[L
     for name in names:
         matches = [one for one in found if fnmatchcase(one, name)] if is_pattern(name) else [name] if name in found else []
         chosen.update((one, _Seen(one, found[one])) for one in matches)
-        if not matches and is_pattern(name) and name != "*":
-            warnings.append(f"No user matches {name}")
-        elif not matches:
+        if not matches and not is_pattern(name):
             chosen[name] = _missing(name, prefix)
+        elif not matches and name != "*":
+            warnings.append(f"No user matches {name}")
     return list(chosen.values()), "*" in names and not prefix
 
 

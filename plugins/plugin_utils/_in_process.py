@@ -111,6 +111,8 @@ class InProcessAction(ActionBase):
     def _in_process(self, variables: Mapping[str, Any]) -> dict[str, Any]:
         environment: dict[str, Any] = {}
         self._compute_environment_string(raw_environment_out=environment)
+        # A mistake is told in the words of the module: with its name, and without the classes of ansible-core's tags.
+        self._load_name, self._task.args = self.module_name, _plain(self._task.args)
         with _environment(environment):
             try:
                 validated, arguments = self.validate_argument_spec(

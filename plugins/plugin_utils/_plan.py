@@ -412,18 +412,18 @@ def held(case: Case) -> Decision:
 def leftover_waits(case: Case) -> Decision:
     key = t.cast(Key, case.leftover)
     reason = (
-        f"Key {key.id} of user {case.user.name} was made {_span(case.age(key))} ago by a run that never got its secret: nobody "
-        f"holds it, so it does no harm; it is deleted after {_date(key.made + LEFTOVER_WAIT)}, or at once with {case.user.name} in "
-        "rotation_now."
+        f"Key {key.id} of user {case.user.name} was made {_span(case.age(key))} ago by a run that never got its secret: nobody holds it, so "
+        f"it does no harm; it is deleted after {_date(key.made + LEFTOVER_WAIT)}, or at once with {case.user.name} in rotation_now."
     )
-    return Decision("leftover", reason)
+    return Decision("leftover", _join(reason, _left_as_they_are(case, case.keys, " before")))
 
 
 def verify_next(case: Case) -> Decision:
     key = t.cast(Key, case.next)
     made = f"made {_span(case.age(key))} ago"
     reason = f"Key {key.id} of user {case.user.name}, {made}, is stored as next: it becomes current once STS accepts it."
-    return Decision("due", reason, (Action("verify", key.id, f"stored as next, {made}"),))
+    others = _left_as_they_are(case, [other for other in case.keys if other is not key], " before")
+    return Decision("due", _join(reason, others), (Action("verify", key.id, f"stored as next, {made}"),))
 
 
 def broken(case: Case) -> Decision:
@@ -437,7 +437,8 @@ def broken(case: Case) -> Decision:
     again = [key.id for key in _broken(case) if key.listed]
     switch_on = f"switch it on again with {_task(name, again[0], 'active: true')}, or " if again else ""
     way_out = f"Nobody is given a new key against that: {switch_on}name {name} in rotation_now for a new key."
-    return Decision("broken", _join(*sentences, way_out, _loose_ends(case)))
+    others = [key for key in case.keys if key not in _broken(case)]
+    return Decision("broken", _join(*sentences, way_out, _left_as_they_are(case, others)))
 
 
 def no_active_key(case: Case) -> Decision:
@@ -591,7 +592,8 @@ def grace_until_deleted(case: Case) -> Decision:
             sentences.append(f"{ago}; it stays, as the store's current key, until another key replaces it.")
         else:
             sentences.append(f"{ago}{where}: it is deleted after {_date(due)} (rotation_delete_after_days).")
-    return Decision("grace", _join(*sentences, _one_key_rule(case), _loose_ends(case)))
+    made_by_hand = _age_and_limit(case, case.replacement) if case.replacement and case.replacement is not case.current else ""
+    return Decision("grace", _join(*sentences, made_by_hand, _one_key_rule(case), _loose_ends(case)))
 
 
 def unmanaged(case: Case) -> Decision:
@@ -602,7 +604,8 @@ def unmanaged(case: Case) -> Decision:
         f"User {case.user.name} has {len(case.active)} Active keys made by hand, and none of them is stored: {keys}. Switch off what is no "
         f"longer used with {_task(case.user.name, '…', 'active: false')}; name {case.user.name} in rotation_now for a stored key."
     )
-    return Decision("unmanaged", _join(reason, too_old, _one_key_rule(case), _loose_ends(case)))
+    loose_ends = _loose_ends(case, but=[key.id for key in case.active])
+    return Decision("unmanaged", _join(reason, too_old, _one_key_rule(case), loose_ends))
 
 
 def due_soon(case: Case) -> Decision:
@@ -617,11 +620,12 @@ def compliant(case: Case) -> Decision:
     key = case.replacement
     if key is None:
         return Decision("compliant", _join(f"User {case.user.name} needs nothing.", _loose_ends(case)))
-    reason = (
-        f"Key {key.id} of user {case.user.name} is {_span(case.age(key))} old, limit {_number(case.max_age_days)} days"
-        f"{_not_stored(case, key)}."
-    )
-    return Decision("compliant", _join(reason, _one_key_rule(case), _loose_ends(case)))
+    return Decision("compliant", _join(_age_and_limit(case, key), _one_key_rule(case), _loose_ends(case)))
+
+
+def _age_and_limit(case: Case, key: Key) -> str:
+    limit = f"{_span(case.age(key))} old, limit {_number(case.max_age_days)} days"
+    return f"Key {key.id} of user {case.user.name} is {limit}{_not_stored(case, key)}."
 
 
 def _not_stored(case: Case, key: Key) -> str:
@@ -793,10 +797,10 @@ def _loose_ends(case: Case, but: Sequence[str | None] = ()) -> str:
     for key in case.keys:
         if key in (case.replacement, case.next) or key in case.older or key.off_by_us or key.id in but:
             continue
-        if key.active and case.current:
+        if key.active:
             end = f"switch it off with {_task(name, key.id, 'active: false')} if nothing needs it"
-            sentences.append(f"{_described(case, key)} works beside the current key: {end}.")
-        elif not key.active and key not in _broken(case):
+            sentences.append(f"{_described(case, key)} works beside {case.replacement.id if case.replacement else 'it'}: {end}.")
+        else:
             end = f"delete it with {_task(name, key.id, 'state: absent')} if nothing needs it"
             sentences.append(f"{_described(case, key)} is left alone: {end}.")
     for key in case.departed:
@@ -805,6 +809,10 @@ def _loose_ends(case: Case, but: Sequence[str | None] = ()) -> str:
     for key_id, owner in case.user.strangers:
         sentences.append(f"The store's entry for {name} has {key_id}, which belongs to user {owner}: correct it with ansible-vault edit.")
     return " ".join(sentences)
+
+
+def _left_as_they_are(case: Case, keys: Sequence[Key], until: str = "") -> str:
+    return f"Nothing is done{until} with {_and(_described(case, key) for key in keys)}." if keys else ""
 
 
 def _one_key_rule(case: Case, on_purpose: bool = False) -> str:

@@ -245,7 +245,7 @@ class _World:
 def _read_users(info: Mapping[str, t.Any], now: float) -> list[User]:
     rows: dict[str, list[Mapping[str, t.Any]]] = {}
     owners: dict[str, str] = {}
-    for row in _mappings(info, "access_keys"):
+    for row in sorted(_mappings(info, "access_keys"), key=lambda row: _text(row.get("access_key_id")) or ""):
         name = _text(row.get("user_name")) or ""
         rows.setdefault(name, []).append(row)
         owners[_text(row.get("access_key_id")) or ""] = name

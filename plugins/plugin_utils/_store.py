@@ -57,6 +57,13 @@ class _Scalar(str):
         return scalar
 
 
+def _represent_text(dumper: Any, text: str) -> yaml.ScalarNode:
+    """Quoted where another reader of YAML could see a number, as in 098765432109; tagged strings of Ansible's as plain ones."""
+    return dumper.represent_scalar("tag:yaml.org,2002:str", str.__str__(text), style="'" if text[:1] in tuple("0123456789+-.") else None)
+
+
+_Dumper.add_multi_representer(str, _represent_text)
+_Dumper.add_representer(str, _represent_text)
 _Dumper.add_representer(_Scalar, lambda _dumper, text: yaml.ScalarNode(text.tag, str(text), style=text.style))
 
 
@@ -80,11 +87,13 @@ class Text:
     def parse(cls, text: str, path: str) -> Text:
         """Raises StoreError where the file is not a mapping, or its access keys are not one."""
         try:
-            root = _compose(text)
+            root = yaml.compose(text, Loader=_Loader)
+            if root is not None and (root.tag == NULL or isinstance(root, yaml.MappingNode) and not root.value):  # says nothing, and no key may follow it
+                text, root = text[: root.start_mark.index] + text[root.end_mark.index :], None
             section = _section(root, path)
             if root is not None and not _in_pieces(text, root, section):
                 text = yaml.serialize(_plain(root), Dumper=_Dumper, width=10_000, allow_unicode=True)
-                section = _section(_compose(text), path)
+                section = _section(yaml.compose(text, Loader=_Loader), path)
         except yaml.YAMLError as error:
             mark = getattr(error, "problem_mark", None)
             raise StoreError(f"{path} is encrypted, but not YAML inside{f' (line {mark.line + 1})' if mark else ''}") from None
@@ -143,12 +152,6 @@ class Text:
     def _indent(self) -> str:
         first = next(iter(self.entries.values()), "  ")
         return first[: len(first) - len(first.lstrip(" "))] or "  "
-
-
-def _compose(text: str) -> Any:
-    """The root node, None where the document says nothing."""
-    root = yaml.compose(text, Loader=_Loader)
-    return None if isinstance(root, yaml.ScalarNode) and not root.value and root.tag == NULL else root
 
 
 def _section(root: Any, path: str) -> tuple[Any, Any] | None:

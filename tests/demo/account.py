@@ -18,7 +18,7 @@ from lab.playbook import open_store, write_store
 from lab.shapes import Key, KeyState, User
 
 VAULT_FILE = "iam-keys.yml"
-VAULT_PASSWORD = "a password for this demonstration only"  # noqa: S105 - opens a file that is deleted at the end
+VAULT_PASSWORD = "a password for this demonstration only"
 
 BEFORE_30_DAYS = [
     User("jenkins"),

@@ -22,11 +22,10 @@ from typing import Any
 # As a script the folder of this file comes first; its modules are known by the folder above.
 sys.path[0] = str(Path(__file__).resolve().parents[1])
 
-from lab.client import Lab, LabError  # noqa: E402 - found by the line above
-from lab.playbook import default_collections  # noqa: E402
-
-from demo.account import STATUSES, VAULT_FILE, VAULT_PASSWORD, Account  # noqa: E402
+from demo.account import STATUSES, VAULT_FILE, VAULT_PASSWORD, Account  # noqa: E402 - found by the line above
 from demo.stage import Failed, Stage, expect  # noqa: E402
+from lab.client import Lab, LabError  # noqa: E402
+from lab.playbook import default_collections  # noqa: E402
 
 ROTATE = "ansible-playbook keyturn.iam.rotate -e @rotation.yml"
 REPORT = "report.json"
@@ -214,7 +213,8 @@ class Show:
         deleted = ["backup", "ci", "contractor", "etl", "grafana", "legacy-erp", "vendor-x"]
         self._expect_done(shown.rc, create=["mailer"], deactivate=["artifactory", "deploy"], delete=deleted)
         for user_name in ("backup", "ci", "etl", "grafana", "vendor-x"):
-            expect([key.access_key_id for key in account.keys(user_name)] == [account.current_key(user_name)], f"{user_name} has other keys")
+            ids = [key.access_key_id for key in account.keys(user_name)]
+            expect(ids == [account.current_key(user_name)], f"{user_name} has other keys")
         stage.remark(
             "What was switched off 30 days ago or more is deleted; ci is left with one key, 45 days old. deploy's old key is idle at "
             "last and goes the same way, and it is mailer's turn for a new key."
@@ -224,7 +224,7 @@ class Show:
         self.stage.heading("7. The store: an Ansible Vault file that playbooks use as it is")
         shown = self.stage.show(f"head -n 2 {VAULT_FILE}")
         shown.expect("$ANSIBLE_VAULT;")
-        shown = self.stage.show(f"ansible-vault view {VAULT_FILE} | grep -A 16 '^  ci:' | sed 's/\\(secret_access_key:\\).*/\\1 (masked)/'")
+        shown = self.stage.show(f"ansible-vault view {VAULT_FILE} | grep -A 16 '^  ci:' | sed '/secret/s/: .*/: (masked)/'")
         shown.expect(self.account.current_key("ci"), self.account.current_key("deploy"), "(masked)", "deactivate_date")
         self.stage.remark("A playbook lists the file in vars_files and reads {{ iam_access_keys['ci'].access_key_id }}.")
 
@@ -287,6 +287,8 @@ def main() -> int:
         sys.stdout.reconfigure(errors="replace")
     try:
         with tempfile.TemporaryDirectory(prefix="keyturn-demo-") as folder, Lab.start(new_key_refused_seconds=1) as lab:
+            # For Ansible's own code in this process; else it makes itself a home in the user's.
+            os.environ["ANSIBLE_HOME"] = str(Path(folder, "ansible"))
             Show(lab, Path(folder).resolve()).run()
     except KeyboardInterrupt:
         print("\nInterrupted; the account is gone.", file=sys.stderr)

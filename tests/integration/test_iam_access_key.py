@@ -2,31 +2,38 @@
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""`iam_access_key` without a vault file, in the controller's process and as a module: the same results both ways."""
+"""`iam_access_key` without a vault file: in the controller's process, and where the two could differ also as a module."""
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import pytest
-from integration.helpers import Task, actions, hashed, key_task, play, refusal, returned, secrets, show, shown, writes
+from integration.helpers import INFO, Task, actions, files, hashed, info_task, key_task, play, refusal, returned, secrets, show, shown, writes
 from lab.client import Lab
 from lab.playbook import Controller, Run
-from lab.shapes import ACCOUNT, ADMIN_KEY, ADMIN_SECRET, Key, KeyState, User
+from lab.shapes import ADMIN_KEY, ADMIN_SECRET, Key, KeyState, User
 
 Play = Callable[..., Run]
 
 
-@pytest.fixture(params=["in process", "as a module"])
-def run(request: pytest.FixtureRequest, controller: Controller) -> Play:
-    """Runs tasks that way; a task that fails does not fail the run."""
+@pytest.fixture
+def run(controller: Controller) -> Play:
+    """Runs tasks; one that fails does not fail the run."""
 
     def start(*tasks: Task, args: tuple[str, ...] = (), **options: Any) -> Run:
-        in_process = request.param == "in process"
-        return controller.run(play(*tasks), *args, extra_vars={"keyturn_in_process": in_process}, **options).ok()
+        return controller.run(play(*tasks), *args, **options).ok()
 
     return start
+
+
+@pytest.fixture(params=["in process", "as a module"])
+def run_both(request: pytest.FixtureRequest, run: Play) -> Play:
+    """Runs tasks either way, with the same results to come."""
+    return partial(run, extra_vars={"keyturn_in_process": request.param == "in process"})
 
 
 def ids(keys: tuple[KeyState, ...]) -> list[str]:
@@ -42,9 +49,9 @@ def keys_of(lab: Lab, user_name: str) -> dict[str, str]:
     return {key.access_key_id: key.status for key in lab.state()[user_name].keys}
 
 
-def test_a_key_is_made_once(lab: Lab, run: Play) -> None:
+def test_a_key_is_made_once(lab: Lab, run_both: Play) -> None:
     lab.seed("ci")
-    result = run(
+    result = run_both(
         key_task("would", "ci", check=True),
         key_task("made", "ci"),
         show("made"),
@@ -274,12 +281,12 @@ def test_a_key_in_use_is_left_alone(lab: Lab, run: Play) -> None:
     ]
 
 
-def test_a_named_key_is_switched_and_deleted(lab: Lab, run: Play) -> None:
+def test_a_named_key_is_switched_and_deleted(lab: Lab, run_both: Play) -> None:
     key, other = lab.seed("ci", Key(100), Key(50)).keys
     (expired,) = lab.seed("odd", Key(100, "Expired")).keys
     one = {"access_key_id": key.access_key_id}
     steps = [("off", {**one, "active": False}), ("on", {**one, "active": True}), ("gone", {**one, "state": "absent"})]
-    result = run(
+    result = run_both(
         key_task("kept", "ci", **one),
         *(
             task
@@ -288,7 +295,6 @@ def test_a_named_key_is_switched_and_deleted(lab: Lab, run: Play) -> None:
                 key_task(f"{name}_check", "ci", check=True, **options),
                 key_task(name, "ci", **options),
                 key_task(f"{name}_again", "ci", **options),
-                key_task(f"{name}_again_check", "ci", check=True, **options),
             )
         ),
         key_task("aliases", username="ci", id=other.access_key_id, enabled="no"),
@@ -312,9 +318,8 @@ def test_a_named_key_is_switched_and_deleted(lab: Lab, run: Play) -> None:
         assert done["deleted_access_key_id"] == key.access_key_id
         assert (done["diff"]["before"], done["diff"]["after"]) == (before, left)
     for name, _options in steps:
-        for step in (f"{name}_again", f"{name}_again_check"):
-            done = returned(result.result(step))
-            assert done["changed"] is False and done["diff"]["before"] == done["diff"]["after"]
+        again = returned(result.result(f"{name}_again"))
+        assert again["changed"] is False and again["diff"]["before"] == again["diff"]["after"]
     assert returned(result.result("gone_again")).keys() == {"changed", "diff"}
     assert [request.action for request in writes(lab, "ci")] == ["UpdateAccessKey", "UpdateAccessKey", "DeleteAccessKey", "UpdateAccessKey"]
     assert keys_of(lab, "ci") == {other.access_key_id: "Inactive"}
@@ -342,13 +347,13 @@ def test_what_is_not_there(lab: Lab, run: Play) -> None:
     assert not writes(lab)
 
 
-def test_a_new_key_that_is_to_be_inactive(lab: Lab, run: Play) -> None:
+def test_a_new_key_that_is_to_be_inactive(lab: Lab, run_both: Play) -> None:
     """It is made, returned and then switched off; where that fails its secret is not lost, and the reason can be read."""
     lab.seed("parked")
     lab.seed("stuck")
     lab.deny("UpdateAccessKey", "stuck")
     new: dict[str, Any] = {"max_age_days": 0, "active": False}
-    result = run(
+    result = run_both(
         key_task("would", "parked", check=True, **new),
         key_task("parked", "parked", **new),
         show("parked"),
@@ -371,3 +376,188 @@ def test_a_new_key_that_is_to_be_inactive(lab: Lab, run: Play) -> None:
     assert [one.status for one in result.tasks("stuck")] == ["failed"] and failed["changed"]
     assert reason in result.stderr + result.stdout
     assert not [secret for secret in secrets(state.values()) if secret in result.output]
+
+
+def test_a_secret_is_censored_on_screen_and_registered(lab: Lab, controller: Controller, run_both: Play) -> None:
+    """At -vvvv with --diff, in loops too; nothing of it stays in a file. A result without a secret is shown."""
+    lab.seed_users([User("ci"), User("one"), User("two", (Key(1),))])
+    hash_all = "{{ over.results | map(attribute='secret_access_key', default='') | map('hash', 'sha256') }}"
+    result = run_both(
+        key_task("made", "ci"),
+        show("made"),
+        key_task("over", "{{ item }}", task={"loop": ["one", "two"]}),
+        {"name": "hashes", "ansible.builtin.debug": {"msg": hash_all}},
+        key_task("again", "ci"),
+        args=("-vvvv", "--diff"),
+    )
+    state = lab.state()
+    (made,), (one,), _ = (state[name].keys for name in ("ci", "one", "two"))
+    assert shown(result, "made")["secret_access_key"] == hashed(made.secret_access_key)
+    assert result.result("hashes")["msg"] == [hashed(one.secret_access_key), hashed("")]
+    assert returned(result.result("made")).keys() == {"censored", "changed"}
+    assert result.result("again")["access_key"] == public(made)
+    left = b"".join(content or b"" for content in files(controller.folder).values())
+    for secret in (*secrets(state.values()), ADMIN_SECRET):
+        assert secret not in result.output and secret.encode() not in left
+
+
+def test_no_log_hides_the_rest_too(lab: Lab, run_both: Play) -> None:
+    lab.seed("ci", Key(1))
+    result = run_both(key_task("kept", "ci", task={"no_log": True}), key_task("failed", "nobody", task={"no_log": True}), args=("-vvv",))
+    assert "censored" in result.result("kept") and "censored" in result.result("failed")
+    assert lab.state()["ci"].keys[0].access_key_id not in result.output
+
+
+class TestBothWaysAreAlike:
+    """Pairs of tasks that differ in keyturn_in_process only."""
+
+    def pair(self, run: Play, *tasks: Task, **options: Any) -> tuple[Run, list[tuple[dict[str, Any], dict[str, Any]]]]:
+        both = [{**task, "vars": {"keyturn_in_process": way}} for task in tasks for way in (True, False)]
+        found = run(*both, **options)
+        results = [one.result for one in found.results]
+        return found, list(zip(results[::2], results[1::2], strict=True))
+
+    def test_the_words_of_a_mistake(self, lab: Lab, run: Play) -> None:
+        lab.seed("ci", Key(1))
+        result, pairs = self.pair(
+            run,
+            key_task("typo", "ci", max_age_day=90),
+            key_task("missing", max_age_days=90),
+            key_task("number", "ci", max_age_days="old"),
+            key_task("negative", "ci", max_age_days=-1),
+            key_task("choice", "ci", state="gone"),
+            key_task("together", "ci", max_age_days=1, access_key_id="AKIANOTTHEREATALL123"),
+            key_task("twice", "ci", username="ci"),
+            {"name": "exclusive", INFO: {"user_name": "ci", "access_key_id": "AKIANOTTHEREATALL123"}, "ignore_errors": True},
+        )
+        for in_process, module in pairs:
+            assert in_process.get("msg") == module.get("msg")
+            assert in_process.get("warnings") == module.get("warnings")
+            assert in_process["changed"] is module["changed"] is False
+        messages = [in_process.get("msg") for in_process, _module in pairs]
+        assert messages[0].startswith("Unsupported parameters for (keyturn.iam.iam_access_key) module: max_age_day. Supported parameters include: ")
+        assert messages[1] == "missing required arguments: user_name"
+        assert "argument 'max_age_days' is of type str and we were unable to convert to float" in messages[2]
+        assert messages[3] == "max_age_days must be a number that is not negative, not -1.0"
+        assert messages[4] == "value of state must be one of: present, absent, got: gone"
+        assert messages[5].startswith("max_age_days does not go with access_key_id")
+        assert messages[6] is None and pairs[6][0]["warnings"] == ["Both option user_name and its alias username are set."]
+        assert messages[7] == "parameters are mutually exclusive: access_key_id|user_name"
+        assert actions(lab) == ["ListAccessKeys"] * 2
+
+    def test_what_very_verbose_shows(self, lab: Lab, run: Play) -> None:
+        lab.seed("ci", Key(1))
+        credentials = {"access_key": ADMIN_KEY, "secret_key": ADMIN_SECRET, "aws_config": {"connect_timeout": 9}}
+        result, pairs = self.pair(
+            run,
+            key_task("kept", "ci", **credentials),
+            key_task("failed", "nobody", debug_botocore_endpoint_logs=True),
+            args=("-vvv",),
+        )
+        for in_process, module in pairs:
+            assert in_process["invocation"] == module["invocation"]
+            assert in_process.keys() == module.keys()
+            assert in_process.get("resource_actions") == module.get("resource_actions")
+        shown = pairs[0][0]["invocation"]["module_args"]
+        assert shown["secret_key"] == "VALUE_SPECIFIED_IN_NO_LOG_PARAMETER" and shown["user_name"] == "ci"
+        assert ADMIN_SECRET not in result.output
+
+    def test_where_the_credentials_come_from(self, lab: Lab, controller: Controller, run: Play) -> None:
+        """environment:, module_defaults of the group (amazon.aws's modules too), a profile; nothing of it stays for the next task."""
+        lab.seed("ci", Key(1))
+        other = lab.account("999999999999")
+        lab.seed("ci", Key(2), account_id=other.account_id)
+        credentials = controller.cwd / "credentials"
+        credentials.write_text(
+            f"[theirs]\naws_access_key_id = {other.access_key_id}\naws_secret_access_key = {other.secret_access_key}\n"
+        )
+        theirs = {"access_key": other.access_key_id, "secret_key": other.secret_access_key}
+        unset = {name: None for name in lab.env()}
+        place = {"region": "us-east-1", "endpoint_url": lab.url}
+        tasks = [
+            key_task("environment", "ci", task={"environment": lab.env(other)}),
+            key_task("defaults", "ci", task={"module_defaults": {"group/keyturn.iam.aws": {**theirs, **place}}}),
+            key_task("profile", "ci", profile="theirs", **place),
+            key_task("after", "ci"),
+        ]
+        profile = {"AWS_SHARED_CREDENTIALS_FILE": str(credentials)}
+        result, pairs = self.pair(run, *tasks, env={**unset, **profile, "AWS_REGION": "us-east-1"})
+        their_key = public(lab.state(other.account_id)["ci"].keys[0])
+        for in_process, module in pairs[:3]:
+            assert in_process["access_key"] == module["access_key"] == their_key
+        assert pairs[3][0]["msg"] == pairs[3][1]["msg"]
+        assert "no AWS credentials were found" in pairs[3][0]["msg"]
+        assert {request.access_key for request in lab.requests()} == {other.access_key_id}
+        defaults = {"group/keyturn.iam.aws": {**theirs, **place}}
+        seen = run({"name": "users", "amazon.aws.iam_user_info": {"name": "ci"}, "module_defaults": defaults}, env=unset).result("users")
+        assert seen["iam_users"][0]["arn"].split(":")[4] == other.account_id
+
+
+class TestWhereATaskRuns:
+    def ran_as_module(self, result: Run) -> list[bool]:
+        """Of each task: whether a module file was used (shown at -vvv)."""
+        return ["Using module file" in part for part in result.stdout.split("\nTASK [")[1:]]
+
+    def test_in_the_controllers_process_where_that_is_the_same(self, lab: Lab, controller: Controller) -> None:
+        lab.seed("ci", Key(1))
+        other = controller.cwd / "python"
+        other.write_text(f'#!/bin/sh\nexec {sys.executable} "$@"\n')
+        other.chmod(0o755)
+        tasks = [
+            key_task("plain", "ci"),
+            key_task("delegated", "ci", task={"delegate_to": "localhost"}),
+            key_task("same_interpreter", "ci", task={"vars": {"ansible_python_interpreter": sys.executable}}),
+            key_task("switched_off", "ci", task={"vars": {"keyturn_in_process": "no"}}),
+            key_task("other_interpreter", "ci", task={"vars": {"ansible_python_interpreter": str(other)}}),
+            key_task("in_background", "ci", task={"async": 30, "poll": 1}),
+        ]
+        result = controller.run(play(*tasks), "-vvv", env={"ANSIBLE_ASYNC_DIR": str(controller.folder / "async")}).ok()
+        assert self.ran_as_module(result) == [False, False, False, True, True, True]
+        assert {task["name"]: result.result(task["name"])["access_key"] for task in tasks} == {
+            task["name"]: public(lab.state()["ci"].keys[0]) for task in tasks
+        }
+
+    def test_a_host_elsewhere_runs_the_module_there(self, lab: Lab, controller: Controller) -> None:
+        lab.seed("ci", Key(1))
+        inventory = "far ansible_host=192.0.2.1 ansible_connection=ansible.builtin.ssh ansible_ssh_executable=/nonexistent/ssh\n"
+        tasks = [key_task("there", "ci", task={"ignore_unreachable": True}), key_task("here", "ci", task={"delegate_to": "localhost"})]
+        result = controller.run(play(*tasks, hosts="far"), "-vvv", inventory=inventory)
+        assert result.tasks("there")[0].status in ("unreachable", "failed")
+        assert result.result("here")["access_key"] == public(lab.state()["ci"].keys[0])
+        assert actions(lab) == ["ListAccessKeys"]
+
+
+def test_an_independent_client_sees_what_the_modules_do_and_the_other_way_round(lab: Lab, run: Play) -> None:
+    """Keys made, listed, switched and deleted by plain boto3."""
+    lab.seed_users([User("ours"), User("theirs")])
+    iam = lab.boto("iam")
+
+    def listed(user_name: str) -> list[dict[str, Any]]:
+        keys = iam.list_access_keys(UserName=user_name)["AccessKeyMetadata"]
+        return [
+            {"access_key_id": key["AccessKeyId"], "user_name": user_name, "status": key["Status"], "create_date": key["CreateDate"].isoformat()}
+            for key in keys
+        ]
+
+    theirs = iam.create_access_key(UserName="theirs")["AccessKey"]
+    result = run(key_task("made", "ours"), show("made"), key_task("seen", "theirs"))
+    made = shown(result, "made")["access_key"]
+    assert listed("ours") == [made] and listed("theirs") == [result.result("seen")["access_key"]]
+    assert made["access_key_id"] == lab.state()["ours"].keys[0].access_key_id
+    iam.update_access_key(UserName="theirs", AccessKeyId=theirs["AccessKeyId"], Status="Inactive")
+    result = run(
+        key_task("off", "ours", access_key_id=made["access_key_id"], active=False),
+        key_task("is_off", "theirs", access_key_id=theirs["AccessKeyId"], active=False),
+        info_task("look", user_name=["ours", "theirs"]),
+    )
+    assert listed("ours") == [result.result("off")["access_key"]] and listed("ours")[0]["status"] == "Inactive"
+    assert result.result("is_off")["changed"] is False
+    rows = result.result("look")["access_keys"]
+    assert [{name: row[name] for name in made} for row in rows] == listed("ours") + listed("theirs")
+    iam.delete_access_key(UserName="theirs", AccessKeyId=theirs["AccessKeyId"])
+    result = run(
+        key_task("gone", "ours", access_key_id=made["access_key_id"], state="absent"),
+        key_task("is_gone", "theirs", access_key_id=theirs["AccessKeyId"], state="absent"),
+    )
+    assert listed("ours") == listed("theirs") == []
+    assert result.result("gone")["changed"] and not result.result("is_gone")["changed"]

@@ -1,0 +1,283 @@
+# Copyright (c) 2026 keyturn contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Two years of a fleet, day by day: the plan, carried out as the role does, among consumers and people who do as they please."""
+
+from __future__ import annotations
+
+import random
+import re
+from collections import Counter
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Any
+
+import pytest
+from ansible_collections.keyturn.iam.plugins.plugin_utils._plan import plan
+from worlds import NOW, Info, Record, apply, info, key, row, rows, user
+
+DAYS = 730
+# What a reason may tell a person to do, or that the role will do by itself.
+WAY_OUT = re.compile(
+    r"state: absent|active: (true|false)|rotation_\w+|move (what|its users)|run it with the current key|"
+    r"is (deleted|switched off) (after|once|now)"
+)
+
+
+@dataclass
+class Consumer:
+    """Something that signs requests with a key: every `period` days, and with a newer key only `lag` days after that was stored."""
+
+    user_name: str
+    period: int
+    lag: int
+    held: str | None = None
+    heard: dict[str, int] = field(default_factory=dict)
+    failed: list[tuple[int, str | None]] = field(default_factory=list)
+
+
+@dataclass
+class Touched:
+    """What people did to a user, by day; the role answers for the rest."""
+
+    days: set[int] = field(default_factory=set)
+    keys: set[str] = field(default_factory=set)
+
+
+class Fleet:
+    """An account and its store, from day to day. The role runs at four in the morning, consumers and people come after it."""
+
+    def __init__(self, seed: int, people: bool, idle_days: int) -> None:
+        self.chance = random.Random(seed)
+        self.people = people
+        self.policy: dict[str, Any] = {"idle_days": idle_days, "unused_days": self.chance.choice([None, 60])}
+        names = [f"user{number:02}" for number in range(12)]
+        self.consumers = [self._consumer(name, idle_days) for name in names]
+        self.touched = {name: Touched() for name in names}
+        self.numbers = iter(range(1000, 100000))
+        self.day = 0
+        keys = []
+        self.with_two = set(self.chance.sample(names, 3))
+        for name in names:
+            keys.append(key(f"AKIAOLD{next(self.numbers)}", self.chance.randint(1, 300), 1, user=name))
+            if name in self.with_two:
+                keys.append(key(f"AKIAOLD{next(self.numbers)}", self.chance.randint(1, 300), user=name))
+        self.world: Info = info(keys, users=[user(name) for name in names])
+        self.decisions: dict[str, Record] = {}
+        self.statuses: dict[str, list[tuple[int, str]]] = {name: [] for name in names}
+        self.created: dict[str, list[int]] = {name: [] for name in names}
+        self.switched_off: Counter[str] = Counter()
+        self.unused: set[str] = set()
+
+    def _consumer(self, name: str, idle_days: int) -> Consumer:
+        # A job that comes more seldom than idle_days is one that no tool can see; its owner has to set idle_days for it.
+        period = self.chance.choice([period for period in (1, 1, 2, 7, 28) if period <= idle_days])
+        return Consumer(name, period, self.chance.choice([0, 1, 5, 20, 60, 80]))
+
+    @property
+    def now(self) -> datetime:
+        return NOW + timedelta(days=self.day)
+
+    def current_of(self, name: str) -> str | None:
+        store = next(one for one in self.world["users"] if one["user_name"] == name)["store"]
+        return store.get("access_key_id") if store else None
+
+    # -- one day ------------------------------------------------------------------------------------------------------
+
+    def live(self) -> None:
+        for self.day in range(DAYS):
+            if self.chance.random() > 0.1 and not 300 < self.day < 321:
+                self.run_the_role()
+            for consumer in self.consumers:
+                self.use(consumer)
+            self.look_after()
+            if self.people:
+                self.meddle()
+            self.check_that_nobody_was_cut_off()
+
+    def run_the_role(self) -> None:
+        """Look, plan, make room, create, verify, look and plan again, deactivate, delete."""
+        self.world["now"] = self.now.isoformat()
+        named = [name for name, decision in self.decisions.items() if self.people and self.asks_for_a_key(name, decision)]
+        policy = {**self.policy, "now": named}
+        first = plan(self.world, policy)
+        self.count(first, "create")
+        failed: set[str] = set()
+        self.world = apply(self.world, self.interrupted(first, failed), only=("delete", "create", "verify"))
+        # One user's failure stops that user only.
+        second = [decision for decision in plan(self.world, policy) if decision["user_name"] not in failed]
+        self.count(second, "deactivate")
+        assert not [action for decision in second for action in decision["actions"] if action["action"] in ("create", "verify")]
+        self.world = apply(self.world, second)
+        last = plan(self.world, policy)
+        assert not [one for one in last if one["actions"] and one["user_name"] not in failed], "a third look finds something to do"
+        self.decisions = {decision["user_name"]: decision for decision in last}
+        for name, decision in self.decisions.items():
+            self.statuses[name].append((self.day, decision["status"]))
+            if name in named:
+                self.touched[name].days.add(self.day)
+            self.check_that_reasons_name_the_way_out(name, decision)
+
+    def count(self, decisions: list[Record], kind: str) -> None:
+        for action in (action for decision in decisions for action in decision["actions"]):
+            if action["action"] == kind == "create":
+                self.created[action["user_name"]].append(self.day)
+            elif action["action"] == kind:
+                self.switched_off[action["access_key_id"]] += 1
+        self.unused |= {decision["user_name"] for decision in decisions if decision["status"] == "unused"}
+
+    def interrupted(self, decisions: list[Record], failed: set[str]) -> list[Record]:
+        """Now and then the answer to CreateAccessKey is lost, or STS does not accept the new key in time. Returns what is carried out."""
+        carried_out = []
+        for decision in decisions:
+            creates = [action for action in decision["actions"] if action["action"] == "create"]
+            if creates and self.chance.random() < 0.15:
+                failed.add(decision["user_name"])
+                self.interrupt(decision["user_name"], secret_kept=self.chance.random() < 0.5)
+                decision = {**decision, "actions": [action for action in decision["actions"] if action not in creates]}
+            carried_out.append(decision)
+        return carried_out
+
+    def interrupt(self, name: str, secret_kept: bool) -> None:
+        """A key that was asked for and is there, its secret stored as next or held by nobody."""
+        record = next(one for one in self.world["users"] if one["user_name"] == name)
+        if record["store"] is None:
+            record["store"] = {"user_id": record["user_id"]}
+        record["store"]["asked"] = {"date": self.world["now"], "known": [one["access_key_id"] for one in rows(self.world, name)]}
+        made = {**key(f"AKIAOLD{next(self.numbers)}", 0, user=name), "create_date": self.world["now"]}
+        self.world["access_keys"].append(made)
+        if secret_kept:
+            record["store"].setdefault("other_keys", {})[made["access_key_id"]] = {"create_date": made["create_date"], "stored": True}
+        else:
+            self.created[name].pop()
+
+    def use(self, consumer: Consumer) -> None:
+        """A consumer follows the store at its own pace, and a failure of its key at once."""
+        name = consumer.user_name
+        current = self.current_of(name)
+        if current and current not in consumer.heard:
+            consumer.heard[current] = self.day
+        if consumer.held is None:
+            consumer.held = next((one["access_key_id"] for one in rows(self.world, name) if one["status"] == "Active"), None)
+        if current and self.day - consumer.heard[current] >= consumer.lag:
+            consumer.held = current
+        if self.day % consumer.period:
+            return
+        held = row(self.world, consumer.held or "")
+        if held is None or held["status"] != "Active":
+            consumer.failed.append((self.day, consumer.held))
+            consumer.held = current or consumer.held
+            held = row(self.world, consumer.held or "")
+        if held is not None and held["status"] == "Active":
+            held.update(last_used_date=(self.now + timedelta(hours=2)).isoformat(), last_used_service="s3", last_used_region="eu-west-1")
+
+    # -- people -------------------------------------------------------------------------------------------------------
+
+    def meddle(self) -> None:
+        """People switch off, switch on, delete and make keys by hand; some read the report and do as it says."""
+        for name, touched in self.touched.items():
+            what = self.chance.random()
+            own = rows(self.world, name)
+            if what < 0.004 and own:
+                self.put(self.chance.choice(own), "Inactive", touched)
+            elif what < 0.008 and own:
+                self.put(self.chance.choice(own), "Active", touched)
+            elif what < 0.010 and own:
+                self.delete(self.chance.choice(own), touched)
+            elif what < 0.014 and len(own) < 2:
+                made = {**key(f"AKIAOLD{next(self.numbers)}", 0, user=name), "create_date": (self.now + timedelta(hours=3)).isoformat()}
+                self.world["access_keys"].append(made)
+                touched.days.add(self.day)
+                touched.keys.add(made["access_key_id"])
+
+    def look_after(self) -> None:
+        """Every other week somebody reads what is blocked, and does as the report says."""
+        for name, decision in self.decisions.items():
+            if self.day % 14 == 0 and decision["status"] == "blocked":
+                self.do_as_the_report_says(name, decision["reason"])
+
+    def put(self, target: Record, status: str, touched: Touched) -> None:
+        if target["status"] != status:
+            target["status"] = status
+            touched.days.add(self.day)
+            touched.keys.add(target["access_key_id"])
+
+    def delete(self, target: Record, touched: Touched) -> None:
+        self.world["access_keys"].remove(target)
+        touched.days.add(self.day)
+        touched.keys.add(target["access_key_id"])
+
+    def do_as_the_report_says(self, name: str, reason: str) -> None:
+        """Switches off the keys that the reason says to switch off now, through the module, so that the store knows of it."""
+        for key_id in re.findall(r"(AKIA\w+) is not in use: .*?switch it off with", reason):
+            target = row(self.world, key_id)
+            if target is not None and target["status"] == "Active":
+                action = {"action": "deactivate", "user_name": name, "access_key_id": key_id}
+                self.world = apply({**self.world, "now": self.now.isoformat()}, [{"actions": [action]}])
+
+    def asks_for_a_key(self, name: str, decision: Record) -> bool:
+        """A person who reads that the user needs to be named for a new key names it, sooner or later."""
+        return decision["status"] in ("broken", "no_active_key") and self.chance.random() < 0.05
+
+    # -- what has to hold ---------------------------------------------------------------------------------------------
+
+    def check_that_nobody_was_cut_off(self) -> None:
+        for consumer in self.consumers:
+            name, current = consumer.user_name, self.current_of(consumer.user_name)
+            touched = self.touched[name].keys
+            # A person who takes the key in use away may leave keys that nobody used for long.
+            if current is not None and current not in touched and not (touched and name in self.unused):
+                working = row(self.world, current)
+                assert working is not None and working["status"] == "Active", f"day {self.day}: {name} has no working key"
+            for day, failed in consumer.failed:
+                theirs = failed is None or failed in touched or (touched and name in self.unused)
+                assert theirs, f"day {day}: the role cut {name} off from {failed}"
+
+    def check_that_reasons_name_the_way_out(self, name: str, decision: Record) -> None:
+        for one in rows(self.world, name):
+            age = self.now - datetime.fromisoformat(one["create_date"])
+            is_current = one["access_key_id"] == self.current_of(name)
+            if age >= timedelta(days=90) or not (is_current or age < timedelta(days=1)):
+                alone = len(rows(self.world, name)) == 1 and decision["status"] in ("compliant", "due_soon")
+                assert one["access_key_id"] in decision["reason"], f"day {self.day}: nothing is said of {one}: {decision}"
+                # What the role itself will do is a way out.
+                assert alone or decision["actions"] or WAY_OUT.search(decision["reason"]), f"day {self.day}: no way out: {decision}"
+            if is_current and age >= timedelta(days=90):
+                assert decision["status"] in ("blocked", "leftover", "broken", "no_active_key", "due"), f"day {self.day}: {decision}"
+
+    def check_that_nothing_swings(self) -> None:
+        for key_id, times in self.switched_off.items():
+            touched = any(key_id in touched.keys for touched in self.touched.values())
+            assert times == 1 or touched, f"{key_id} was switched off {times} times"
+        for name, seen in self.statuses.items():
+            outside = self.touched[name].days
+            for (start, first), (_, second), (_, third), (end, fourth) in zip(seen, seen[1:], seen[2:], seen[3:]):
+                swings = first == third != second == fourth
+                assert not swings or any(start - 1 <= day <= end for day in outside), f"{name} swings between {first} and {second} on day {end}"
+            for earlier, later in zip(self.created[name], self.created[name][1:]):
+                undisturbed = not any(earlier <= day <= later for day in outside)
+                assert not undisturbed or later - earlier >= 90, f"{name} got keys on the days {earlier} and {later}"
+
+
+@pytest.mark.parametrize("idle_days", [7, 30])
+@pytest.mark.parametrize("seed", range(3))
+def test_two_years_of_consumers_at_their_own_pace(seed: int, idle_days: int) -> None:
+    fleet = Fleet(seed, people=False, idle_days=idle_days)
+    fleet.live()
+    fleet.check_that_nothing_swings()
+    assert not fleet.unused
+    for consumer in fleet.consumers:
+        assert not consumer.failed
+        # Every key lives for 90 days, longer only while the key before it is in the way: in use, or waiting for its deletion.
+        late = consumer.lag + idle_days + 30 > 90
+        assert len(fleet.created[consumer.user_name]) >= (4 if late else 7)
+
+
+@pytest.mark.parametrize("idle_days", [7, 30])
+@pytest.mark.parametrize("seed", range(10, 14))
+def test_two_years_among_people(seed: int, idle_days: int) -> None:
+    fleet = Fleet(seed, people=True, idle_days=idle_days)
+    fleet.live()
+    fleet.check_that_nothing_swings()
+    assert sum(map(len, fleet.created.values())) > 3 * len(fleet.consumers)
