@@ -35,6 +35,15 @@ class IamError(KeyturnError):
         return response.get("Error", {}).get("Code")
 
     @property
+    def sentence(self) -> str:
+        """The error with AWS's own words, without botocore's around them."""
+        response = getattr(self.exception, "response", None) or {}
+        if not response.get("Error", {}).get("Message"):
+            return str(self)
+        operation = getattr(self.exception, "operation_name", "")
+        return f"{self.message} ({operation}: {self.code}): {response['Error']['Message']}"
+
+    @property
     def missing(self) -> bool:
         return self.code == "NoSuchEntity"
 

@@ -144,7 +144,7 @@ def _named(iam: Iam, name: str, prefix: Optional[str]) -> _Seen:
     try:
         user = iam.user(name)
     except IamError as error:
-        return _missing(name, None) if error.missing else _Seen(name, errors=[str(error)])
+        return _missing(name, None) if error.missing else _Seen(name, errors=[error.sentence])
     return _Seen(name, user) if not prefix or user.path.startswith(prefix) else _missing(name, prefix)
 
 
@@ -182,7 +182,7 @@ def _read(iam: Iam, one: _Seen, params: Mapping[str, Any]) -> None:
     except IamError as error:
         if error.missing:
             one.vanished = True  # it was there when the users were listed
-        one.errors.append(f"User {one.user_name} vanished meanwhile" if error.missing else str(error))
+        one.errors.append(f"User {one.user_name} vanished meanwhile" if error.missing else error.sentence)
         return
     one.read = True
     for key in keys:
@@ -193,7 +193,7 @@ def _read(iam: Iam, one: _Seen, params: Mapping[str, Any]) -> None:
             except IamError as error:
                 if (error.missing or error.denied) and _is_gone(iam, key):
                     continue
-                one.errors.append(str(error))
+                one.errors.append(error.sentence)
         one.keys.append((key, used))
 
 

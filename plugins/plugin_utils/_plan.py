@@ -508,7 +508,8 @@ def no_room(case: Case) -> Decision:
         if case.excess > 0
         else "a replaced key still works"
     )
-    ways_out = " ".join(_way_to_room(case, key) for key in case.keys if key is not case.replacement)
+    spare = [key for key in case.keys if not (key.active and (key is case.current or len(case.active) == 1))]
+    ways_out = " ".join(_way_to_room(case, key) for key in spare)
     reason = f"User {name} is due for a new key ({_why_due(case)}) and has no room for it ({why}): {keys}."
     return Decision("blocked", _join(reason, ways_out, _one_key_rule(case)))
 
@@ -578,22 +579,23 @@ def _older_in_use(case: Case) -> str:
 
 
 def grace_until_deleted(case: Case) -> Decision:
-    sentences = []
-    for key in case.waiting:
-        ago = f"Key {key.id} of user {case.user.name} was switched off {_span(case.since(key.deactivated or 0.0))} ago"
-        where = "" if key.listed else " and IAM no longer has it"
-        due = max((key.deactivated or 0.0) + case.policy.delete_after_days * DAY, case.now)
-        if _used_after_switch_off(key):
-            sentences.append(
-                f"{ago} but was used after that ({_last_use(case, key)}), so that it is not deleted: delete it with "
-                f"{_task(case.user.name, key.id, 'state: absent')}."
-            )
-        elif key is case.current:
-            sentences.append(f"{ago}; it stays, as the store's current key, until another key replaces it.")
-        else:
-            sentences.append(f"{ago}{where}: it is deleted after {_date(due)} (rotation_delete_after_days).")
+    sentences = [_switched_off(case, key) for key in case.waiting]
     made_by_hand = _age_and_limit(case, case.replacement) if case.replacement and case.replacement is not case.current else ""
-    return Decision("grace", _join(*sentences, made_by_hand, _one_key_rule(case), _loose_ends(case)))
+    loose_ends = _loose_ends(case, but=[key.id for key in case.waiting])
+    return Decision("grace", _join(*sentences, made_by_hand, _one_key_rule(case), loose_ends))
+
+
+def _switched_off(case: Case, key: Key) -> str:
+    """What becomes of a key that we switched off."""
+    off = key.deactivated or 0.0
+    ago = f"Key {key.id} of user {case.user.name} was switched off {_span(case.since(off))} ago"
+    if _used_after_switch_off(key):
+        by_hand = _task(case.user.name, key.id, "state: absent")
+        return f"{ago} but was used after that ({_last_use(case, key)}), so that it is not deleted: delete it with {by_hand}."
+    if key is case.current:
+        return f"{ago}; it stays, as the store's current key, until another key replaces it."
+    due = max(off + case.policy.delete_after_days * DAY, case.now)
+    return f"{ago}{'' if key.listed else ' and IAM no longer has it'}: it is deleted after {_date(due)} (rotation_delete_after_days)."
 
 
 def unmanaged(case: Case) -> Decision:
@@ -795,9 +797,11 @@ def _loose_ends(case: Case, but: Sequence[str | None] = ()) -> str:
     name = case.user.name
     sentences = []
     for key in case.keys:
-        if key in (case.replacement, case.next) or key in case.older or key.off_by_us or key.id in but:
+        if key in (case.replacement, case.next) or key in case.older or key.id in but:
             continue
-        if key.active:
+        if key.off_by_us:
+            sentences.append(_switched_off(case, key))
+        elif key.active:
             end = f"switch it off with {_task(name, key.id, 'active: false')} if nothing needs it"
             sentences.append(f"{_described(case, key)} works beside {case.replacement.id if case.replacement else 'it'}: {end}.")
         else:

@@ -81,3 +81,32 @@ def look(info: Mapping[str, Any], again: Mapping[str, Any], user_names: Sequence
         "now": again.get("now") or info["now"],
         "complete": info["complete"] and again.get("complete", True),
     }
+
+
+def applied(info: Mapping[str, Any], results: Iterable[Mapping[str, Any]]) -> dict[str, Any]:
+    """The look with what was deactivated and deleted since, so that the report is about what there is now."""
+    changed = [result["action"] for result in results if result["changed"] and not result["failed"]]
+    off = {action["access_key_id"] for action in changed if action["action"] == "deactivate"}
+    gone = {action["access_key_id"] for action in changed if action["action"] == "delete"}
+    note = {"status": "Inactive", "deactivate_date": info["now"]}
+    rows = [key for key in info["access_keys"] if key["access_key_id"] not in gone]
+    return {
+        **info,
+        "access_keys": [{**key, **note} if key["access_key_id"] in off else key for key in rows],
+        "users": [{**user, "store": _noted(user, off, gone, info)} for user in info["users"]],
+    }
+
+
+def _noted(user: Mapping[str, Any], off: set[str], gone: set[str], info: Mapping[str, Any]) -> dict[str, Any] | None:
+    """What the store knows of the user after that."""
+    mine = {key["access_key_id"] for key in info["access_keys"] if key["user_name"] == user["user_name"]}
+    store: dict[str, Any] = dict(user.get("store") or {})
+    others = {key_id: dict(note) for key_id, note in (store.get("other_keys") or {}).items() if key_id not in gone}
+    for key_id in off & (mine | set(others)):
+        if key_id == store.get("access_key_id"):
+            store["deactivate_date"] = info["now"]
+        else:
+            others[key_id] = {**others.get(key_id, {"stored": False}), "deactivate_date": info["now"]}
+    if others or store.get("other_keys"):
+        store["other_keys"] = others
+    return store or None

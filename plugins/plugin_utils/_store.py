@@ -31,6 +31,7 @@ from ansible_collections.keyturn.iam.plugins.module_utils._errors import StoreEr
 
 KEYS = "iam_access_keys"
 NULL = "tag:yaml.org,2002:null"
+TEXT = "tag:yaml.org,2002:str"
 MERGE = "tag:yaml.org,2002:merge"
 LOCK_TIMEOUT = 120.0
 _OPENING = re.compile(rf"""^(["']?){KEYS}\1 *:(?= *(?:#.*)?\r?$)""", re.MULTILINE)
@@ -51,7 +52,9 @@ class _Scalar(str):
     style: str | None
 
     @classmethod
-    def of(cls, node: yaml.ScalarNode) -> _Scalar:
+    def of(cls, node: yaml.ScalarNode) -> str:
+        if node.tag == TEXT and node.style not in ("|", ">"):
+            return str(node.value)
         scalar = cls(node.value)
         scalar.tag, scalar.style = node.tag, node.style
         return scalar
@@ -59,7 +62,7 @@ class _Scalar(str):
 
 def _represent_text(dumper: Any, text: str) -> yaml.ScalarNode:
     """Quoted where another reader of YAML could see a number, as in 098765432109; tagged strings of Ansible's as plain ones."""
-    return dumper.represent_scalar("tag:yaml.org,2002:str", str.__str__(text), style="'" if text[:1] in tuple("0123456789+-.") else None)
+    return dumper.represent_scalar(TEXT, str.__str__(text), style="'" if text[:1] in tuple("0123456789+-.") else None)
 
 
 _Dumper.add_multi_representer(str, _represent_text)

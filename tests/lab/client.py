@@ -54,7 +54,9 @@ class Lab:
                 str(os.getpid()),
             ]
             command += ["--strict" if strict else "--no-strict", "--settings", json.dumps(settings)]
-            process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL)
+            # moto is a botocore user too: the caller's profile and endpoints are not its business
+            own = {name: value for name, value in os.environ.items() if not name.startswith(("AWS_", "BOTO_", "MOTO_"))}
+            process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, env=own)
             end = time.monotonic() + START_SECONDS
             while not port_file.exists():
                 if process.poll() is not None:

@@ -205,9 +205,20 @@ def _die(at: str | float, path: Path) -> None:
 
 @settings(max_examples=30, deadline=None, suppress_health_check=list(HealthCheck))
 @given(st.lists(steps, min_size=4, max_size=14))
-@example([Step("ci", "ask", 0), Step("ci", "stage", 0), *(Step("ci", "promote", 0, at) for at in (*CALLS, 0.0, 0.5, 0.99)), Step("ci", "ask", 0)])
-@example([Step("ci", "ask", 0), *(Step("ci", "stage", 0, at) for at in (*CALLS, 0.0, 0.01, 0.99)), Step("ci", "delete", 0), Step("ci", "stage", 0)])
-@example([Step("ci", "stage", 0), *(Step("ci", "delete", 0, at) for at in (*CALLS, 0.5)), Step("yes", "stage", 0), Step("yes", "delete", 0)])
+@example(
+    [Step("ci", "ask", 0), Step("ci", "stage", 0), *(Step("ci", "promote", 0, at) for at in (*CALLS, 0.0, 0.5, 0.99)), Step("ci", "ask", 0)]
+)
+@example(
+    [
+        Step("ci", "ask", 0),
+        *(Step("ci", "stage", 0, at) for at in (*CALLS, 0.0, 0.01, 0.99)),
+        Step("ci", "delete", 0),
+        Step("ci", "stage", 0),
+    ]
+)
+@example(
+    [Step("ci", "stage", 0), *(Step("ci", "delete", 0, at) for at in (*CALLS, 0.5)), Step("yes", "stage", 0), Step("yes", "delete", 0)]
+)
 def test_whatever_happens_nothing_is_lost(taken: list[Step]) -> None:
     with tempfile.TemporaryDirectory() as folder:
         world = World(Path(folder) / "keys.yml")
@@ -276,7 +287,9 @@ class Document:
         if self.style == "flow":
             return yaml.safe_dump({name: fields}, default_flow_style=True, width=10_000).strip()[1:-1]
         indent = 4 if self.style == "wide" else 2
-        dumped = yaml.safe_dump({name: fields}, sort_keys=False, indent=indent, width=10_000, default_style='"' if self.style == "quoted" else None)
+        dumped = yaml.safe_dump(
+            {name: fields}, sort_keys=False, indent=indent, width=10_000, default_style='"' if self.style == "quoted" else None
+        )
         if self.style == "anchored" and name == next(iter(self.users)):
             first, rest = dumped.split("\n", 1)
             dumped = f"{first} &it\n{rest}"

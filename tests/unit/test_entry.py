@@ -120,7 +120,9 @@ def test_a_rollback_swaps_current_and_previous() -> None:
         (NOW, {NEW: StoredKey("s", NOW + DAY), OTHER: StoredKey("s", NOW + 2 * DAY, NOW + 2 * DAY)}, NEW),
     ],
 )
-def test_next_is_the_newest_key_that_was_never_current(current_made: datetime | None, others: dict[str, StoredKey], expected: str | None) -> None:
+def test_next_is_the_newest_key_that_was_never_current(
+    current_made: datetime | None, others: dict[str, StoredKey], expected: str | None
+) -> None:
     entry = Entry(current_id=OLD, current=StoredKey("s", current_made), others=others)
     assert entry.next_id == expected
     assert [key_id for key_id in entry.key_ids if entry.stage(key_id) == "next"] == ([expected] if expected else [])

@@ -92,11 +92,18 @@ def ansible_vault(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., str
     home = tmp_path_factory.mktemp("home")
     for name, password in (("old", "letmein"), ("new", "changed")):
         (home / name).write_text(f"{password}\n")
-    (home / "editor").write_text("#!/bin/sh\nprintf '%s\\n' '# by hand' 'mine: 1' | cat - \"$1\" > \"$1.new\" && cat \"$1.new\" > \"$1\" && rm \"$1.new\"\n")
+    (home / "editor").write_text(
+        '#!/bin/sh\nprintf \'%s\\n\' \'# by hand\' \'mine: 1\' | cat - "$1" > "$1.new" && cat "$1.new" > "$1" && rm "$1.new"\n'
+    )
     (home / "editor").chmod(0o700)
 
     def run(*arguments: str) -> str:
-        environment = {"PATH": os.environ["PATH"], "HOME": str(home), "ANSIBLE_HOME": str(home / ".ansible"), "EDITOR": str(home / "editor")}
+        environment = {
+            "PATH": os.environ["PATH"],
+            "HOME": str(home),
+            "ANSIBLE_HOME": str(home / ".ansible"),
+            "EDITOR": str(home / "editor"),
+        }
         command = [str(Path(sys.executable).with_name("ansible-vault")), *(argument.format(home=home) for argument in arguments)]
         return subprocess.run(command, env=environment, check=True, capture_output=True, text=True).stdout
 
@@ -147,7 +154,9 @@ def test_vault_id_chooses_among_several(path: Path) -> None:
 
 
 def test_several_vault_ids_for_a_new_file_need_a_word(path: Path) -> None:
-    refused(path, "several vault ids were given (dev, prod); say with vault_id which to encrypt with", vault(dev="one", prod="two"), reads=True)
+    refused(
+        path, "several vault ids were given (dev, prod); say with vault_id which to encrypt with", vault(dev="one", prod="two"), reads=True
+    )
 
 
 def test_the_configured_encrypt_identity_chooses(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -160,7 +169,9 @@ def test_the_configured_encrypt_identity_chooses(path: Path, monkeypatch: pytest
 
 def test_a_vault_id_that_was_not_given_is_an_error(path: Path) -> None:
     encrypt(path, "a: 1\n")
-    refused(path, "vault_id prod is not among the vault ids of this run (default, dev)", vault(default="letmein", dev="x"), "prod", reads=True)
+    refused(
+        path, "vault_id prod is not among the vault ids of this run (default, dev)", vault(default="letmein", dev="x"), "prod", reads=True
+    )
 
 
 def test_what_is_written_is_what_vaultlib_writes(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -228,7 +239,13 @@ def test_the_command_line_works_on_it_and_its_work_is_taken(path: Path, ansible_
 
 
 def refused(
-    path: Path, message: str, secrets: VaultLib | None = None, vault_id: str | None = None, user_name: str = "ci", reads: bool = False, **options: Any
+    path: Path,
+    message: str,
+    secrets: VaultLib | None = None,
+    vault_id: str | None = None,
+    user_name: str = "ci",
+    reads: bool = False,
+    **options: Any,
 ) -> str:
     """One sentence that holds the message and nothing of what the file says, and the file untouched. `reads`: only a write is refused."""
     before, listed = path.read_bytes() if path.is_file() else None, names(path.parent) if path.parent.is_dir() else []
@@ -392,7 +409,9 @@ AROUND = [
     pytest.param("base: &base {x: 1}\nmore:\n  <<: *base\n", "again: *base\n", id="anchors-elsewhere"),
     pytest.param("ampersand: 'AT&T & &co *x'\n", "note: a &b *c\n", id="ampersands"),
     pytest.param("flow: {a: [1, 2], b: {c: d}}\nnothing: ~\nempty:\n", "last: null\n", id="flow-and-null"),
-    pytest.param("text: |+\n  keep\n\n\nfolded: >-\n  a\n  b\n", "text2: |\n  iam_access_keys:\n    ci: not this one\n", id="block-scalars"),
+    pytest.param(
+        "text: |+\n  keep\n\n\nfolded: >-\n  a\n  b\n", "text2: |\n  iam_access_keys:\n    ci: not this one\n", id="block-scalars"
+    ),
     pytest.param("a: 1\n", "b: 2\n...\n", id="document-end"),
     pytest.param("%YAML 1.1\n---\na: 1\n", "", id="directive"),
     pytest.param("no: yes\n", "b: without newline", id="no-trailing-newline"),
@@ -472,7 +491,9 @@ def test_a_first_entry_finds_its_place(path: Path, text: str) -> None:
         fresh = VaultStore(str(path), vault())
         assert fresh.entries() == ({} if entry.empty else {"ci": entry})
         seen = variables(decrypt(path))
-        assert {name: value or None for name, value in seen.items() if name != "iam_access_keys"} == {n: v or None for n, v in others.items()}
+        assert {name: value or None for name, value in seen.items() if name != "iam_access_keys"} == {
+            n: v or None for n, v in others.items()
+        }
     assert "# nobody yet" in decrypt(path) or "# nobody yet" not in text
 
 
@@ -490,7 +511,7 @@ def test_a_first_entry_finds_its_place(path: Path, text: str) -> None:
         "d: &d {secret_access_key: x}\ne: &e {secret_access_key: s}\niam_access_keys:\n  ci: {<<: [*e, *d], access_key_id: A}\n  b: {access_key_id: B}\n",
         "iam_access_keys:\n  ? ci\n  : access_key_id: A\n    secret_access_key: s\n  b: {access_key_id: B}\n",
         "iam_access_keys:\n  !!str ci:\n    access_key_id: A\n    secret_access_key: s\n  b: {access_key_id: B}\n",
-        "iam_access_keys:\n  \"\\x63i\":\n    access_key_id: A\n    secret_access_key: s\n  b: {access_key_id: B}\n",
+        'iam_access_keys:\n  "\\x63i":\n    access_key_id: A\n    secret_access_key: s\n  b: {access_key_id: B}\n',
         "iam_access_keys:\r\n  ci:\r\n    access_key_id: A\r\n    secret_access_key: s\r\n  b:\r\n    access_key_id: B\r\nz: 1\r\n",
         "\ufeff---\niam_access_keys:\n  ci:\n    access_key_id: A\n    secret_access_key: s\n  b:\n    access_key_id: B\nz: 1\n",
     ],
@@ -510,7 +531,10 @@ def test_entries_in_every_style_are_read_and_written(path: Path, text: str) -> N
 
 
 def test_comments_before_entries_survive_every_change_of_their_neighbours(path: Path) -> None:
-    encrypt(path, "iam_access_keys:\n  # one\n  a: {access_key_id: A}\n  # two\n  b: {access_key_id: B}\n  # three\n  c: {access_key_id: C}\n# end\nz: 1\n")
+    encrypt(
+        path,
+        "iam_access_keys:\n  # one\n  a: {access_key_id: A}\n  # two\n  b: {access_key_id: B}\n  # three\n  c: {access_key_id: C}\n# end\nz: 1\n",
+    )
     store = VaultStore(str(path), vault())
     put(store, "b", CI)
     for gone in ("b", "a", "c"):
@@ -522,7 +546,7 @@ def test_comments_before_entries_survive_every_change_of_their_neighbours(path: 
 
 def test_what_a_person_added_to_an_entry_stays_as_it_is(path: Path) -> None:
     added = (
-        "    owner: team-a\n    enabled: yes\n    port: 0o17\n    since: 2026-01-02\n    quoted: \"yes\"\n    nothing: null\n"
+        '    owner: team-a\n    enabled: yes\n    port: 0o17\n    since: 2026-01-02\n    quoted: "yes"\n    nothing: null\n'
         "    tags: [a, 1]\n    token: !vault |\n      $ANSIBLE_VAULT;1.1;AES256\n      3132330a\n"
     )
     text = f"iam_access_keys:\n  ci:\n    access_key_id: A\n    secret_access_key: s\n{added}"
@@ -602,7 +626,9 @@ def put_in_text(store: VaultStore, name: str) -> None:
     store._read().text.put(name, store.entry(name).of("000000000001", "AIDA"))
 
 
-@pytest.mark.parametrize("secret", [SECRET, "/" * 40, "+" * 40, "1" * 40, "0x" + "1" * 38, "1e" + "3" * 38, "+1" * 20, "/+" * 20, "=" * 40, "null", "yes"])
+@pytest.mark.parametrize(
+    "secret", [SECRET, "/" * 40, "+" * 40, "1" * 40, "0x" + "1" * 38, "1e" + "3" * 38, "+1" * 20, "/+" * 20, "=" * 40, "null", "yes"]
+)
 def test_every_secret_comes_back_as_the_same_string(path: Path, secret: str) -> None:
     put(VaultStore(str(path), vault()), "ci", Entry("098765432109", None, "AKIA", StoredKey(secret, NOW)))
     seen = as_vars(path)["iam_access_keys"]["ci"]
@@ -648,7 +674,9 @@ def test_a_link_into_a_folder_that_is_not_there_is_refused(tmp_path: Path) -> No
 
 
 @pytest.mark.parametrize(("what", "message"), [("folder", "the folder {folder} is not writable"), ("file", "the file is read-only")])
-def test_what_cannot_be_written_is_an_error_before_anything_is_decided(path: Path, monkeypatch: pytest.MonkeyPatch, what: str, message: str) -> None:
+def test_what_cannot_be_written_is_an_error_before_anything_is_decided(
+    path: Path, monkeypatch: pytest.MonkeyPatch, what: str, message: str
+) -> None:
     encrypt(path, "mine: 1\n")
     locked = path.parent if what == "folder" else path
     access = os.access  # tests may run as root, whom no mode stops
@@ -708,7 +736,9 @@ def fails(number: int) -> Callable[..., Any]:
         (".tmp", errno.EROFS, "Read-only file system"),
     ],
 )
-def test_a_write_that_fails_leaves_the_file_and_no_other(path: Path, monkeypatch: pytest.MonkeyPatch, call: str, number: int, message: str) -> None:
+def test_a_write_that_fails_leaves_the_file_and_no_other(
+    path: Path, monkeypatch: pytest.MonkeyPatch, call: str, number: int, message: str
+) -> None:
     store = VaultStore(str(path), vault())
     put(store, "ci", CI)
     before = path.read_bytes()
@@ -838,7 +868,9 @@ def test_plaintext_never_touches_the_disk(path: Path, monkeypatch: pytest.Monkey
     monkeypatch.setattr(os, "open", opened)
     monkeypatch.setattr(os, "replace", lambda temporary, _file: written.append(Path(temporary).read_bytes()))
     put(VaultStore(str(path), vault()), "ci", CI)
-    assert [line for line in written if line.startswith(b"/")] == [os.fsencode(path.parent / name) for name in (".keys.yml.lock", ".keys.yml.tmp", "")]
+    assert [line for line in written if line.startswith(b"/")] == [
+        os.fsencode(path.parent / name) for name in (".keys.yml.lock", ".keys.yml.tmp", "")
+    ]
     assert not any(SECRET.encode() in line for line in written)
     assert any(line.startswith(b"$ANSIBLE_VAULT;1.1;AES256\n") for line in written)
 
