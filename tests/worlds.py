@@ -79,12 +79,11 @@ def info(keys: Iterable[Record] = (), store: Record | None = None, users: Iterab
 
 def apply(seen: Info, decisions: Iterable[Mapping[str, Any]], only: Iterable[str] = ("create", "verify", "deactivate", "delete")) -> Info:
     """The same world, at the same time, once the role carried the decisions out: what IAM has and what the store says."""
-    world = copy.deepcopy(seen)
-    for decision in decisions:
-        for action in decision["actions"]:
-            if action["action"] in only:
-                record = next(one for one in world["users"] if one["user_name"] == action["user_name"])
-                _CARRY_OUT[action["action"]](world, record, action)
+    actions = [action for decision in decisions for action in decision["actions"] if action["action"] in only]
+    world = copy.deepcopy(seen) if actions else seen
+    for action in actions:
+        record = next(one for one in world["users"] if one["user_name"] == action["user_name"])
+        _CARRY_OUT[action["action"]](world, record, action)
     return world
 
 

@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import signal
 import time
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from typing import Any, ContextManager, Dict, Iterator, List, Mapping, Optional, Protocol, Tuple
@@ -129,10 +129,24 @@ class _Task:
 def ensure(iam: Iam, store: Store, want: Want, check: bool) -> Outcome:
     """Brings about what the task wants; in check mode only reads and predicts. Raises KeyturnError."""
     task = _Task(iam, store, want, check)
-    pending = _under_lock(task)
-    if pending:
-        _verify(task, pending)
+    try:
+        pending = _under_lock(task)
+        if pending:
+            _verify(task, pending)
+    except KeyturnError as error:
+        if not check:
+            _tell_what_was_done(task.done, error)
+        raise
     return task.done
+
+
+def _tell_what_was_done(done: Outcome, error: KeyturnError) -> None:
+    """A failed task may have deleted a key or made one before it failed."""
+    if done.deleted_access_key_id:
+        error.message = f"{error.message} (access key {done.deleted_access_key_id} was deleted before)"
+    if done.changed or done.deleted_access_key_id:
+        did = {name: getattr(done, name) for name in ("access_key", "deleted_access_key_id", "stage")}
+        error.returns = {"changed": True, **{name: value for name, value in did.items() if value is not None}, **error.returns}
 
 
 def _under_lock(task: _Task) -> Optional[str]:
@@ -150,8 +164,8 @@ def _under_lock(task: _Task) -> Optional[str]:
         except IamError as error:
             if not error.missing:
                 raise
-            if want.state == "absent" and entry.key(want.access_key_id):
-                return _forget(task, stored)
+            if want.state == "absent" and task.store.path is not None:
+                return _forget(task, stored) if entry.key(want.access_key_id) else _unchanged(task, entry, None)
             raise KeyturnError(f"There is no IAM user {want.user_name}{_asked_as(task)}") from error
         task.done.before = _picture(keys, entry)
         if want.state == "absent":
@@ -506,7 +520,7 @@ def _create(task: _Task, stored: Transaction, entry: Entry, keys: List[Key]) -> 
             after = asked.stage_next(key.access_key_id, secret, key.create_date)
             stored.write(after)
         except BaseException as error:
-            raise _not_kept(task, key, error) from error
+            raise _not_kept(task, stored, entry, key, error) from error
     task.done.access_key, task.done.stage = key.public(), after.stage(key.access_key_id) if task.store.path else None
     _changed(task, after if task.store.path else entry, [*keys, key])
     if task.store.path:
@@ -558,7 +572,7 @@ def _not_made(task: _Task, keys: List[Key], error: IamError) -> KeyturnError:
     return error
 
 
-def _not_kept(task: _Task, key: Key, error: BaseException) -> KeyturnError:
+def _not_kept(task: _Task, stored: Transaction, before: Entry, key: Key, error: BaseException) -> KeyturnError:
     """The secret could not be stored. The key's id is known from the answer, so it is deleted again at once."""
     why = error.message if isinstance(error, StoreError) else type(error).__name__
     said = f"The new access key {key.access_key_id} of user {key.user_name} could not be stored ({why})"
@@ -571,6 +585,8 @@ def _not_kept(task: _Task, key: Key, error: BaseException) -> KeyturnError:
                 f"access_key_id={key.access_key_id}, once the store can be written",
                 failed.exception,
             )
+    with suppress(StoreError):  # the failed write may have reached the file all the same
+        stored.write(before)
     return StoreError(f"{said}, so it was deleted again; nothing else was changed: make the file writable and run again")
 
 
@@ -679,7 +695,7 @@ def _await_sts(task: _Task, entry: Entry, access_key_id: str) -> None:
             answer = sts.identity(access_key_id, record.secret_access_key)
         except SDK_ERRORS as error:
             answers, last = 0, error
-            iam.noticed(getattr(error, "response", {}))
+            iam.noticed(getattr(error, "response", None) or {})  # a lost connection has none
         else:
             iam.noticed(answer)
             _check_identity(want.user_name, entry, access_key_id, answer)

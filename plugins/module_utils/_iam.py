@@ -30,10 +30,11 @@ try:
         HTTPClientError,
         NoCredentialsError,
         NoRegionError,
+        SSLError,
     )
     from botocore.parsers import ResponseParserError
 except ImportError:  # amazon.aws says so before anything here is used
-    BotoCoreError = ClientError = ConnectTimeoutError = EndpointConnectionError = HTTPClientError = ResponseParserError = Exception
+    BotoCoreError = ClientError = ConnectTimeoutError = EndpointConnectionError = HTTPClientError = SSLError = ResponseParserError = Exception
     NoCredentialsError = NoRegionError = Exception
 
 # all that a call of a boto3 client raises
@@ -53,9 +54,9 @@ def proves_nothing_done(error: Exception) -> bool:
     if isinstance(error, ClientError):
         status = error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 500)
         return status < 500 and not _code(error).startswith("RequestTimeout")
-    if isinstance(error, (HTTPClientError, ResponseParserError)):
-        return isinstance(error, (EndpointConnectionError, ConnectTimeoutError))
-    return isinstance(error, BotoCoreError)  # raised before anything was sent: no credentials, no region, a wrong parameter
+    if isinstance(error, (HTTPClientError, SSLError, ResponseParserError)):
+        return False  # the connection was there, so that the request may have been
+    return isinstance(error, BotoCoreError)  # nothing was sent: nobody listened, no credentials, no region, a wrong parameter
 
 
 def _code(error: Exception) -> str:
@@ -65,7 +66,7 @@ def _code(error: Exception) -> str:
 class _Repeat(AWSRetry):
     """amazon.aws's retries, for IAM: its temporary errors, 5xx answers and lost connections too."""
 
-    base_class = (ClientError, HTTPClientError, ResponseParserError)
+    base_class = (ClientError, HTTPClientError, EndpointConnectionError, ConnectTimeoutError, ResponseParserError)
 
     @staticmethod
     def status_code_from_exception(error: Exception) -> Exception:

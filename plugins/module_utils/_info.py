@@ -208,7 +208,7 @@ def _is_gone(iam: Iam, key: Key) -> bool:
 def _fail_where_nothing_was_read(users: List[_Seen]) -> None:
     failed = [one for one in users if not one.read and not one.vanished]
     if failed and len(failed) == len(users):
-        more = f" (and {len(failed) - 1} more users)" if len(failed) > 1 else ""
+        more = f" (and {len(failed) - 1} more)" if len(failed) > 1 else ""
         raise KeyturnError(f"{failed[0].errors[0]}{more}")
 
 

@@ -94,7 +94,8 @@ def _days(name: str, value: t.Any) -> float:
 
 
 def _names(name: str, value: t.Any) -> tuple[str, ...]:
-    items = [] if value is None else [value] if isinstance(value, (str, int)) else value
+    # "a,b" is a list to Ansible: so extra variables are given on the command line
+    items = [] if value is None else value.split(",") if isinstance(value, str) else [value] if isinstance(value, int) else value
     if not isinstance(items, Iterable) or isinstance(items, (Mapping, bytes)):
         raise ValueError(f"In the rotation policy, {name} must be a list of user names, not {_shown(value)}.")
     names = []
@@ -102,7 +103,7 @@ def _names(name: str, value: t.Any) -> tuple[str, ...]:
         # YAML reads a user called 1234 as a number.
         if isinstance(item, bool) or not isinstance(item, (str, int)):
             raise ValueError(f"In the rotation policy, {name} must be a list of user names, but it holds {_shown(item)}.")
-        names.append(_text(item) or "")
+        names.append((_text(item) or "").strip())
     return tuple(name for name in names if name)
 
 
@@ -305,7 +306,7 @@ def _read_user(name: str, record: Mapping[str, t.Any], rows: Sequence[Mapping[st
         owner = world.owners.get(key_id, name)
         if owner != name:
             strangers.append((key_id, owner))
-            note = replace(note, stored=False, deactivated=None)
+            note = replace(note, stored=False)
         if note.stored and note.created is not None and world.now - note.created < LIST_LAG:
             note = replace(note, appearing=True)
         keys[key_id] = note

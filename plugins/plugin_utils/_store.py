@@ -34,6 +34,7 @@ NULL = "tag:yaml.org,2002:null"
 TEXT = "tag:yaml.org,2002:str"
 MERGE = "tag:yaml.org,2002:merge"
 LOCK_TIMEOUT = 120.0
+_NO_PASSWORD = "no vault password was given; use --ask-vault-pass, --vault-password-file or --vault-id"
 _OPENING = re.compile(rf"""^(["']?){KEYS}\1 *:(?= *(?:#.*)?\r?$)""", re.MULTILINE)
 _END_OF_DOCUMENT = re.compile(r"^\.\.\.(?=\s|$)", re.MULTILINE)
 # Bytes that tell two encryptions apart (header, salt, digest), whatever a file system's clock says.
@@ -91,7 +92,8 @@ class Text:
         """Raises StoreError where the file is not a mapping, or its access keys are not one."""
         try:
             root = yaml.compose(text, Loader=_Loader)
-            if root is not None and (root.tag == NULL or isinstance(root, yaml.MappingNode) and not root.value):  # says nothing, and no key may follow it
+            if root is not None and (root.tag == NULL or isinstance(root, yaml.MappingNode) and not root.value):
+                # says nothing, and no key may follow it
                 text, root = text[: root.start_mark.index] + text[root.end_mark.index :], None
             section = _section(root, path)
             if root is not None and not _in_pieces(text, root, section):
@@ -116,7 +118,8 @@ class Text:
         ends = [_end_of_line(text, _last_scalar(value)) for _name, value in users.value]
         pieces = [text[start:end] for start, end in zip(starts, ends)]
         between = {name: text[end:start] for name, end, start in zip(names[1:], ends, starts[1:])}
-        return cls(text[: starts[0]], dict(zip(names, pieces)), text[ends[-1] :], {n: _fields(value) for n, (_, value) in zip(names, users.value)}, between)
+        parsed = {name.value: _fields(value) for name, value in users.value}
+        return cls(text[: starts[0]], dict(zip(names, pieces)), text[ends[-1] :], parsed, between)
 
     def __str__(self) -> str:
         if self.entries:
@@ -130,6 +133,8 @@ class Text:
             return self._drop(user_name)
         fields = entry.to_mapping()
         lines = yaml.dump({user_name: fields}, Dumper=_Dumper, sort_keys=False, allow_unicode=True, width=10_000).splitlines(keepends=True)
+        if lines[-1] == "...\n":  # the dumper ends a document so after a person's |+ text
+            lines.pop()
         if user_name not in self.entries and self.entries:
             last = next(reversed(self.entries))
             if not self.entries[last].endswith("\n"):
@@ -176,18 +181,17 @@ def _section(root: Any, path: str) -> tuple[Any, Any] | None:
 
 def _in_pieces(text: str, root: yaml.MappingNode, section: tuple[Any, Any] | None) -> bool:
     """Whether each entry stands on lines of its own that nothing else refers to, so that lines can be added and replaced."""
-    if root.flow_style or root.start_mark.column > 0 or not text.endswith("\n") and _ends_in_block_scalar(root):
+    if root.flow_style or root.start_mark.column > 0 or (not text.endswith("\n") and _ends_in_block_scalar(root)):
         return False
     if section is None:
         return True
     key, users = section
-    return not _has_anchors(text, key, root) and _on_own_line(text, key) and (
-        not users.value
-        or users.tag == NULL
-        or not users.flow_style
-        and users.value[0][0].start_mark.column > 0
-        and all(_on_own_line(text, name) for name, _value in users.value)
-    )
+    if _has_anchors(text, key, root) or not _on_own_line(text, key):
+        return False
+    if not users.value or users.tag == NULL:
+        return True
+    indented = not users.flow_style and users.value[0][0].start_mark.column > 0
+    return indented and all(_on_own_line(text, name) for name, _value in users.value)
 
 
 def _on_own_line(text: str, name: yaml.ScalarNode) -> bool:
@@ -250,7 +254,7 @@ def _fields(node: yaml.Node) -> Any:
 
 
 def _value_of(node: yaml.Node) -> Any:
-    """A node's value with every scalar as it is written: an account id must not become a number, nor a date an object. Raises ValueError."""
+    """A node's value, every scalar as it is written: an account id must not become a number, nor a date an object. Raises ValueError."""
     if isinstance(node, yaml.SequenceNode):
         return [_value_of(item) for item in node.value]
     if not isinstance(node, yaml.MappingNode):
@@ -357,7 +361,7 @@ class VaultStore:
             what = "is empty" if not data.strip() else "is not encrypted with Ansible Vault"
             raise StoreError(f"{self.path} {what}; encrypt it with ansible-vault, or name another vault_file")
         if not self._vault.secrets:
-            raise StoreError(f"{self.path} cannot be opened: no vault password was given; use --ask-vault-pass, --vault-password-file or --vault-id")
+            raise StoreError(f"{self.path} cannot be opened: {_NO_PASSWORD}")
         header = data.split(b"\n", 1)[0].decode("ascii", "replace").split(";")
         label = header[3].strip() if len(header) > 3 else None
         try:
@@ -384,10 +388,11 @@ class VaultStore:
         if opened.secret is not None:
             return opened.secret, opened.label
         if not secrets:
-            raise StoreError(f"{self.path} cannot be made: no vault password was given; use --ask-vault-pass, --vault-password-file or --vault-id")
+            raise StoreError(f"{self.path} cannot be made: {_NO_PASSWORD}")
         configured = C.DEFAULT_VAULT_ENCRYPT_IDENTITY
         if not configured and len({vault_id for vault_id, _secret in secrets}) > 1:
-            raise StoreError(f"{self.path} cannot be made: several vault ids were given ({_ids(secrets)}); say with vault_id which to encrypt with")
+            given = f"several vault ids were given ({_ids(secrets)})"
+            raise StoreError(f"{self.path} cannot be made: {given}; say with vault_id which to encrypt with")
         try:
             vault_id, secret = match_encrypt_secret(secrets, encrypt_vault_id=configured or None)
         except AnsibleError as error:

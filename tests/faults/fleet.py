@@ -10,6 +10,7 @@ day on which an older key is switched off, and of the day on which it is deleted
 
 from __future__ import annotations
 
+import os
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
@@ -21,6 +22,8 @@ from lab.client import Lab
 from lab.playbook import Controller, Run, Running, open_store, write_store
 from lab.shapes import Key, Request, User, UserState
 
+ALL = os.environ.get("KEYTURN_FAULTS") == "all"
+"""Whether everything is to be run, or what has been chosen from it."""
 WRITES = ("CreateAccessKey", "UpdateAccessKey", "DeleteAccessKey")
 ROLE = "keyturn.iam.rotation"
 
@@ -99,6 +102,56 @@ def targets(requests: Iterable[Request]) -> list[Target]:
         counted[request.action, request.user] += 1
         found.append(Target(request.action, request.user, counted[request.action, request.user]))
     return found
+
+
+REQUESTS = {
+    None: {"ListUsers": 1, "GetAccountSummary": 3},
+    "first": {"ListAccessKeys": 3, "GetAccessKeyLastUsed": 3, "GetUser": 2, "CreateAccessKey": 1, "GetCallerIdentity": 3},
+    "again": {
+        **{"ListAccessKeys": 4, "GetAccessKeyLastUsed": 5, "GetUser": 1},
+        **{"CreateAccessKey": 1, "DeleteAccessKey": 1, "GetCallerIdentity": 3},
+    },
+    "waiting": {"ListAccessKeys": 2, "GetAccessKeyLastUsed": 4, "GetUser": 1, "GetCallerIdentity": 3},
+    "retiring": {"ListAccessKeys": 2, "GetAccessKeyLastUsed": 3, "UpdateAccessKey": 1},
+    "parting": {"ListAccessKeys": 2, "GetAccessKeyLastUsed": 3, "DeleteAccessKey": 1},
+    "busy": {"ListAccessKeys": 1, "GetAccessKeyLastUsed": 2},
+}
+"""How often a rotation asks what for a user of each stage, and for nobody in particular."""
+TARGETS = [
+    Target(action, user, nth) for user, actions in REQUESTS.items() for action, count in actions.items() for nth in range(1, count + 1)
+]
+
+
+@dataclass(frozen=True)
+class Mishap:
+    """A fault, and how it is met: `passes` where one more request is all it takes, save for CreateAccessKey, which `create` speaks of."""
+
+    kind: str
+    details: dict[str, Any]
+    passes: bool = True
+    create: bool = False
+
+    def is_survived_by(self, target: Target) -> bool:
+        """Whether the run itself gets over it."""
+        return self.create if target.action == "CreateAccessKey" else self.passes
+
+
+MISHAPS = {
+    "throttled_once": Mishap("throttle", {}, create=True),
+    "throttled_for_long": Mishap("throttle", {"count": 0}, passes=False),
+    "rate_exceeded": Mishap("rate_exceeded", {"count": 2}),
+    "error_500_before": Mishap("error500", {}),
+    "error_500_after": Mishap("error500", {"when": "after"}),
+    "cut_before": Mishap("cut", {}),
+    "cut_after": Mishap("cut", {"when": "after"}),
+    "cut_in_the_answer": Mishap("cut", {"when": "during"}),
+    "hangs": Mishap("hang", {}),
+    "hangs_after": Mishap("hang", {"when": "after"}),
+    "concurrent_modification": Mishap("concurrent_modification", {}),
+    "unmodifiable_for_a_while": Mishap("temporarily_unmodifiable", {"count": 2}),
+    "unmodifiable": Mishap("temporarily_unmodifiable", {"count": 0}, passes=False),
+    "denied": Mishap("error", {"count": 0, "code": "AccessDenied", "status": 403}, passes=False),
+}
 
 
 @dataclass

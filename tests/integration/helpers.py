@@ -47,18 +47,25 @@ def returned(result: Mapping[str, Any]) -> dict[str, Any]:
     return {name: value for name, value in result.items() if name not in added and not name.startswith("_") and value is not None}
 
 
+def ok(run: Run, name: str) -> dict[str, Any]:
+    """The result of the one task of that name, which succeeded."""
+    (found,) = run.tasks(name)
+    assert found.status == "ok", f"{name}: {found.msg}\n{run}"
+    return found.result
+
+
 def shown(run: Run, name: str) -> dict[str, Any]:
     """What the variable `name` registered, see `show`."""
     return returned(run.result(f"show {name}")["msg"])
 
 
-def refusal(run: Run, name: str) -> str:
+def refusal(run: Run, name: str, changed: bool = False) -> str:
     """The one sentence with which the task failed."""
     found = run.tasks(name)
     assert [one.status for one in found] == ["failed"], f"{name} did not fail\n{run}"
     message = found[0].msg
     assert message and "\n" not in message and "Traceback" not in message, message
-    assert not found[0].changed
+    assert found[0].changed is changed, message
     assert message in run.output.replace("\\u2026", "…"), f"{message} is not on the screen\n{run}"
     return message
 

@@ -12,7 +12,23 @@ from functools import partial
 from typing import Any
 
 import pytest
-from integration.helpers import INFO, Task, actions, files, hashed, info_task, key_task, play, refusal, returned, secrets, show, shown, writes
+from integration.helpers import (
+    INFO,
+    Task,
+    actions,
+    files,
+    hashed,
+    info_task,
+    key_task,
+    ok,
+    play,
+    refusal,
+    returned,
+    secrets,
+    show,
+    shown,
+    writes,
+)
 from lab.client import Lab
 from lab.playbook import Controller, Run
 from lab.shapes import ADMIN_KEY, ADMIN_SECRET, Key, KeyState, User
@@ -60,7 +76,7 @@ def test_a_key_is_made_once(lab: Lab, run_both: Play) -> None:
     )
     (key,) = lab.state()["ci"].keys
     header = {"before_header": "access keys of ci", "after_header": "access keys of ci"}
-    assert returned(result.result("would")) == {
+    assert returned(ok(result, "would")) == {
         "changed": True,
         "access_key": {"user_name": "ci", "status": "Active"},
         "diff": {**header, "before": {}, "after": {"(a new access key)": "Active"}},
@@ -73,7 +89,7 @@ def test_a_key_is_made_once(lab: Lab, run_both: Play) -> None:
     }
     is_there = {key.access_key_id: "Active"}
     nothing_new = {"changed": False, "access_key": public(key), "diff": {**header, "before": is_there, "after": is_there}}
-    assert returned(result.result("again")) == nothing_new == returned(result.result("still"))
+    assert returned(ok(result, "again")) == nothing_new == returned(ok(result, "still"))
     assert actions(lab) == ["ListAccessKeys", "ListAccessKeys", "CreateAccessKey", "ListAccessKeys", "ListAccessKeys"]
 
 
@@ -133,8 +149,8 @@ def test_a_key_replaces_an_active_one_or_none(lab: Lab, run: Play) -> None:
     assert f"user off: {inactive.access_key_id}, which it was to replace, is Inactive" in refusal(result, "off_real")
     assert refusal(result, "gone_check") == refusal(result, "gone_real")
     assert f"{gone}, which it was to replace, does not exist" in refusal(result, "gone_real")
-    assert result.result("young")["access_key"]["access_key_id"] == young.access_key_id and not result.result("young")["changed"]
-    assert result.result("would")["changed"] and result.result("made")["changed"]
+    assert ok(result, "young")["access_key"]["access_key_id"] == young.access_key_id and not ok(result, "young")["changed"]
+    assert ok(result, "would")["changed"] and ok(result, "made")["changed"]
     assert "replaces does not go with access_key_id" in refusal(result, "both")
     assert [(request.action, request.user) for request in writes(lab)] == [("CreateAccessKey", "ci")]
 
@@ -171,11 +187,15 @@ class TestTheQuotaIsFull:
         for name, user, victim in [("inactive", "mixed", 1), ("oldest", "oldest", 0), ("spared", "spared", 1)]:
             gone = state[user].keys[victim].access_key_id
             stays = state[user].keys[1 - victim].access_key_id
-            would, done = result.result(f"{name}_check"), shown(result, f"{name}_real")
+            would, done = ok(result, f"{name}_check"), shown(result, f"{name}_real")
             assert would["changed"] and would["deleted_access_key_id"] == gone == done["deleted_access_key_id"]
             assert would["diff"]["before"] == done["diff"]["before"] == {key.access_key_id: key.status for key in state[user].keys}
             assert would["diff"]["after"] == {stays: state[user].keys[1 - victim].status, "(a new access key)": "Active"}
-            assert done["diff"]["after"] == keys_of(lab, user) == {stays: would["diff"]["after"][stays], done["access_key"]["access_key_id"]: "Active"}
+            assert (
+                done["diff"]["after"]
+                == keys_of(lab, user)
+                == {stays: would["diff"]["after"][stays], done["access_key"]["access_key_id"]: "Active"}
+            )
             assert [request.action for request in writes(lab, user)] == ["DeleteAccessKey", "CreateAccessKey"]
         assert not writes(lab, "active") and not writes(lab, "three")
 
@@ -204,11 +224,19 @@ class TestTheQuotaIsFull:
             key_task("room", "room", max_age_days=30, at_limit="delete_inactive"),
             show("room"),
         )
-        assert result.result("would")["changed"] and result.result("one")["changed"]
+        assert ok(result, "would")["changed"] and ok(result, "one")["changed"]
         assert "User fail has as many access keys as the account allows" in refusal(result, "fail")
         assert "LimitExceeded" in refusal(result, "fail")
         assert shown(result, "room")["deleted_access_key_id"] == inactive and len(lab.state()["room"].active) == 2
         assert [request.action for request in writes(lab, "room")] == ["CreateAccessKey", "DeleteAccessKey", "CreateAccessKey"]
+
+    def test_a_deletion_that_made_room_in_vain_is_told(self, lab: Lab, run: Play) -> None:
+        inactive = lab.seed("ci", Key(100), Key(50, "Inactive")).keys[1].access_key_id
+        lab.deny("CreateAccessKey")
+        result = run(key_task("made", "ci", max_age_days=30, at_limit="delete_inactive"))
+        said = refusal(result, "made", changed=True)
+        assert said.startswith(f"Could not make an access key for user ci (access key {inactive} was deleted before): ")
+        assert result.tasks("made")[0].result["deleted_access_key_id"] == inactive
 
     def test_a_quota_that_cannot_be_read_otherwise_stops_the_task(self, lab: Lab, run: Play) -> None:
         lab.seed("ci", Key(100))
@@ -234,20 +262,38 @@ def test_a_key_in_use_is_left_alone(lab: Lab, run: Play) -> None:
     lab.fault("throttle", "GetAccessKeyLastUsed", user="throttled", count=0)
     first = {name: user.keys[0].access_key_id for name, user in lab.state().items()}
     idle: dict[str, Any] = {"min_idle_days": 7, "aws_config": {"retries": {"total_max_attempts": 2}}}
-    wanted = {
+    wanted: dict[str, dict[str, Any]] = {
         "off": {"access_key_id": "{{ first[item] }}", "active": False},
         "gone": {"access_key_id": "{{ first[item] }}", "state": "absent"},
         "room": {"at_limit": "delete_oldest", "max_age_days": 0},
     }
     refused = ["used", "hidden", "throttled"]
+
+    def over(*users: str) -> Task:
+        return {"loop": list(users), "vars": {"first": first}}
+
     result = run(
         *(
-            key_task(f"refused_{name}_{mode}", "{{ item }}", check=mode == "check", **idle, **options, task={"loop": refused, "vars": {"first": first}})
+            key_task(
+                f"refused_{name}_{mode}",
+                "{{ item }}",
+                check=mode == "check",
+                **idle,
+                **options,
+                task={"loop": refused, "vars": {"first": first}},
+            )
             for name, options in wanted.items()
             for mode in ("check", "real")
         ),
         key_task("already", "off", access_key_id=first["off"], active=False, **idle),
-        key_task("off", "{{ item }}", access_key_id="{{ first[item] }}", active=False, **idle, task={"loop": ["idle", "never"], "vars": {"first": first}}),
+        key_task(
+            "off",
+            "{{ item }}",
+            access_key_id="{{ first[item] }}",
+            active=False,
+            **idle,
+            task={"loop": ["idle", "never"], "vars": {"first": first}},
+        ),
         key_task("gone", "idle", access_key_id=first["idle"], state="absent", **idle),
         key_task("room", "never", at_limit="delete_oldest", max_age_days=0, **idle),
         show("room"),
@@ -264,9 +310,9 @@ def test_a_key_in_use_is_left_alone(lab: Lab, run: Play) -> None:
         sentences += [used, hidden, throttled]
     assert all(sentence.count("last use is not known") <= 1 and len(sentence) < 600 for sentence in sentences)
     assert not any(writes(lab, user) for user in (*refused, "off"))
-    assert result.result("already")["changed"] is False
+    assert ok(result, "already")["changed"] is False
     assert [one.changed for one in result.tasks("off", items=True)] == [True, True]
-    assert result.result("gone")["changed"] and shown(result, "room")["deleted_access_key_id"] == first["never"]
+    assert ok(result, "gone")["changed"] and shown(result, "room")["deleted_access_key_id"] == first["never"]
     log = [(request.action, request.params.get("AccessKeyId")) for request in lab.requests() if request.user == "idle"]
     assert log == [
         (action, key and first["idle"])
@@ -284,8 +330,8 @@ def test_a_key_in_use_is_left_alone(lab: Lab, run: Play) -> None:
 def test_a_named_key_is_switched_and_deleted(lab: Lab, run_both: Play) -> None:
     key, other = lab.seed("ci", Key(100), Key(50)).keys
     (expired,) = lab.seed("odd", Key(100, "Expired")).keys
-    one = {"access_key_id": key.access_key_id}
-    steps = [("off", {**one, "active": False}), ("on", {**one, "active": True}), ("gone", {**one, "state": "absent"})]
+    one: dict[str, Any] = {"access_key_id": key.access_key_id}
+    steps: list[tuple[str, dict[str, Any]]] = [("off", {**one, "active": False}), ("on", {**one, "active": True}), ("gone", {**one, "state": "absent"})]
     result = run_both(
         key_task("kept", "ci", **one),
         *(
@@ -302,28 +348,28 @@ def test_a_named_key_is_switched_and_deleted(lab: Lab, run_both: Play) -> None:
         key_task("expired_off", "odd", access_key_id=expired.access_key_id, active=False, check=True),
     )
     before = {key.access_key_id: "Active", other.access_key_id: "Active"}
-    assert returned(result.result("kept"))["access_key"] == public(key) and not result.result("kept")["changed"]
+    assert returned(ok(result, "kept"))["access_key"] == public(key) and not ok(result, "kept")["changed"]
     for name, status in [("off", "Inactive"), ("on", "Active")]:
         after = {**before, key.access_key_id: status}
         for step in (name, f"{name}_check"):
-            done = returned(result.result(step))
+            done = returned(ok(result, step))
             assert set(done) == {"changed", "access_key", "diff"} and done["changed"]
             assert done["access_key"] == public(key, status=status)
             assert (done["diff"]["before"], done["diff"]["after"]) == (before, after)
         before = after
     left = {other.access_key_id: "Active"}
     for step in ("gone", "gone_check"):
-        done = returned(result.result(step))
+        done = returned(ok(result, step))
         assert set(done) == {"changed", "deleted_access_key_id", "diff"} and done["changed"]
         assert done["deleted_access_key_id"] == key.access_key_id
         assert (done["diff"]["before"], done["diff"]["after"]) == (before, left)
     for name, _options in steps:
-        again = returned(result.result(f"{name}_again"))
+        again = returned(ok(result, f"{name}_again"))
         assert again["changed"] is False and again["diff"]["before"] == again["diff"]["after"]
-    assert returned(result.result("gone_again")).keys() == {"changed", "diff"}
+    assert returned(ok(result, "gone_again")).keys() == {"changed", "diff"}
     assert [request.action for request in writes(lab, "ci")] == ["UpdateAccessKey", "UpdateAccessKey", "DeleteAccessKey", "UpdateAccessKey"]
     assert keys_of(lab, "ci") == {other.access_key_id: "Inactive"}
-    assert returned(result.result("expired"))["access_key"] == public(expired)
+    assert returned(ok(result, "expired"))["access_key"] == public(expired)
 
 
 def test_what_is_not_there(lab: Lab, run: Play) -> None:
@@ -339,7 +385,7 @@ def test_what_is_not_there(lab: Lab, run: Play) -> None:
         *(key_task(f"user_absent_{mode}", "nobody", check=check, access_key_id=gone, state="absent") for mode, check in modes),
     )
     for mode, _check in modes:
-        assert result.result(f"absent_{mode}")["changed"] is False
+        assert ok(result, f"absent_{mode}")["changed"] is False
         for name in ("present", "off"):
             assert refusal(result, f"{name}_{mode}") == f"User ci has no access key {gone}"
         for name in ("user", "user_absent"):
@@ -364,8 +410,8 @@ def test_a_new_key_that_is_to_be_inactive(lab: Lab, run_both: Play) -> None:
     state = lab.state()
     (parked,), (stuck,) = state["parked"].keys, state["stuck"].keys
     assert (parked.status, stuck.status) == ("Inactive", "Active")
-    assert result.result("would")["access_key"] == {"user_name": "parked", "status": "Inactive"}
-    assert result.result("would")["diff"]["after"] == {"(a new access key)": "Inactive"}
+    assert ok(result, "would")["access_key"] == {"user_name": "parked", "status": "Inactive"}
+    assert ok(result, "would")["diff"]["after"] == {"(a new access key)": "Inactive"}
     done = shown(result, "parked")
     assert (done["access_key"], done["secret_access_key"]) == (public(parked), hashed(parked.secret_access_key))
     assert done["diff"]["after"] == {parked.access_key_id: "Inactive"}
@@ -393,9 +439,9 @@ def test_a_secret_is_censored_on_screen_and_registered(lab: Lab, controller: Con
     state = lab.state()
     (made,), (one,), _ = (state[name].keys for name in ("ci", "one", "two"))
     assert shown(result, "made")["secret_access_key"] == hashed(made.secret_access_key)
-    assert result.result("hashes")["msg"] == [hashed(one.secret_access_key), hashed("")]
-    assert returned(result.result("made")).keys() == {"censored", "changed"}
-    assert result.result("again")["access_key"] == public(made)
+    assert ok(result, "hashes")["msg"] == [hashed(one.secret_access_key), hashed("")]
+    assert returned(ok(result, "made")).keys() == {"censored", "changed"}
+    assert ok(result, "again")["access_key"] == public(made)
     left = b"".join(content or b"" for content in files(controller.folder).values())
     for secret in (*secrets(state.values()), ADMIN_SECRET):
         assert secret not in result.output and secret.encode() not in left
@@ -404,7 +450,7 @@ def test_a_secret_is_censored_on_screen_and_registered(lab: Lab, controller: Con
 def test_no_log_hides_the_rest_too(lab: Lab, run_both: Play) -> None:
     lab.seed("ci", Key(1))
     result = run_both(key_task("kept", "ci", task={"no_log": True}), key_task("failed", "nobody", task={"no_log": True}), args=("-vvv",))
-    assert "censored" in result.result("kept") and "censored" in result.result("failed")
+    assert "censored" in ok(result, "kept") and "censored" in result.result("failed")
     assert lab.state()["ci"].keys[0].access_key_id not in result.output
 
 
@@ -419,7 +465,7 @@ class TestBothWaysAreAlike:
 
     def test_the_words_of_a_mistake(self, lab: Lab, run: Play) -> None:
         lab.seed("ci", Key(1))
-        result, pairs = self.pair(
+        _, pairs = self.pair(
             run,
             key_task("typo", "ci", max_age_day=90),
             key_task("missing", max_age_days=90),
@@ -434,20 +480,22 @@ class TestBothWaysAreAlike:
             assert in_process.get("msg") == module.get("msg")
             assert in_process.get("warnings") == module.get("warnings")
             assert in_process["changed"] is module["changed"] is False
-        messages = [in_process.get("msg") for in_process, _module in pairs]
-        assert messages[0].startswith("Unsupported parameters for (keyturn.iam.iam_access_key) module: max_age_day. Supported parameters include: ")
+        messages = [in_process.get("msg", "") for in_process, _module in pairs]
+        assert messages[0].startswith(
+            "Unsupported parameters for (keyturn.iam.iam_access_key) module: max_age_day. Supported parameters include: "
+        )
         assert messages[1] == "missing required arguments: user_name"
         assert "argument 'max_age_days' is of type str and we were unable to convert to float" in messages[2]
         assert messages[3] == "max_age_days must be a number that is not negative, not -1.0"
         assert messages[4] == "value of state must be one of: present, absent, got: gone"
         assert messages[5].startswith("max_age_days does not go with access_key_id")
-        assert messages[6] is None and pairs[6][0]["warnings"] == ["Both option user_name and its alias username are set."]
+        assert messages[6] == "" and pairs[6][0]["warnings"] == ["Both option user_name and its alias username are set."]
         assert messages[7] == "parameters are mutually exclusive: access_key_id|user_name"
         assert actions(lab) == ["ListAccessKeys"] * 2
 
     def test_what_very_verbose_shows(self, lab: Lab, run: Play) -> None:
         lab.seed("ci", Key(1))
-        credentials = {"access_key": ADMIN_KEY, "secret_key": ADMIN_SECRET, "aws_config": {"connect_timeout": 9}}
+        credentials: dict[str, Any] = {"access_key": ADMIN_KEY, "secret_key": ADMIN_SECRET, "aws_config": {"connect_timeout": 9}}
         result, pairs = self.pair(
             run,
             key_task("kept", "ci", **credentials),
@@ -468,12 +516,10 @@ class TestBothWaysAreAlike:
         other = lab.account("999999999999")
         lab.seed("ci", Key(2), account_id=other.account_id)
         credentials = controller.cwd / "credentials"
-        credentials.write_text(
-            f"[theirs]\naws_access_key_id = {other.access_key_id}\naws_secret_access_key = {other.secret_access_key}\n"
-        )
+        credentials.write_text(f"[theirs]\naws_access_key_id = {other.access_key_id}\naws_secret_access_key = {other.secret_access_key}\n")
         theirs = {"access_key": other.access_key_id, "secret_key": other.secret_access_key}
-        unset = {name: None for name in lab.env()}
-        place = {"region": "us-east-1", "endpoint_url": lab.url}
+        unset = dict.fromkeys(lab.env())
+        place: dict[str, Any] = {"region": "us-east-1", "endpoint_url": lab.url}
         tasks = [
             key_task("environment", "ci", task={"environment": lab.env(other)}),
             key_task("defaults", "ci", task={"module_defaults": {"group/keyturn.iam.aws": {**theirs, **place}}}),
@@ -481,7 +527,7 @@ class TestBothWaysAreAlike:
             key_task("after", "ci"),
         ]
         profile = {"AWS_SHARED_CREDENTIALS_FILE": str(credentials)}
-        result, pairs = self.pair(run, *tasks, env={**unset, **profile, "AWS_REGION": "us-east-1"})
+        _, pairs = self.pair(run, *tasks, env={**unset, **profile, "AWS_REGION": "us-east-1"})
         their_key = public(lab.state(other.account_id)["ci"].keys[0])
         for in_process, module in pairs[:3]:
             assert in_process["access_key"] == module["access_key"] == their_key
@@ -513,7 +559,7 @@ class TestWhereATaskRuns:
         ]
         result = controller.run(play(*tasks), "-vvv", env={"ANSIBLE_ASYNC_DIR": str(controller.folder / "async")}).ok()
         assert self.ran_as_module(result) == [False, False, False, True, True, True]
-        assert {task["name"]: result.result(task["name"])["access_key"] for task in tasks} == {
+        assert {task["name"]: ok(result, task["name"])["access_key"] for task in tasks} == {
             task["name"]: public(lab.state()["ci"].keys[0]) for task in tasks
         }
 
@@ -523,7 +569,7 @@ class TestWhereATaskRuns:
         tasks = [key_task("there", "ci", task={"ignore_unreachable": True}), key_task("here", "ci", task={"delegate_to": "localhost"})]
         result = controller.run(play(*tasks, hosts="far"), "-vvv", inventory=inventory)
         assert result.tasks("there")[0].status in ("unreachable", "failed")
-        assert result.result("here")["access_key"] == public(lab.state()["ci"].keys[0])
+        assert ok(result, "here")["access_key"] == public(lab.state()["ci"].keys[0])
         assert actions(lab) == ["ListAccessKeys"]
 
 
@@ -535,14 +581,19 @@ def test_an_independent_client_sees_what_the_modules_do_and_the_other_way_round(
     def listed(user_name: str) -> list[dict[str, Any]]:
         keys = iam.list_access_keys(UserName=user_name)["AccessKeyMetadata"]
         return [
-            {"access_key_id": key["AccessKeyId"], "user_name": user_name, "status": key["Status"], "create_date": key["CreateDate"].isoformat()}
+            {
+                "access_key_id": key["AccessKeyId"],
+                "user_name": user_name,
+                "status": key["Status"],
+                "create_date": key["CreateDate"].isoformat(),
+            }
             for key in keys
         ]
 
     theirs = iam.create_access_key(UserName="theirs")["AccessKey"]
     result = run(key_task("made", "ours"), show("made"), key_task("seen", "theirs"))
     made = shown(result, "made")["access_key"]
-    assert listed("ours") == [made] and listed("theirs") == [result.result("seen")["access_key"]]
+    assert listed("ours") == [made] and listed("theirs") == [ok(result, "seen")["access_key"]]
     assert made["access_key_id"] == lab.state()["ours"].keys[0].access_key_id
     iam.update_access_key(UserName="theirs", AccessKeyId=theirs["AccessKeyId"], Status="Inactive")
     result = run(
@@ -550,9 +601,9 @@ def test_an_independent_client_sees_what_the_modules_do_and_the_other_way_round(
         key_task("is_off", "theirs", access_key_id=theirs["AccessKeyId"], active=False),
         info_task("look", user_name=["ours", "theirs"]),
     )
-    assert listed("ours") == [result.result("off")["access_key"]] and listed("ours")[0]["status"] == "Inactive"
-    assert result.result("is_off")["changed"] is False
-    rows = result.result("look")["access_keys"]
+    assert listed("ours") == [ok(result, "off")["access_key"]] and listed("ours")[0]["status"] == "Inactive"
+    assert ok(result, "is_off")["changed"] is False
+    rows = ok(result, "look")["access_keys"]
     assert [{name: row[name] for name in made} for row in rows] == listed("ours") + listed("theirs")
     iam.delete_access_key(UserName="theirs", AccessKeyId=theirs["AccessKeyId"])
     result = run(
@@ -560,4 +611,4 @@ def test_an_independent_client_sees_what_the_modules_do_and_the_other_way_round(
         key_task("is_gone", "theirs", access_key_id=theirs["AccessKeyId"], state="absent"),
     )
     assert listed("ours") == listed("theirs") == []
-    assert result.result("gone")["changed"] and not result.result("is_gone")["changed"]
+    assert ok(result, "gone")["changed"] and not ok(result, "is_gone")["changed"]

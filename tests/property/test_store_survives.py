@@ -203,7 +203,7 @@ def _die(at: str | float, path: Path) -> None:
     os.open, os.replace, os.fsync = opened, replaced, synced  # type: ignore[assignment]
 
 
-@settings(max_examples=30, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=20, deadline=None, suppress_health_check=list(HealthCheck))
 @given(st.lists(steps, min_size=4, max_size=14))
 @example(
     [Step("ci", "ask", 0), Step("ci", "stage", 0), *(Step("ci", "promote", 0, at) for at in (*CALLS, 0.0, 0.5, 0.99)), Step("ci", "ask", 0)]
@@ -316,7 +316,7 @@ documents = st.builds(
 writes = st.lists(st.tuples(st.one_of(names, st.integers(0, 2)), st.one_of(st.just(Entry()), entries)), min_size=1, max_size=5)
 
 
-@settings(max_examples=300, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=200, deadline=None, suppress_health_check=list(HealthCheck))
 @given(documents, writes)
 def test_a_person_finds_again_what_a_person_wrote(document: Document, changes: list[tuple[str | int, Entry]]) -> None:
     text = document.text

@@ -127,14 +127,14 @@ def test_a_name_that_was_asked_for_and_that_iam_does_not_have_is_one_decision() 
     assert [one["status"] for one in rotation_plan(seen)] == ["error"]
 
 
-@pytest.mark.parametrize("exempt", ["ci", ["ci"], ["other", "c*"], "c?"])
+@pytest.mark.parametrize("exempt", ["ci", ["ci"], ["other", "c*"], "c?", "other,ci"])
 def test_exempt_users_are_left_alone_though_named(exempt: Any) -> None:
     decision = decided(overdue(), exempt=exempt, now=["ci"])
     assert (decision["status"], decision["actions"], decision["next_date"]) == ("exempt", [], None)
     assert "rotation_now" in decision["reason"]
 
 
-@pytest.mark.parametrize("exempt", ["CI", "c", "i", "cix", "ci,other", ["*-ci"]])
+@pytest.mark.parametrize("exempt", ["CI", "c", "i", "cix", ["ci,other"], ["*-ci"]])
 def test_exempt_is_a_whole_name(exempt: Any) -> None:
     assert decided(overdue(), exempt=exempt)["status"] == "due"
 
@@ -340,6 +340,14 @@ def test_a_stored_key_of_another_user_is_said_to_be_and_left_alone() -> None:
     assert f"{A} of user ci belongs to user other" in decision["reason"]
 
 
+def test_a_stored_key_of_another_user_is_not_taken_for_gone_or_for_new() -> None:
+    keys = [key(A, 20, 1), key(B, 100, 20, "Inactive", user="other"), key(N, 0.01, user="other")]
+    store = entry(A, 20, 20, other_keys={B: note(100, 90, off=40), N: note(0.01)})
+    decision = decided(info(keys, users=[user(store=store), user("other")]))
+    assert (decision["status"], decision["actions"]) == ("compliant", [])
+    assert f"{B}, which belongs to user other" in decision["reason"] and "no longer" not in decision["reason"]
+
+
 # -- no Active key ---------------------------------------------------------------------------------------------------
 
 
@@ -402,6 +410,11 @@ def test_users_with_one_sign_of_life(keys: list[Record], store: Record | None) -
 def test_users_without_an_entry_can_be_unused() -> None:
     decision = decided(info([key(A, 100, None), key(B, 95, 92, "Inactive")]), unused_days=90)
     assert (decision["status"], does(decision)) == ("unused", [("deactivate", A)])
+
+
+def test_when_a_user_will_be_unused() -> None:
+    decision = decided(info([key(A, 60, 50)], entry(A, 60, 20)), unused_days=30)
+    assert (decision["status"], decision["next_date"]) == ("compliant", ahead(10))
 
 
 def test_the_key_that_signs_the_run_is_not_unused() -> None:
@@ -538,6 +551,18 @@ def test_where_named_users_need_room_not_every_key_goes(row: Record, record: Rec
     assert (decision["status"], decision["actions"]) == ("blocked", [])
 
 
+def test_where_named_users_need_room_no_more_goes_than_that_takes() -> None:
+    keys = [key(C, 200, 20, "Inactive"), key(B, 100, 20, "Inactive"), key(A, 5, 1)]
+    seen = info(keys, entry(A, 5, 5, other_keys={B: note(100, 90, off=3), C: note(200, 190, off=2)}), access_keys_quota=3)
+    assert does(decided(seen, now=["ci"])) == [("delete", B), ("create", None)]
+    assert does(decided({**seen, "account": {"access_keys_quota": 2}}, now=["ci"])) == [("delete", B), ("delete", C), ("create", None)]
+
+
+def test_a_young_key_of_the_store_without_a_secret_needs_no_room() -> None:
+    seen = info([key(A, 100, 1)], entry(A, 100, 100, other_keys={B: note(0.01, stored=False)}))
+    assert does(decided(seen)) == [("create", None)]
+
+
 def test_named_users_keep_what_would_not_make_room() -> None:
     keys = [key(C, 300, 1, "Inactive"), key(B, 100, 20, "Inactive"), key(A, 5, 1)]
     assert decided(info(keys, entry(A, 5, 5, other_keys={B: note(100, 90, off=2)})), now=["ci"])["actions"] == []
@@ -610,6 +635,13 @@ def test_the_last_active_key_is_not_switched_off_for_room() -> None:
 def test_what_would_make_no_room_is_not_switched_off() -> None:
     in_use_too = [key(C, 300, 1), key(B, 200, 60), key(A, 100, 1)]
     assert decided(info(in_use_too, entry(A, 100, 100), access_keys_quota=3), unused_days=60)["actions"] == []
+
+
+def test_a_key_that_is_stored_under_a_renamed_users_old_name_is_not_deleted_for_room() -> None:
+    seen = info([key(B, 300, 60, "Inactive"), key(A, 100, 1)])
+    assert does(decided(seen, unused_days=30, now="ci")) == [("delete", B), ("create", None)]
+    seen["store_only"] = [{"user_name": "old", "user_id": "AIDACI", "access_key_ids": [A, B]}]
+    assert decided(seen, unused_days=30, now="ci")["actions"] == []
 
 
 # -- blocked ---------------------------------------------------------------------------------------------------------
@@ -723,6 +755,13 @@ def test_a_previous_key_that_a_person_switched_on_again_is_an_older_key() -> Non
     assert (idle["status"], does(idle)) == ("retire", [("deactivate", B)])
 
 
+def test_a_note_beside_an_active_key_says_nothing_of_today() -> None:
+    older = decided(info([key(B, 100, 1), key(A, 20, 1)], entry(A, 20, 2, other_keys={B: note(100, 95, off=10)})))
+    assert older["status"] == "grace" and "switched off by this collection" not in older["reason"]
+    younger = decided(info([key(A, 20, 1), key(B, 10, 1)], entry(A, 20, 20, other_keys={B: note(off=5)})))
+    assert younger["status"] == "compliant" and "works beside" in younger["reason"]
+
+
 def test_keys_that_are_not_older() -> None:
     younger = decided(info([key(A, 20, 1), key(B, 10, 9)], entry(A, 20, 20)))
     assert (younger["status"], younger["actions"]) == ("compliant", [])
@@ -794,6 +833,10 @@ def test_other_switched_off_keys_are_not_deleted(row: Record, record: Record) ->
     seen = info([row, key(A, 20, 1)], entry(A, 20, 20, other_keys={B: record}))
     decision = decided(seen, delete_after_days=0)
     assert decision["actions"] == [] and B in decision["reason"]
+
+
+def test_what_was_switched_off_this_second_waits_for_the_next() -> None:
+    assert decided(switched_off(0), delete_after_days=0)["next_date"] == ago(seconds=-1)
 
 
 def test_a_key_used_within_idle_days_is_not_deleted() -> None:
@@ -987,10 +1030,8 @@ def test_what_is_left_out_or_null_is_read_leniently() -> None:
     row = {"user_name": "ci", "access_key_id": A, "status": "Active", "create_date": ago(20), "last_used_date": None}
     seen: Info = {"access_keys": [row], "users": [{"user_name": "ci"}], "now": NOW.isoformat(), "complete": True}
     assert decided(seen)["status"] == "compliant"
-    nulls = {name: None for name in ("user_id", "path", "arn", "tags", "error", "store")}
-    store = {
-        name: None for name in ("promote_date", "deactivate_date", "asked", "hold_until", "other_keys", "stored", "account_id", "user_id")
-    }
+    nulls = dict.fromkeys(("user_id", "path", "arn", "tags", "error", "store"))
+    store = dict.fromkeys(("promote_date", "deactivate_date", "asked", "hold_until", "other_keys", "stored", "account_id", "user_id"))
     seen = {**seen, "users": [{"user_name": "ci", **nulls, "store": {**store, "access_key_id": A}}], "account": None, "store_only": None}
     assert decided(seen)["status"] == "compliant" and "not stored" not in decided(seen)["reason"]
 

@@ -134,6 +134,18 @@ def test_a_new_file_is_private_and_of_the_default_vault_id(path: Path) -> None:
     )
 
 
+def test_the_temporary_file_is_private_from_its_first_byte(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    modes: list[int] = []
+    change = os.fchmod
+    monkeypatch.setattr(os, "fchmod", lambda handle, mode: (modes.append(stat.S_IMODE(os.fstat(handle).st_mode)), change(handle, mode)))
+    previous = os.umask(0)
+    try:
+        put(VaultStore(str(path), vault()), "ci", CI)
+    finally:
+        os.umask(previous)
+    assert modes == [0o600]
+
+
 def test_a_file_that_others_could_read_is_private_once_it_is_written(path: Path) -> None:
     encrypt(path, "a: 1\n")
     path.chmod(0o644)
@@ -421,7 +433,10 @@ AROUND = [
 @pytest.mark.parametrize(("before", "after"), AROUND)
 @pytest.mark.parametrize("users", [2, 0])
 def test_what_stands_around_the_entries_stays(path: Path, before: str, after: str, users: int) -> None:
-    entries = "  # the build server\n  ci: {access_key_id: AKIAOLD, secret_access_key: s}  # made by hand\n\n  # nightly\n  backup:\n    access_key_id: AKIAB # x\n"
+    entries = (
+        "  # the build server\n  ci: {access_key_id: AKIAOLD, secret_access_key: s}  # made by hand\n\n"
+        "  # nightly\n  backup:\n    access_key_id: AKIAB # x\n"
+    )
     text = f"{before}iam_access_keys:{' # ours' if users else ' {}'}\n{entries if users else ''}{after}"
     encrypt(path, text)
     others = {name: value for name, value in variables(text).items() if name != "iam_access_keys"}
@@ -500,7 +515,7 @@ def test_a_first_entry_finds_its_place(path: Path, text: str) -> None:
 @pytest.mark.parametrize(
     "text",
     [
-        "iam_access_keys:\n    ci:\n        access_key_id: A\n        secret_access_key: s\n    # of others\n    b:\n        access_key_id: B\n",
+        "iam_access_keys:\n    ci:\n        access_key_id: A\n        secret_access_key: s\n    # b\n    b:\n        access_key_id: B\n",
         "iam_access_keys: {ci: {access_key_id: A, secret_access_key: s}, b: {access_key_id: B}}\n",
         "iam_access_keys:\n  {ci: {access_key_id: A,\n   secret_access_key: s}, b: {access_key_id: B}}\nother: x\n",
         "iam_access_keys:\n  ci: {access_key_id: A,\n    secret_access_key: s}\n  b: {access_key_id: B}\n",
@@ -508,7 +523,8 @@ def test_a_first_entry_finds_its_place(path: Path, text: str) -> None:
         "iam_access_keys:\n  ci: &ci\n    access_key_id: A\n    secret_access_key: s\n  b:\n    access_key_id: B\nother: *ci\n",
         "ci: &ci {access_key_id: A, secret_access_key: s}\niam_access_keys:\n  ci: *ci\n  b: &b\n    access_key_id: B\n",
         "d: &d {secret_access_key: s}\niam_access_keys:\n  ci:\n    <<: *d\n    access_key_id: A\n  b: {access_key_id: B}\n",
-        "d: &d {secret_access_key: x}\ne: &e {secret_access_key: s}\niam_access_keys:\n  ci: {<<: [*e, *d], access_key_id: A}\n  b: {access_key_id: B}\n",
+        "d: &d {secret_access_key: x}\ne: &e {secret_access_key: s}\n"
+        "iam_access_keys:\n  ci: {<<: [*e, *d], access_key_id: A}\n  b: {access_key_id: B}",
         "iam_access_keys:\n  ? ci\n  : access_key_id: A\n    secret_access_key: s\n  b: {access_key_id: B}\n",
         "iam_access_keys:\n  !!str ci:\n    access_key_id: A\n    secret_access_key: s\n  b: {access_key_id: B}\n",
         'iam_access_keys:\n  "\\x63i":\n    access_key_id: A\n    secret_access_key: s\n  b: {access_key_id: B}\n',
@@ -531,10 +547,8 @@ def test_entries_in_every_style_are_read_and_written(path: Path, text: str) -> N
 
 
 def test_comments_before_entries_survive_every_change_of_their_neighbours(path: Path) -> None:
-    encrypt(
-        path,
-        "iam_access_keys:\n  # one\n  a: {access_key_id: A}\n  # two\n  b: {access_key_id: B}\n  # three\n  c: {access_key_id: C}\n# end\nz: 1\n",
-    )
+    entries = "  # one\n  a: {access_key_id: A}\n  # two\n  b: {access_key_id: B}\n  # three\n  c: {access_key_id: C}\n"
+    encrypt(path, f"iam_access_keys:\n{entries}# end\nz: 1\n")
     store = VaultStore(str(path), vault())
     put(store, "b", CI)
     for gone in ("b", "a", "c"):
@@ -542,6 +556,23 @@ def test_comments_before_entries_survive_every_change_of_their_neighbours(path: 
         written = decrypt(path)
         assert [line.strip() for line in written.splitlines() if "#" in line] == ["# one", "# two", "# three", "# end"]
         assert list(VaultStore(str(path), vault()).entries()) == [name for name in "abc" if f"  {name}:" in written]
+
+
+@pytest.mark.parametrize(
+    "ending", ["    note: |\n      a\n", "    note: |+\n      a\n\n\n", "    note:\n", "    note: [\n     a]\n", "    note: >\n      a\n\n"]
+)
+def test_an_entry_ends_where_its_last_value_ends(path: Path, ending: str) -> None:
+    first, second = f"  a:\n    access_key_id: A\n{ending}", f"  b:\n    access_key_id: B\n{ending}"
+    text = f"iam_access_keys:\n{first}{second}c: 1\n"
+    encrypt(path, text)
+    store = VaultStore(str(path), vault())
+    for name in "ab":
+        with store.locked(name, write=True) as stored:
+            stored.write(stored.entry.of("012345678901", None))
+    expected = variables(text)
+    for name in "ab":
+        expected["iam_access_keys"][name]["account_id"] = "012345678901"
+    assert variables(decrypt(path)) == expected
 
 
 def test_what_a_person_added_to_an_entry_stays_as_it_is(path: Path) -> None:
@@ -596,9 +627,9 @@ def test_numbers_and_dates_that_a_person_did_not_quote_are_what_they_say(path: P
 # -- names and secrets that YAML could take for something else -----------------------------------------------------
 
 NAMES = [
-    "ci", "yes", "No", "on", "null", "NULL", "true", "123", "007", "0x1F", "0b11", "1e3", "1.5e3", "1_000", ".5", ".inf", ".NaN", "2026-11-24", "=", "-", "--", "---", "...", "+1",
-    "-1", "@", "@home", ",", "a,b", "+", "_", ".", "..", "a=b", "=a", "a_b+c=d,e.f@g-h", "svc@example.com", "-dash", "a-", "y", "n", "aws", "tab",
-    "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-", "_+=,.@-" * 9 + "x",
+    "ci", "yes", "No", "on", "null", "NULL", "true", "123", "007", "0x1F", "0b11", "1e3", "1.5e3", "1_000", ".5", ".inf", ".NaN",
+    "2026-11-24", "=", "-", "--", "---", "...", "+1", "-1", "@", "@home", ",", "a,b", "+", "_", ".", "..", "a=b", "=a", "a_b+c=d,e.f@g-h",
+    "svc@example.com", "-dash", "a-", "y", "n", "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-", "_+=,.@-" * 9 + "x",
 ]  # fmt: skip
 
 

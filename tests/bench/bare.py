@@ -1,0 +1,50 @@
+# Copyright (c) 2026 keyturn contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""The other side of the comparison: boto3 alone, in a process of its own.
+
+    python bare.py loop URL NAME...     one ListAccessKeys for each name, one after the other
+    python bare.py audit URL            all users, their keys and last uses, with 16 threads
+
+Prints the seconds that it took, imports and the making of the client taken off.
+"""
+
+from __future__ import annotations
+
+import sys
+import time
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+import boto3
+from botocore.config import Config
+
+THREADS = 16
+
+
+def loop(iam: Any, names: list[str]) -> None:
+    for name in names:
+        iam.list_access_keys(UserName=name)
+
+
+def audit(iam: Any, _names: list[str]) -> None:
+    def look(name: str) -> list[Any]:
+        keys = iam.list_access_keys(UserName=name)["AccessKeyMetadata"]
+        return [(key, iam.get_access_key_last_used(AccessKeyId=key["AccessKeyId"])) for key in keys]
+
+    names = [user["UserName"] for page in iam.get_paginator("list_users").paginate(PaginationConfig={"PageSize": 1000}) for user in page["Users"]]
+    with ThreadPoolExecutor(THREADS) as pool:
+        list(pool.map(look, names))
+
+
+def main() -> None:
+    what, url, *names = sys.argv[1:]
+    iam = boto3.client("iam", region_name="us-east-1", endpoint_url=url, config=Config(max_pool_connections=THREADS))
+    began = time.perf_counter()
+    {"loop": loop, "audit": audit}[what](iam, names)
+    print(time.perf_counter() - began)
+
+
+if __name__ == "__main__":
+    main()

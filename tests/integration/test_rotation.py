@@ -1,0 +1,245 @@
+# Copyright (c) 2026 keyturn contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""The role and its playbooks, through the real ansible-playbook."""
+
+from __future__ import annotations
+
+import csv
+import json
+from collections import Counter
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from lab.client import Lab
+from lab.playbook import Controller, Run, open_store
+from lab.shapes import Key, User
+
+CHECKOUT = Path(__file__).resolve().parents[2]
+WRITES = {"CreateAccessKey", "UpdateAccessKey", "DeleteAccessKey"}
+OLD, YOUNG = Key(age_days=120, used_days=1), Key(age_days=10, used_days=1)
+Rotate = Callable[..., Run]
+
+
+@pytest.fixture
+def rotate(controller: Controller) -> Rotate:
+    """Runs the rotation with extra variables; everyone and no wait for STS unless told otherwise."""
+
+    def run(*args: str, playbook: str = "keyturn.iam.rotate", check: bool = False, **variables: Any) -> Run:
+        given = {"rotation_users": ["*"], "rotation_vault_file": "store.yml", "rotation_verify_delay": 0, **variables}
+        return controller.run(playbook, *args, check=check, extra_vars={k: v for k, v in given.items() if v is not None})
+
+    return run
+
+
+def store(controller: Controller) -> dict[str, Any]:
+    return open_store(controller.cwd / "store.yml")["iam_access_keys"]
+
+
+def writes(lab: Lab) -> Counter[tuple[str, str | None]]:
+    return Counter((request.action, request.user) for request in lab.requests() if request.action in WRITES)
+
+
+def test_a_key_lives_from_new_to_deleted(lab: Lab, controller: Controller, rotate: Rotate) -> None:
+    old = lab.seed("ci", Key(age_days=120, used_days=9)).keys[0].access_key_id
+
+    report = rotate("--diff", check=True).ok()
+    assert not writes(lab)
+    assert "would make a new key: 120 days old, limit 90" in " ".join(report.stdout.split())
+    assert not (controller.cwd / "store.yml").exists()
+
+    assert rotate().ok().changed
+    entry = store(controller)["ci"]
+    new = next(key for key in lab.state()["ci"].keys if key.access_key_id != old)
+    assert (entry["access_key_id"], entry["secret_access_key"]) == (new.access_key_id, new.secret_access_key)
+    assert "asked" not in entry
+    assert new.status == "Active"
+
+    lab.clear_requests()
+    assert rotate().ok().changed == 0
+    assert not writes(lab)
+
+    lab.clock(days=8)
+    assert rotate().ok().changed == 1
+    assert {key.access_key_id: key.status for key in lab.state()["ci"].keys} == {old: "Inactive", new.access_key_id: "Active"}
+    assert list(store(controller)["ci"]["other_keys"]) == [old]
+
+    lab.clock(days=45)
+    rotate().ok()
+    assert [key.access_key_id for key in lab.state()["ci"].keys] == [new.access_key_id]
+    assert "other_keys" not in store(controller)["ci"]
+    assert rotate().ok().changed == 0
+
+
+def test_an_old_key_in_use_stays_and_is_named_with_its_use(lab: Lab, rotate: Rotate) -> None:
+    old = lab.seed("ci", OLD).keys[0].access_key_id
+    rotate().ok()
+    lab.clock(days=8)
+    lab.use(old, days_ago=0.2, service="s3", region="eu-west-1")
+    run = rotate().ok()
+    assert run.changed == 0
+    assert len(lab.state()["ci"].active) == 2
+    assert f"{old} of user ci was replaced 8 days ago but is in use (last used 4 hours ago by s3 in eu-west-1)" in " ".join(run.stdout.split())
+
+
+def test_one_users_failure_is_that_users(lab: Lab, controller: Controller, rotate: Rotate) -> None:
+    for name in ("ana", "ben", "cem"):
+        lab.seed(name, OLD)
+    lab.deny("CreateAccessKey", "ben")
+    run = rotate(rotation_users=["ana", "ben", "cem", "cme"])
+    assert run.rc != 0
+    assert run.msg == "ben, cme: not done, see the report above"
+    assert "There is no IAM user cme" in run.stdout
+    assert set(store(controller)) == {"ana", "cem"}
+    assert {name: len(user.keys) for name, user in lab.state().items()} == {"ana": 2, "ben": 1, "cem": 2}
+
+    lab.allow_all()
+    rotate(rotation_users=["ana", "ben", "cem"]).ok()
+    assert set(store(controller)) == {"ana", "ben", "cem"}
+
+
+def test_accounts_with_little_in_them(lab: Lab, rotate: Rotate) -> None:
+    assert "No user" in rotate().ok().stdout
+    lab.seed("keyless")
+    run = rotate().ok()
+    assert run.changed == 0
+    assert "1 user: 1 without an active key" in run.stdout
+
+
+def test_names_patterns_and_paths(lab: Lab, controller: Controller, rotate: Rotate) -> None:
+    for name, path in (("ci-a", "/ci/"), ("ci-b", "/"), ("vendor", "/ci/"), ("other", "/")):
+        lab.seed(name, OLD, path=path)
+    rotate(rotation_users="ci-a").ok()
+    assert set(store(controller)) == {"ci-a"}
+    rotate(rotation_users=["ci-*"]).ok()
+    assert set(store(controller)) == {"ci-a", "ci-b"}
+    rotate(rotation_path_prefix="/ci/", rotation_exempt=["ven*"]).ok()
+    assert set(store(controller)) == {"ci-a", "ci-b"}
+    rotate(rotation_path_prefix="/ci/").ok()
+    assert set(store(controller)) == {"ci-a", "ci-b", "vendor"}
+
+
+def test_a_named_user_gets_a_new_key_at_once_and_once(lab: Lab, controller: Controller, rotate: Rotate) -> None:
+    lab.seed("ci", Key(age_days=3, used_days=1))
+    lab.seed("off", Key(age_days=300, status="Inactive"))
+    lab.seed("other", Key(age_days=3))
+    rotate(rotation_now="ci,off").ok()
+    assert set(store(controller)) == {"ci", "off"}
+    assert rotate(rotation_now=["ci", "off"]).ok().changed == 0
+
+
+def test_the_number_of_requests(lab: Lab, rotate: Rotate) -> None:
+    lab.seed_users(User(f"u{n:03}", (YOUNG, Key(age_days=300, status="Inactive"))) for n in range(250))
+    rotate().ok()
+    assert Counter(request.action for request in lab.requests()) == {
+        "ListUsers": 3,
+        "ListAccessKeys": 250,
+        "GetAccessKeyLastUsed": 500,
+        "GetAccountSummary": 1,
+    }
+    lab.seed("due", OLD)
+    lab.clear_requests()
+    rotate().ok()
+    extra = Counter(request.action for request in lab.requests() if request.user == "due")
+    assert extra["CreateAccessKey"] == 1
+    assert sum(count for action, count in Counter(request.action for request in lab.requests()).items() if action == "ListUsers") == 3
+
+
+def test_the_report_files(lab: Lab, controller: Controller, rotate: Rotate) -> None:
+    lab.seed("ci", OLD)
+    lab.seed("=cmd", Key(age_days=2))
+    for ending in ("json", "csv", "md"):
+        rotate(check=True, rotation_report_file=f"report.{ending}").ok()
+    report = json.loads((controller.cwd / "report.json").read_text())
+    assert report["totals"]["due"] == 1
+    rows = list(csv.DictReader((controller.cwd / "report.csv").read_text().splitlines()))
+    assert {row["user_name"] for row in rows} == {"ci", "'=cmd"}
+    assert "| ci |" in (controller.cwd / "report.md").read_text()
+    lab.clear_requests()
+    for wrong in ("report.html", "nowhere/report.json"):
+        run = rotate(rotation_report_file=wrong)
+        assert run.rc != 0
+        assert wrong in run.msg
+    assert not lab.requests()
+
+
+def test_drift_can_fail_a_check(lab: Lab, rotate: Rotate) -> None:
+    lab.seed("ci", OLD)
+    run = rotate(check=True, rotation_fail_on_drift=True)
+    assert run.rc != 0
+    assert run.msg == "Drift: ci"
+    rotate(rotation_fail_on_drift=True).ok()
+    rotate(check=True, rotation_fail_on_drift=True).ok()
+
+
+def test_an_audit_reads_only_and_needs_no_store(lab: Lab, controller: Controller, playbook: Callable[..., Run]) -> None:
+    lab.seed("ci", OLD)
+    run = playbook("keyturn.iam.audit", extra_vars={"rotation_report_file": "report.json"}).ok()
+    assert run.changed == 0
+    assert "would make a new key" in " ".join(run.stdout.split())
+    assert (controller.cwd / "report.json").exists()
+    assert not writes(lab)
+
+
+@pytest.mark.parametrize("playbook_file", ["rotate.yml", "audit.yml"])
+def test_the_playbooks_run_from_a_checkout(lab: Lab, rotate: Rotate, playbook_file: str) -> None:
+    lab.seed("ci", YOUNG)
+    rotate(playbook=str(CHECKOUT / "playbooks" / playbook_file)).ok()
+
+
+def test_the_result_is_left_in_a_variable(lab: Lab, controller: Controller) -> None:
+    lab.seed("ci", OLD)
+    lab.seed("no", OLD)
+    lab.deny("CreateAccessKey", "no")
+    play = [
+        {
+            "hosts": "localhost",
+            "gather_facts": False,
+            "vars": {"rotation_users": ["ci", "no"], "rotation_vault_file": "store.yml", "rotation_verify_delay": 0},
+            "tasks": [
+                {
+                    "block": [{"name": "Rotate", "ansible.builtin.include_role": {"name": "keyturn.iam.rotation"}}],
+                    "rescue": [{"name": "Result", "ansible.builtin.debug": {"var": "rotation_result"}}],
+                },
+            ],
+        }
+    ]
+    run = controller.run(play)
+    result = run.result("Result")["rotation_result"]
+    assert {decision["user_name"]: decision["status"] for decision in result["decisions"]} == {"ci": "grace", "no": "due"}
+    assert [(done["action"], done["user_name"]) for done in result["done"]] == [("create", "ci"), ("verify", "ci")]
+    assert [failure["user_name"] for failure in result["failed"]] == ["no"]
+
+
+@pytest.mark.parametrize(
+    ("variables", "said"),
+    [
+        ({"rotation_users": None}, "rotation_users"),
+        ({"rotation_vault_file": None}, "rotation_vault_file"),
+        ({"rotation_max_age_days": -1}, "max_age_days must be a number of days, 0 or more"),
+        ({"rotation_max_age_days": "soon"}, "rotation_max_age_days"),
+        ({"rotation_vault_file": "nowhere/store.yml"}, "does not exist"),
+    ],
+)
+def test_bad_input_changes_nothing(lab: Lab, rotate: Rotate, variables: dict[str, Any], said: str) -> None:
+    lab.seed("ci", OLD)
+    run = rotate(**variables)
+    assert run.rc != 0
+    assert said in run.msg
+    assert not writes(lab)
+
+
+def test_defaults_and_argument_specs_agree() -> None:
+    role = CHECKOUT / "roles" / "rotation"
+    specs = yaml.safe_load((role / "meta" / "argument_specs.yml").read_text())["argument_specs"]
+    defaults = yaml.safe_load((role / "defaults" / "main.yml").read_text())
+    for entry_point in specs.values():
+        for name, option in entry_point["options"].items():
+            if not option.get("required") and name in defaults:
+                assert option.get("default") == defaults[name], name
+    optional = {name for name, option in specs["main"]["options"].items() if not option.get("required")}
+    assert optional == set(defaults)
