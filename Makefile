@@ -9,7 +9,7 @@ export ANSIBLE_HOME := $(CURDIR)/$(VENV)/ansible
 export PYTHONDONTWRITEBYTECODE := 1
 PYTEST := $(BIN)/python -m pytest -q -p no:cacheprovider
 
-.PHONY: demo test test-unit test-property test-integration test-faults lint
+.PHONY: demo demo-fleet test test-unit test-property test-integration test-faults lint bench dist
 .DEFAULT_GOAL := test
 
 $(READY): tests/requirements.txt
@@ -35,3 +35,6 @@ test-faults: $(READY)
 
 lint: $(READY)
 	@$(BIN)/ansible-lint --offline --profile production --quiet
+
+dist: $(READY)
+	@rm -rf $(VENV)/dist && $(BIN)/ansible-galaxy collection build --force --output-path $(VENV)/dist . && ls $(VENV)/dist

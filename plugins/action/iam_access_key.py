@@ -16,6 +16,7 @@ class ActionModule(InProcessAction):
 
     module_name = "keyturn.iam.iam_access_key"
     argument_spec = _argspec.ACCESS_KEY
+    returns_secret = True
 
     def perform(self, module: _Module, store: VaultStore | None) -> dict[str, Any]:
         return _task.access_key(module.params, module.connect, self._task.check_mode, self._task.diff, store)

@@ -16,6 +16,7 @@ from urllib.parse import urlsplit
 
 from ansible_collections.amazon.aws.plugins.module_utils.botocore import boto3_conn, get_aws_connection_info
 
+from ._entry import from_iso
 from ._errors import KeyturnError
 from ._iam import TRIES, Iam
 
@@ -23,6 +24,7 @@ try:
     import botocore.session
     from botocore.config import Config
     from botocore.exceptions import BotoCoreError, ClientError
+    from botocore.utils import parse_timestamp
 except ImportError:  # amazon.aws says so before anything here is used
     pass
 
@@ -43,6 +45,7 @@ def connect(module: Any, pool: int = 10) -> Iam:
         config = config.merge(wanted)
     config = config.merge(Config(retries={"total_max_attempts": 1, "mode": "standard"}))
     client = boto3_conn(module, conn_type="client", resource="iam", region=region, endpoint=endpoint, config=config, **params)
+    _read_dates_fast(client)
     tries = int(retries.get("total_max_attempts") or retries.get("max_attempts", TRIES - 1) + 1)
 
     def own_sts() -> Any:
@@ -53,6 +56,18 @@ def connect(module: Any, pool: int = 10) -> Iam:
         return StsCheck(region, endpoint, params.get("profile_name"), params.get("verify"), config)
 
     return Iam(client, sts, own_sts, max(tries, 1))
+
+
+def _read_dates_fast(client: Any) -> None:
+    """IAM's dates are ISO 8601, and botocore's parser of any date takes a tenth of the time that a request costs here."""
+
+    def parse(text: Any) -> Any:
+        try:
+            return from_iso(text)
+        except ValueError:
+            return parse_timestamp(text)
+
+    client._endpoint._response_parser_factory.set_parser_defaults(timestamp_parser=parse)  # botocore has no public way to it
 
 
 def sts_endpoint(endpoint: Optional[str]) -> Optional[str]:

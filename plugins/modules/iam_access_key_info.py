@@ -15,7 +15,7 @@ description:
 options:
   user_name:
     description:
-      - Names of users, or patterns such as V(ci-*). One or a list.
+      - Names of users, or patterns such as V(ci-*). One or a list; a name with a comma must be given as a list.
       - Without it, O(path_prefix) and O(access_key_id), every user is looked at.
     type: list
     elements: str

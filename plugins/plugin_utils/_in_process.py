@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+import json
 import logging
 import os
 import sys
@@ -32,6 +33,7 @@ display = Display()
 # A worker runs all items of a loop, so that what is kept here serves them all and is gone with the task.
 _connections: dict[tuple[Any, ...], Iam] = {}
 _stores: dict[tuple[Any, ...], VaultStore] = {}
+_AWS_OPTIONS = sorted(_argspec.with_aws({}))
 
 
 class _Ended(Exception):
@@ -56,7 +58,7 @@ class _Module:
 
     def connect(self, pool: int = 10) -> Iam:
         """The connection for these options and this environment, kept for the items of a loop."""
-        options = tuple((name, repr(self.params.get(name))) for name in sorted(_argspec.with_aws({})))
+        options = tuple((name, repr(self.params.get(name))) for name in _AWS_OPTIONS)
         key = (pool, options, tuple(sorted(os.environ.items())))
         if key not in _connections:
             _connections[key] = connect(self, pool)
@@ -71,6 +73,7 @@ class InProcessAction(ActionBase):
     module_name: str
     argument_spec: dict[str, Any]
     mutually_exclusive: tuple[tuple[str, ...], ...] = ()
+    returns_secret = False
 
     def perform(self, module: _Module, store: VaultStore | None) -> dict[str, Any]:
         """The task's result. Raises KeyturnError."""
@@ -83,6 +86,8 @@ class InProcessAction(ActionBase):
         elsewhere = self._elsewhere()
         if wants_store and elsewhere:
             return {"failed": True, "msg": f"A task with vault_file runs in the controller's process, where the secret stays: {elsewhere}"}
+        if self.returns_secret and self._task.async_val:
+            self._task.no_log = True  # the result of a poll passes this plugin by
         if wants_store or not (elsewhere or self._asked_for_module(variables)):
             result = self._in_process(variables)
         else:
@@ -106,28 +111,27 @@ class InProcessAction(ActionBase):
             return True
         host = variables.get("ansible_delegated_vars", {}).get(self._task.delegate_to, variables) if self._task.delegate_to else variables
         interpreter = str(self._templar.template(host.get("ansible_python_interpreter") or "auto"))
-        return not interpreter.startswith("auto") and os.path.realpath(interpreter) != os.path.realpath(sys.executable)
+        # Not the real path: virtual environments link to one Python, and differ all the same.
+        return not interpreter.startswith("auto") and os.path.abspath(interpreter) != os.path.abspath(sys.executable)
 
     def _in_process(self, variables: Mapping[str, Any]) -> dict[str, Any]:
         environment: dict[str, Any] = {}
         self._compute_environment_string(raw_environment_out=environment)
         # A mistake is told in the words of the module: with its name, and without the classes of ansible-core's tags.
         self._load_name, self._task.args = self.module_name, _plain(self._task.args)
+        spec = _argspec.with_aws(self.argument_spec)
         with _environment(environment):
             try:
-                validated, arguments = self.validate_argument_spec(
-                    argument_spec=_argspec.with_aws(self.argument_spec), mutually_exclusive=self.mutually_exclusive
-                )
+                validated, arguments = self.validate_argument_spec(argument_spec=spec, mutually_exclusive=self.mutually_exclusive)
             except AnsibleActionFail as error:
                 return {"failed": True, "msg": str(error.message)}
-            names = _argspec.with_aws(self.argument_spec)
-            params = {name: _plain(arguments.get(name)) for name in names}
+            params = {name: _plain(arguments.get(name)) for name in spec}
             result = self._perform_logged(params, variables)
         result["invocation"] = {"module_args": params}
         aliases = [f"Both option {one['option']} and its alias {one['alias']} are set." for one in validated._warnings]
         if aliases:
             result["warnings"] = aliases + result.get("warnings", [])
-        return remove_values(result, validated._no_log_values)
+        return _without(result, validated._no_log_values)
 
     def _perform_logged(self, params: dict[str, Any], variables: Mapping[str, Any]) -> dict[str, Any]:
         with _endpoint_log(bool(params.get("debug_botocore_endpoint_logs"))) as log:
@@ -178,16 +182,25 @@ def _plain(value: Any) -> Any:
     return [_plain(item) for item in value] if isinstance(value, list) else value
 
 
+def _without(result: dict[str, Any], secrets: set[str]) -> dict[str, Any]:
+    """The result with secret arguments blotted out; its walk over a fleet's result is spared where no secret can be in it."""
+    text = json.dumps(result, default=str)
+    return remove_values(result, secrets) if any(json.dumps(secret)[1:-1] in text for secret in secrets) else result
+
+
 @contextmanager
 def _environment(changes: Mapping[str, Any]) -> Iterator[None]:
     """The task's `environment:` for as long as it runs: option fallbacks and boto3 read it."""
-    before = dict(os.environ)
+    before = {name: os.environ.get(name) for name in changes}
     os.environ.update({name: str(value) for name, value in changes.items()})
     try:
         yield
     finally:
-        os.environ.clear()
-        os.environ.update(before)
+        for name, value in before.items():
+            if value is None:
+                os.environ.pop(name, None)
+            else:
+                os.environ[name] = value
 
 
 class _EndpointLog:

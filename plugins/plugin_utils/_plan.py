@@ -83,7 +83,8 @@ class Case:
         self.named = user.name in policy.named
         self.max_age_days = min(policy.max_age_days, NAMED_DAYS) if self.named else policy.max_age_days
         self.leftover = _leftover(user)
-        self.finished = [key for key in (*user.keys, *user.departed) if self.may_be_deleted(key, policy.delete_after_days)]
+        ours = [key for key in (*user.keys, *user.departed) if key.deactivated is not None and key is not self.leftover]
+        self.finished = [key for key in ours if self.may_be_deleted(key, policy.delete_after_days)]
         # The rows are about what is left once the leftover and the keys that are due for deletion are gone.
         outgoing = {key.id for key in self.finished}
         if self.leftover:
@@ -110,7 +111,7 @@ class Case:
     def unused(self, key: Key) -> bool:
         """Whether the key shows no sign of life for `unused_days`."""
         days = self.policy.unused_days
-        return days is not None and self.since(key.last_sign_of_life) >= days * DAY and not self.in_use(key)
+        return days is not None and key.listed and self.since(key.last_sign_of_life) >= days * DAY and not self.in_use(key)
 
     def may_be_deleted(self, key: Key, after_days: float) -> bool:
         """Whether we switched the key off so long ago; never the replacement. A key switched off this very second waits for another run."""
@@ -134,10 +135,10 @@ class Case:
 
     @cached_property
     def replaced(self) -> list[Key]:
-        """Keys that still work though another one was to follow them; the one that a new key would replace is none of them."""
-        return [
-            key for key in self.active if key is not self.replacement and (key.promoted is not None or self.was_made_before_current(key))
-        ]
+        """Keys that still work (or did this very second) though another followed them; what a new key would replace is none of them."""
+        still_active = [key for key in self.keys if key.active or (key.deactivated is not None and key.deactivated >= self.now)]
+        others = [key for key in still_active if key is not self.replacement]
+        return [key for key in others if key.promoted is not None or self.was_made_before_current(key)]
 
     def was_made_before_current(self, key: Key) -> bool:
         if self.current is None or key is self.current:
@@ -150,6 +151,11 @@ class Case:
         """Whether the replacement is too young as the current key for an older one to be switched off (or not to be seen in IAM yet)."""
         current = self.current
         return current is not None and (not current.listed or self.since(current.current_since) < self.policy.deactivate_after_days * DAY)
+
+    def may_be_in_grace(self, key: Key) -> bool:
+        """Of a key of the current one's very second nobody can say that it is not the older one."""
+        current = self.current
+        return current is not None and current.active and self.in_grace and self.age(key) >= self.age(current)
 
     @property
     def excess(self) -> int:
@@ -190,7 +196,7 @@ class Case:
     @cached_property
     def to_deactivate_unused(self) -> list[Key]:
         """Active keys that nobody needs and whose deletion will make room: as few as that takes, and never the last Active one."""
-        candidates = [key for key in self.not_stored_and_unused if key.active and not (key in self.older and self.in_grace)]
+        candidates = [key for key in self.not_stored_and_unused if key.active and not self.may_be_in_grace(key)]
         candidates.sort(key=lambda key: (key not in self.replaced, key.last_sign_of_life))
         leaving = sum(key.off_by_us and key is not self.current and not _used_after_switch_off(key) for key in self.keys)
         chosen = candidates[: max(self.excess - leaving, len(self.replaced))]
@@ -328,7 +334,7 @@ def is_due(case: Case) -> bool:
         return case.named
     # What became current this very second is not replaced in the same breath, be it as old as it may (a next that waited for long).
     just_promoted = key.promoted is not None and key.promoted >= case.now
-    return case.age(key) >= case.max_age_days * DAY and not just_promoted
+    return key.listed and case.age(key) >= case.max_age_days * DAY and not just_promoted
 
 
 def is_due_with_room(case: Case) -> bool:
@@ -482,7 +488,7 @@ def _due(case: Case, for_room: list[Action]) -> Decision:
 
 def switch_off_unused(case: Case) -> Decision:
     keys = case.to_deactivate_unused
-    there_is_room = case.now + case.delete_after_days_for_room * DAY
+    there_is_room = case.now + max(case.delete_after_days_for_room * DAY, 1)
     ids = _and(key.id for key in keys)
     reason = (
         f"User {case.user.name} is due for a new key ({_why_due(case)}) and has no room for it: {ids}, unused for "
@@ -727,11 +733,10 @@ def _turning_points(user: User, policy: Policy, now: float) -> list[float]:
         ):
             if date is not None:
                 dates.update(date + span * DAY for span in days if span is not None)
-        if key.deactivated is not None:
-            dates.add(key.deactivated + 1)
+        # What was promoted or switched off this very second counts from the next.
+        dates.update(date + 1 for date in (key.promoted, key.deactivated) if date is not None)
     if user.current:
         dates.add(user.current.current_since + policy.deactivate_after_days * DAY)
-        dates.add(user.current.current_since + 1)
     # Times are whole seconds, and a decision changes with the first that reaches the limit.
     return sorted({float(math.ceil(date)) for date in dates if now < date < _END_OF_TIME})
 

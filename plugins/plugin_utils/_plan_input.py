@@ -307,8 +307,9 @@ def _read_user(name: str, record: Mapping[str, t.Any], rows: Sequence[Mapping[st
         if owner != name:
             strangers.append((key_id, owner))
             note = replace(note, stored=False)
-        if note.stored and note.created is not None and world.now - note.created < LIST_LAG:
-            note = replace(note, appearing=True)
+        young = note.created is not None and world.now - note.created < LIST_LAG
+        if (note.stored and young) or key_id == world.signing_id:
+            note = replace(note, appearing=note.stored and young, signing=key_id == world.signing_id)
         keys[key_id] = note
     for row in rows:
         key = _read_key(name, row, notes, world)

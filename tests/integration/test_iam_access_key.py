@@ -331,7 +331,11 @@ def test_a_named_key_is_switched_and_deleted(lab: Lab, run_both: Play) -> None:
     key, other = lab.seed("ci", Key(100), Key(50)).keys
     (expired,) = lab.seed("odd", Key(100, "Expired")).keys
     one: dict[str, Any] = {"access_key_id": key.access_key_id}
-    steps: list[tuple[str, dict[str, Any]]] = [("off", {**one, "active": False}), ("on", {**one, "active": True}), ("gone", {**one, "state": "absent"})]
+    steps: list[tuple[str, dict[str, Any]]] = [
+        ("off", {**one, "active": False}),
+        ("on", {**one, "active": True}),
+        ("gone", {**one, "state": "absent"}),
+    ]
     result = run_both(
         key_task("kept", "ci", **one),
         *(

@@ -130,10 +130,12 @@ def test_a_store_in_a_folder_that_is_thrown_away(lab: Lab, controller: Controlle
     allowed = {"beside": tmp_path / "awx-old" / STORE, "here": STORE}
 
     def look(name: str, vault_file: object, **variables: object) -> dict[str, Any]:
+        variables["rotation_vault_file"] = str(vault_file)
+        reason = "{{ ansible_failed_result.results | default([ansible_failed_result]) | map(attribute='msg') | join }}"
         return {
             "name": name,
-            "block": [{"ansible.builtin.include_role": {"name": "keyturn.iam.rotation"}, "vars": {"rotation_vault_file": str(vault_file), **variables}}],
-            "rescue": [{"name": f"{name} refused", "ansible.builtin.debug": {"msg": "{{ ansible_failed_result.results | default([ansible_failed_result]) | map(attribute='msg') | join }}"}}],
+            "block": [{"ansible.builtin.include_role": {"name": "keyturn.iam.rotation"}, "vars": variables}],
+            "rescue": [{"name": f"{name} refused", "ansible.builtin.debug": {"msg": reason}}],
         }
 
     tasks = [look(name, path) for name, path in {**refused, **allowed}.items()]
@@ -189,7 +191,7 @@ def test_three_jobs_of_a_rotation(lab: Lab, jobs: Jobs) -> None:
 
 def test_a_push_that_fails_stops_the_run(lab: Lab, jobs: Jobs) -> None:
     """Nothing is made current or switched off; where the folder is kept the next job takes up what lies there."""
-    old, current = lab.seed("web", Key(age_days=200, used_days=100), Key(age_days=8, used_days=1)).keys
+    _old, current = lab.seed("web", Key(age_days=200, used_days=100), Key(age_days=8, used_days=1)).keys
     jobs.save({"web": {"access_key_id": current.access_key_id, "secret_access_key": current.secret_access_key}})
     lab.seed("ci", Key(age_days=100, used_days=2))
     hook = jobs.repository / "hooks" / "pre-receive"

@@ -185,6 +185,14 @@ def test_a_leftover_is_in_nobodys_way() -> None:
     assert decision["actions"][1]["replaces"] == A
 
 
+def test_a_leftover_that_we_switched_off_is_deleted_once() -> None:
+    seen = with_leftover(13)
+    seen["access_keys"][1]["status"] = "Inactive"
+    seen["users"][0]["store"]["other_keys"] = {L: note(off=0.1)}
+    assert does(decided(seen, delete_after_days=0)) == [("delete", L)]
+    assert decided({**seen, "now": ago(hours=2)}, delete_after_days=0)["status"] == "leftover"
+
+
 def test_a_user_with_a_leftover_alone_has_no_active_key() -> None:
     seen = with_leftover(13)
     del seen["access_keys"][0]
@@ -521,10 +529,13 @@ def test_keys_made_by_hand_that_nothing_replaced_leave_room() -> None:
     assert does(decided(seen)) == [("create", None)]
 
 
-def test_a_current_key_that_lists_do_not_show_yet_needs_its_room() -> None:
-    seen = info([key(B, 300, 1, "Inactive")], entry(A, 0.02, 0.01))
-    assert decided(seen, max_age_days=0.015)["status"] == "blocked"
-    assert decided(info([], entry(A, 0.02, 0.01)), max_age_days=0.015)["actions"][0]["replaces"] == A
+def test_a_current_key_that_lists_do_not_show_yet_is_not_due() -> None:
+    assert decided(info([], entry(A, 0.02, 0.01)), max_age_days=0)["actions"] == []
+
+
+def test_a_replaced_key_that_lists_do_not_show_yet_needs_its_room() -> None:
+    seen = info([key(A, 0.03, 0.01)], entry(A, 0.03, 0.01, other_keys={B: note(0.04, 0.035)}))
+    assert decided(seen, max_age_days=0.01)["status"] == "blocked"
 
 
 def test_where_named_users_need_room_a_key_that_we_switched_off_a_day_ago_goes() -> None:
@@ -620,6 +631,8 @@ def test_of_two_keys_made_by_hand_the_unused_one_goes_be_it_the_newer() -> None:
 def test_a_replaced_unused_key_is_switched_off_for_room_whatever_the_quota() -> None:
     seen = info([key(B, 300, 60), key(A, 100, 1)], entry(A, 100, 100), access_keys_quota=3)
     assert does(decided(seen, unused_days=60)) == [("deactivate", B)]
+    after = decided(apply(seen, rotation_plan(seen, {"unused_days": 60})), unused_days=60)
+    assert (after["status"], after["actions"], after["next_date"]) == ("blocked", [], ago(seconds=-1))
     young = info([key(B, 300, 60), key(A, 100, 1)], entry(A, 100, 6))
     assert (decided(young, unused_days=60)["status"], decided(young, unused_days=60)["actions"]) == ("blocked", [])
 
@@ -1011,7 +1024,7 @@ def test_now_takes_no_patterns(value: Any) -> None:
 
 
 def test_an_unknown_key_of_the_policy_is_refused() -> None:
-    with pytest.raises(AnsibleFilterError, match="no key 'max_age': it takes max_age_days, warn_days, .*, now"):
+    with pytest.raises(AnsibleFilterError, match=r"no key 'max_age': it takes max_age_days, warn_days, .*, now"):
         rotation_plan(info(), {"max_age": 30})
 
 

@@ -1,0 +1,58 @@
+# Copyright (c) 2026 keyturn contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Ctrl-C, SIGTERM and the task keyword `timeout` while CreateAccessKey is under way: the secret is stored, or the key is a known leftover."""
+
+from __future__ import annotations
+
+import signal
+import time
+
+import pytest
+from fleet import STAGES, Fleet, recover, wait_for_workers
+from lab.client import Lab
+from lab.playbook import Controller
+
+
+@pytest.mark.parametrize("when", ["before", "after"])
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+def test_ansible_playbook_gets_a_signal(lab: Lab, controller: Controller, number: signal.Signals, when: str) -> None:
+    """As from a terminal or a service manager; the worker that waits for the answer is told by Ansible, however it likes."""
+    fleet = Fleet(lab, controller, list(STAGES)).seed()
+    lab.fault("pause", "CreateAccessKey", user="first", when=when)
+    running = fleet.start()
+    lab.wait_paused()
+    running.signal(number)
+    time.sleep(0.5)
+    lab.release()
+    run = running.wait()
+    wait_for_workers(running)
+    assert not fleet.harm() and not fleet.made_twice(), f"{fleet.harm()}\n{run}"
+    recover(fleet, None)
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_the_worker_gets_a_signal(lab: Lab, controller: Controller, number: signal.Signals) -> None:
+    """As from a terminal's process group or a container's end: every process at once. The worker holds it back until the file is synced."""
+    fleet = Fleet(lab, controller, list(STAGES)).seed()
+    lab.fault("kill", "CreateAccessKey", user="first", when="after", signal=int(number))
+    running = fleet.start()
+    run = running.wait()
+    wait_for_workers(running)
+    assert run.rc != 0 and not fleet.harm(), f"{fleet.harm()}\n{run}"
+    assert not fleet.unknown(), f"the secret was not stored\n{run}"
+    assert fleet.picture(lab.state()["first"], fleet.entries()["first"])["new"] == ("Active", "next")
+    recover(fleet, None)
+
+
+def test_the_task_has_a_timeout(lab: Lab, controller: Controller) -> None:
+    fleet = Fleet(lab, controller, ["first"]).seed()
+    lab.fault("delay", "CreateAccessKey", seconds=3)
+    options = {"user_name": "first", "max_age_days": 90, "vault_file": "keys.yml", "verify_delay": 0}
+    task = {"name": "make a key", "keyturn.iam.iam_access_key": options, "timeout": 1}
+    play = {"hosts": "localhost", "gather_facts": False, "tasks": [task]}
+    run = controller.run(play)
+    assert run.rc == 2 and "timed out" in run.msg.lower() and not fleet.harm(), str(run)
+    assert not fleet.unknown(), f"the secret was not stored\n{run}"
+    recover(fleet, run)
