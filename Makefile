@@ -24,6 +24,12 @@ $(READY): tests/requirements.txt
 demo: $(READY)
 	@$(BIN)/python tests/demo/demo.py
 
+demo-fleet: $(READY)
+	@$(BIN)/python tests/demo/fleet.py
+
+bench: $(READY)
+	@$(BIN)/python tests/bench/bench.py
+
 test: $(READY) lint
 	@$(PYTEST) -n 2 --dist loadfile tests
 
@@ -34,7 +40,7 @@ test-faults: $(READY)
 	@KEYTURN_FAULTS=all $(PYTEST) -n 2 tests/faults
 
 lint: $(READY)
-	@$(BIN)/ansible-lint --offline --profile production --quiet
+	@$(BIN)/ansible-lint --offline --profile production -q
 
 dist: $(READY)
 	@rm -rf $(VENV)/dist && $(BIN)/ansible-galaxy collection build --force --output-path $(VENV)/dist . && ls $(VENV)/dist

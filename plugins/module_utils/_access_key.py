@@ -418,7 +418,7 @@ def _present_any(task: _Task, stored: Transaction, keys: List[Key]) -> Optional[
     entry, keys = _clear_leftover(task, stored, entry, keys)
     _check_replaced(want, keys)
     if kept and want.verify:
-        _ = iam.sts  # a missing region or an unreachable profile is an error before a key is made
+        iam.prepare_sts()  # a missing region or an unreachable profile is an error before a key is made
     quota = iam.quota() if keys else None
     if quota is not None and len(keys) >= quota:
         entry, keys = _make_room(task, stored, entry, keys, quota)
@@ -612,7 +612,9 @@ def _keep_next(task: _Task, entry: Entry, key: Optional[Key]) -> None:
     record, want = entry.key(entry.next_id), task.want
     if key:
         return _unchanged(task, entry, key)
-    task.done.access_key = {"access_key_id": entry.next_id, "user_name": want.user_name, **({"create_date": to_iso(record.create_date)} if record and record.create_date else {})}
+    task.done.access_key = {"access_key_id": entry.next_id, "user_name": want.user_name}
+    if record and record.create_date:
+        task.done.access_key["create_date"] = to_iso(record.create_date)
     task.done.stage = "next"
     return None
 

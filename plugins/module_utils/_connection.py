@@ -23,7 +23,7 @@ from ._iam import TRIES, Iam
 try:
     import botocore.session
     from botocore.config import Config
-    from botocore.exceptions import BotoCoreError, ClientError
+    from botocore.exceptions import BotoCoreError
     from botocore.utils import parse_timestamp
 except ImportError:  # amazon.aws says so before anything here is used
     pass
@@ -97,4 +97,3 @@ class StsCheck:
         """
         self._credentials.access_key, self._credentials.secret_key = access_key_id, secret_access_key
         return self._client.get_caller_identity()
-

@@ -37,8 +37,8 @@ except ImportError:  # amazon.aws says so before anything here is used
     BotoCoreError = ClientError = ConnectTimeoutError = EndpointConnectionError = HTTPClientError = SSLError = ResponseParserError = Exception
     NoCredentialsError = NoRegionError = Exception
 
-# all that a call of a boto3 client raises
-SDK_ERRORS = (ClientError, BotoCoreError, ResponseParserError)
+# All that a call of a boto3 client raises.
+SDK_ERRORS: Tuple[Type[Exception], ...] = (ClientError, BotoCoreError, ResponseParserError)
 # The most that one answer of a listing may hold (API Reference, "MaxItems"); AWS may send fewer, so all pages are read.
 PAGE = 1000
 TRIES = 8
@@ -161,7 +161,7 @@ class Iam:
         self._date: Optional[str] = None
         self._quota: Tuple[bool, Optional[int]] = (False, None)
         backoff = {"retries": tries, "delay": 0.2, "backoff": 2, "max_delay": 10}
-        self._repeat = lambda call: _Repeat.jittered_backoff(**backoff)(call)
+        self._repeat = _Repeat.jittered_backoff(**backoff)
         self._repeat_unexecuted = _RepeatUnexecuted.jittered_backoff(**backoff)
 
     # -- the way of every request --------------------------------------------------------------------------------
@@ -284,6 +284,10 @@ class Iam:
     def sts(self) -> Any:
         """The checker of new keys (`_connection.StsCheck`), made on first use. Raises KeyturnError where that fails."""
         return self._sts()
+
+    def prepare_sts(self) -> None:
+        """Makes the checker of new keys before it is needed. Raises KeyturnError where that fails."""
+        self._sts()
 
     @property
     def account_id(self) -> str:

@@ -102,7 +102,8 @@ attributes:
     support: full
     description: Shows the user's access keys with status and stage before and after, without a secret.
 notes:
-  - Runs in the controller's process where it would run on the controller anyway; set the variable C(keyturn_in_process) to V(false) to have a module process instead.
+  - Runs in the controller's process where it would run on the controller anyway.
+    The variable C(keyturn_in_process), set to V(false), has a module process instead.
   - A result that holds a secret is censored on screen; the registered variable keeps it.
   - With C(async) all results are censored. M(ansible.builtin.async_status) knows nothing of secrets, so give its task C(no_log) after C(poll=0).
 seealso:

@@ -127,11 +127,11 @@ class InProcessAction(ActionBase):
                 return {"failed": True, "msg": str(error.message)}
             params = {name: _plain(arguments.get(name)) for name in spec}
             result = self._perform_logged(params, variables)
-        result["invocation"] = {"module_args": params}
         aliases = [f"Both option {one['option']} and its alias {one['alias']} are set." for one in validated._warnings]
         if aliases:
             result["warnings"] = aliases + result.get("warnings", [])
-        return _without(result, validated._no_log_values)
+        invocation = remove_values({"module_args": params}, validated._no_log_values)
+        return {**_without(result, validated._no_log_values), "invocation": invocation}
 
     def _perform_logged(self, params: dict[str, Any], variables: Mapping[str, Any]) -> dict[str, Any]:
         with _endpoint_log(bool(params.get("debug_botocore_endpoint_logs"))) as log:

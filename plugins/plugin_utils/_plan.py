@@ -93,7 +93,8 @@ class Case:
         self.departed = [key for key in user.departed if key.id not in outgoing]
         self.active = [key for key in self.keys if key.active]
         self.current = user.current
-        self.next = user.next if user.next and user.next.id not in outgoing else None
+        staged = [key for key in user.staged if key.id not in outgoing]
+        self.next = staged[-1] if staged else None
 
     def since(self, date: float) -> float:
         return self.now - date
@@ -265,7 +266,7 @@ def deactivate_replaced(case: Case, key: Key) -> Action:
 
 def create(case: Case) -> Action:
     old = case.replacement
-    return Action("create", None, _why_due(case), replaces=old.id if old else None, max_age_days=case.max_age_days)
+    return Action("create", None, _why_due(case), replaces=old.id if old and old.listed else None, max_age_days=case.max_age_days)
 
 
 def _unused_limit(case: Case) -> float:

@@ -185,8 +185,8 @@ class Asked:
 class User:
     """A user, or an entry of the store that fits no user (`gone`).
 
-    `keys`: what IAM has, appearing keys too, the oldest first. `departed`: what only the store has. `current` and `next` are the
-    store's stages, whether IAM has them or not. `error`: why nothing may be decided. `new_name`, `old_name`: of a renamed user, whose
+    `keys`: what IAM has, appearing keys too, the oldest first. `departed`: what only the store has. `current` is the
+    store's, and the last of `staged` is next, whether IAM has them or not. `error`: why nothing may be decided. `new_name`, `old_name`: of a renamed user, whose
     entry is still under the old one. `strangers`: keys of the entry that IAM shows with another user, and that user.
     """
 
@@ -195,7 +195,7 @@ class User:
     keys: tuple[Key, ...] = ()
     departed: tuple[Key, ...] = ()
     current: Key | None = None
-    next: Key | None = None
+    staged: tuple[Key, ...] = ()
     asked: Asked | None = None
     hold_until: float | None = None
     gone: bool = False
@@ -324,7 +324,7 @@ def _read_user(name: str, record: Mapping[str, t.Any], rows: Sequence[Mapping[st
         keys=tuple(sorted((key for key in keys.values() if key.exists), key=lambda key: (key.made, key.id))),
         departed=tuple(key for key in keys.values() if not key.exists and key.id not in elsewhere),
         current=current,
-        next=_next_of([keys[key_id] for key_id in notes], current),
+        staged=tuple(_staged([keys[key_id] for key_id in notes], current)),
         asked=_asked(name, entry),
         hold_until=_moment(entry.get("hold_until"), f"hold_until of user {name} in the store"),
         old_name=renamed.name if renamed else None,
@@ -425,16 +425,14 @@ def _read_key(name: str, row: Mapping[str, t.Any], notes: Mapping[str, Key], wor
     )
 
 
-def _next_of(keys: Sequence[Key], current: Key | None) -> Key | None:
-    """The newest stored key that was never current and is not older than the current one.
+def _staged(keys: Sequence[Key], current: Key | None) -> list[Key]:
+    """The stored keys that were never current and are not older than the current one, the newest last.
 
     Dates are whole seconds: of keys of the same second, the one that was never current, or that was stored last, came later.
     """
-    newest, made = None, current.made if current else 0.0
-    for key in keys:
-        if key is not current and key.stored and key.promoted is None and key.created is not None and key.created >= made:
-            newest, made = key, key.created
-    return newest
+    oldest = current.made if current else 0.0
+    never_current = [key for key in keys if key is not current and key.stored and key.promoted is None and key.created is not None]
+    return sorted((key for key in never_current if key.made >= oldest), key=lambda key: key.made)
 
 
 def _asked(name: str, entry: Mapping[str, t.Any]) -> Asked | None:

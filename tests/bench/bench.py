@@ -238,7 +238,7 @@ def _memory(what: str, peak_mib: float) -> Figure:
 def grow(bench: Bench, sizes: Sizes) -> Growth:
     """Audit, a run with nothing to do and a rotation of all, by number of users; a median of three for up to 1,000."""
     growth = Growth()
-    start = interleaved(3, start=lambda: bench.tasks())["start"]
+    start = interleaved(min(3, sizes.rounds), start=lambda: bench.tasks())["start"]
     for count in sizes.growth:
         rounds = 1 if count > 1000 else min(3, sizes.rounds)
         growth.users.append(count)
@@ -378,7 +378,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description="How fast the collection is, in ratios.")
     parser.add_argument("--only", type=lambda text: text.split(","), default=list(FIGURES), help=f"some of {','.join(FIGURES)}")
     parser.add_argument("--growth", action="store_true", help="how the cost grows up to 5,000 users, too")
-    parser.add_argument("--write", action="store_true", help="all of it, into docs/speed.md and docs/speed.svg")
+    parser.add_argument("--write", action="store_true", help="with the growth, into docs/speed.md and docs/speed.svg")
     parser.add_argument("--docs", type=Path, default=CHECKOUT / "docs", help="where --write writes (docs)")
     parser.add_argument("--small", action="store_true", help="a few users each, to see whether it works")
     parser.add_argument("--rounds", type=int, help="rounds to take the medians of")
@@ -388,7 +388,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     sizes = SMALL if given.small else Sizes()
     sizes = Sizes(**{**vars(sizes), "rounds": given.rounds}) if given.rounds else sizes
     print(f"{machine()}\nload {os.getloadavg()[0]:.1f}", flush=True)
-    figures, growth = measure(list(FIGURES) if given.write else given.only, given.growth or given.write, sizes)
+    figures, growth = measure(given.only, given.growth or given.write, sizes)
     print(f"\n{columns([HEADINGS, *(figure.cells for figure in figures)])}")
     if growth:
         print(f"\n{columns(growth_rows(growth))}")

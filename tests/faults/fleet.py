@@ -34,7 +34,7 @@ ROLE = "keyturn.iam.rotation"
 class Stage:
     """A user as an earlier day left it: keys by label, what the store knows of them, and what a run makes of it.
 
-    `stored`: label: dates in days ago; the label `current` is the entry's own key, all others are in other_keys.
+    `stored`: label: dates in days ago; the label `current` is the entry's own key, all others are in other_keys; `asked` is what it is in the store.
     `goal`: label: status in IAM and stage in the store, None for a key that one of them does not have.
     """
 
@@ -58,6 +58,12 @@ STAGES = {
         {"old": Key(100, **IN_USE), "next": Key(1)},
         {"current": {"label": "old", "promote": 100}, "next": {}},
         {"old": ("Active", "previous"), "next": ("Active", "current")},
+    ),
+    # an answer was lost yesterday: nobody holds the secret of what was made
+    "left": Stage(
+        {"old": Key(100, **IN_USE), "lost": Key(1)},
+        {"current": {"label": "old", "promote": 100}, "asked": {"date": 1}},
+        {"old": ("Active", "previous"), "new": ("Active", "current")},
     ),
     # the older key is idle, and long since replaced
     "retiring": Stage(
@@ -110,8 +116,20 @@ REQUESTS = {
     None: {"ListUsers": 1, "GetAccountSummary": 3},
     "first": {"ListAccessKeys": 3, "GetAccessKeyLastUsed": 3, "GetUser": 2, "CreateAccessKey": 1, "GetCallerIdentity": 3},
     "again": {
-        **{"ListAccessKeys": 4, "GetAccessKeyLastUsed": 5, "GetUser": 1},
-        **{"CreateAccessKey": 1, "DeleteAccessKey": 1, "GetCallerIdentity": 3},
+        "ListAccessKeys": 4,
+        "GetAccessKeyLastUsed": 5,
+        "GetUser": 1,
+        "CreateAccessKey": 1,
+        "DeleteAccessKey": 1,
+        "GetCallerIdentity": 3,
+    },
+    "left": {
+        "ListAccessKeys": 4,
+        "GetAccessKeyLastUsed": 5,
+        "GetUser": 1,
+        "CreateAccessKey": 1,
+        "DeleteAccessKey": 1,
+        "GetCallerIdentity": 3,
     },
     "waiting": {"ListAccessKeys": 2, "GetAccessKeyLastUsed": 4, "GetUser": 1, "GetCallerIdentity": 3},
     "retiring": {"ListAccessKeys": 2, "GetAccessKeyLastUsed": 3, "UpdateAccessKey": 1},
@@ -119,9 +137,7 @@ REQUESTS = {
     "busy": {"ListAccessKeys": 1, "GetAccessKeyLastUsed": 2},
 }
 """How often a rotation asks what for a user of each stage, and for nobody in particular."""
-TARGETS = [
-    Target(action, user, nth) for user, actions in REQUESTS.items() for action, count in actions.items() for nth in range(1, count + 1)
-]
+TARGETS = [Target(action, user, nth) for user, actions in REQUESTS.items() for action, count in actions.items() for nth in range(1, count + 1)]
 
 
 @dataclass(frozen=True)
@@ -189,12 +205,17 @@ class Fleet:
                 continue
             records = {}
             for name, dates in stage.stored.items():
+                if name == "asked":
+                    continue
                 key = keys[str(dates.get("label", name))]
                 fields = {"secret_access_key": key.secret_access_key, "create_date": key.create_date}
                 fields |= {f"{what}_date": (now - timedelta(days=days)).isoformat() for what, days in dates.items() if what != "label"}
                 records[name] = (key.access_key_id, fields)
             current_id, current = records.pop("current")
             entries[user.user_name] = {"account_id": user.account_id, "user_id": user.user_id, "access_key_id": current_id, **current}
+            if asked := stage.stored.get("asked"):
+                date = (now - timedelta(days=asked["date"])).isoformat()
+                entries[user.user_name]["asked"] = {"date": date, "known": [current_id]}
             if records:
                 entries[user.user_name]["other_keys"] = dict(records.values())
         if entries:
@@ -242,9 +263,7 @@ class Fleet:
         entries = self.entries()
         found = {
             name: [
-                key.access_key_id
-                for key in user.keys
-                if key.access_key_id not in records_of(entries.get(name, {})) and key.access_key_id not in self.labels
+                key.access_key_id for key in user.keys if key.access_key_id not in records_of(entries.get(name, {})) and key.access_key_id not in self.labels
             ]
             for name, user in self.lab.state().items()
         }
@@ -301,10 +320,14 @@ class Fleet:
         return [f"{user}: {count} keys made" for user, count in made.items() if count > most]
 
 
+def workers(running: Running) -> set[int]:
+    """The process ids of a playbook's workers: sessions of their own, which outlive one that was interrupted."""
+    return faults.marked(RUN_VARIABLE, running.run_id, faults.process_table()) - {running.pid}
+
+
 def wait_for_workers(running: Running, seconds: float = 30) -> None:
-    """Workers are sessions of their own, and outlive a playbook that was interrupted."""
     end = time.monotonic() + seconds
-    while faults.marked(RUN_VARIABLE, running.run_id, faults.process_table()):
+    while workers(running):
         assert time.monotonic() < end, f"still alive after {seconds} seconds: {running.command}"
         time.sleep(0.02)
 

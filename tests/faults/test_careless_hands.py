@@ -34,6 +34,7 @@ def test_credentials_of_another_account(lab: Lab, controller: Controller) -> Non
     before, here, there = fleet.store.read_bytes(), lab.state(), lab.state(OTHER)
     run = fleet.run(credentials=other)
     assert (fleet.store.read_bytes(), lab.state(), lab.state(OTHER)) == (before, here, there), str(run)
+    assert run.rc == 2 and run.msg.startswith("again, busy, parting, retiring, waiting: not done"), str(run)
     assert not [request for request in lab.requests() if request.action.startswith(("Create", "Update", "Delete"))]
     for name in KNOWN:
         assert decided(run, name)["status"] == "error"
@@ -96,17 +97,17 @@ def test_an_older_copy_of_the_store_put_back(lab: Lab, controller: Controller) -
         wrong = [sentence for sentence in fleet.harm() if "was stored and is gone" in sentence]
         assert not wrong, f"{wrong}\n{run}"
         assert not [action for action, _user in executed_writes(lab) if action == "CreateAccessKey"], str(run)
-    new = {key.access_key_id for key in after["again"].keys} - {key_id for key_id in fleet.labels}
+    new = {key.access_key_id for key in after["again"].keys} - set(fleet.labels)
     assert new <= {key.access_key_id for key in lab.state()["again"].active}, str(run)
     assert all(key_id in run.output for key_id in new), str(run)
 
 
-def test_rekey_and_edit_between_runs(lab: Lab, controller: Controller, tmp_path: Path) -> None:
+def test_rekey_and_edit_between_runs(lab: Lab, controller: Controller) -> None:
     fleet = Fleet(lab, controller, list(STAGES)).seed()
     fleet.run().ok()
-    _vault(controller, tmp_path, "rekey", fleet.store, fleet.password, new="another password")
+    _vault(controller, "rekey", fleet.store, fleet.password, new="another password")
     fleet.password = "another password"
-    _vault(controller, tmp_path, "edit", fleet.store, fleet.password, append="# a person was here\nmine: {a: 1}\n")
+    _vault(controller, "edit", fleet.store, fleet.password, append="# a person was here\nmine: {a: 1}\n")
     run = fleet.run()
     assert run.ok().changed == 0
     lab.clock(days=8)
@@ -114,7 +115,7 @@ def test_rekey_and_edit_between_runs(lab: Lab, controller: Controller, tmp_path:
     run = fleet.run().ok()
     assert [key.status for key in lab.state()["again"].keys] == ["Inactive", "Active"], str(run)
     assert open_store(fleet.store, fleet.password)["mine"] == {"a": 1} and not fleet.harm()
-    text = _vault(controller, tmp_path, "view", fleet.store, fleet.password)
+    text = _vault(controller, "view", fleet.store, fleet.password)
     assert "# a person was here" in text
 
 
@@ -176,7 +177,9 @@ def test_all_keys_switched_off_or_deleted_by_a_person(lab: Lab, controller: Cont
         for name, entry in entries.items():
             assert fleet.entries()[name]["secret_access_key"] == entry["secret_access_key"]
         assert {name: decided(run, name)["status"] for name in ("first", "waiting", "busy")} == {
-            **{"first": "no_active_key", "waiting": "broken", "busy": "broken"}
+            "first": "no_active_key",
+            "waiting": "broken",
+            "busy": "broken",
         }, str(run)
     run = fleet.run(extra_vars={"rotation_now": ["waiting", "busy"]})
     for name in ("waiting", "retiring"):
@@ -217,8 +220,9 @@ def _key(fleet: Fleet, name: str, label: str) -> str:
     return next(key.access_key_id for key in fleet.lab.state()[name].keys if fleet.labels.get(key.access_key_id) == label)
 
 
-def _vault(controller: Controller, folder: Path, action: str, path: Path, password: str, new: str | None = None, append: str = "") -> str:
+def _vault(controller: Controller, action: str, path: Path, password: str, new: str | None = None, append: str = "") -> str:
     """The real ansible-vault, with an editor that appends."""
+    folder = controller.folder
     (folder / "old").write_text(password)
     (folder / "new").write_text(new or "")
     (folder / "appended").write_text(append)

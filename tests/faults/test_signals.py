@@ -6,17 +6,21 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import time
 
 import pytest
-from fleet import STAGES, Fleet, recover, wait_for_workers
+from fleet import ALL, STAGES, Fleet, recover, wait_for_workers, workers
 from lab.client import Lab
 from lab.playbook import Controller
 
 
-@pytest.mark.parametrize("when", ["before", "after"])
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+SIGNALS = [(number, when) for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP) for when in ("before", "after")]
+CHOSEN = [(signal.SIGINT, "before"), (signal.SIGINT, "after"), (signal.SIGTERM, "after")]
+
+
+@pytest.mark.parametrize(("number", "when"), SIGNALS if ALL else CHOSEN)
 def test_ansible_playbook_gets_a_signal(lab: Lab, controller: Controller, number: signal.Signals, when: str) -> None:
     """As from a terminal or a service manager; the worker that waits for the answer is told by Ansible, however it likes."""
     fleet = Fleet(lab, controller, list(STAGES)).seed()
@@ -43,6 +47,20 @@ def test_the_worker_gets_a_signal(lab: Lab, controller: Controller, number: sign
     assert run.rc != 0 and not fleet.harm(), f"{fleet.harm()}\n{run}"
     assert not fleet.unknown(), f"the secret was not stored\n{run}"
     assert fleet.picture(lab.state()["first"], fleet.entries()["first"])["new"] == ("Active", "next")
+    recover(fleet, None)
+
+
+def test_the_worker_is_killed(lab: Lab, controller: Controller) -> None:
+    """As by a kernel that is out of memory: ansible-playbook itself lives on."""
+    fleet = Fleet(lab, controller, list(STAGES)).seed()
+    lab.fault("pause", "CreateAccessKey", user="first", when="after")
+    running = fleet.start()
+    lab.wait_paused()
+    for worker in workers(running):
+        os.kill(worker, signal.SIGKILL)
+    lab.release()
+    run = running.wait()
+    assert run.rc != 0 and list(fleet.unknown()) == ["first"] and not fleet.harm(), f"{fleet.harm()}\n{run}"
     recover(fleet, None)
 
 

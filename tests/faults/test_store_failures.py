@@ -16,11 +16,9 @@ from contextlib import AbstractContextManager
 from pathlib import Path
 
 import pytest
-from fleet import STAGES, Fleet, recover
-from lab import faults
+from fleet import STAGES, Fleet, recover, workers
 from lab.client import Lab
 from lab.playbook import Controller, Running
-from lab.shapes import RUN_VARIABLE
 
 # What makes a write of the store fail, from when it begins until it ends.
 Trouble = Callable[[Fleet, Running], AbstractContextManager[None]]
@@ -68,7 +66,7 @@ def disk_full(fleet: Fleet, running: Running) -> Iterator[None]:
         finally:
             _unmount(fleet.store.parent)
         return
-    for worker in faults.marked(RUN_VARIABLE, running.run_id, faults.process_table()) - {running.pid}:
+    for worker in workers(running):
         resource.prlimit(worker, resource.RLIMIT_FSIZE, (100, 100))
     yield
 

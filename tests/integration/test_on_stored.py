@@ -127,6 +127,8 @@ def test_a_store_in_a_folder_that_is_thrown_away(lab: Lab, controller: Controlle
         "gitlab": os.path.relpath(tmp_path / "gitlab" / STORE, controller.cwd),
         "link": tmp_path / "link.yml",
     }
+    # Saves nothing, for there is nothing to save: it is not to be included.
+    (controller.cwd / "save.yml").write_text("- ansible.builtin.fail:\n")
     allowed = {"beside": tmp_path / "awx-old" / STORE, "here": STORE}
 
     def look(name: str, vault_file: object, **variables: object) -> dict[str, Any]:
@@ -275,3 +277,43 @@ def test_two_jobs_at_once(lab: Lab, jobs: Jobs) -> None:
     (branch,) = [line.strip("* ") for line in git(jobs.repository, "branch").splitlines() if "unmerged" in line]
     (new,) = next_of(jobs.saved(branch)["web"])
     assert lab.state()["web"].keys[1].access_key_id == new
+
+
+def test_saved_to_s3(lab: Lab, controller: Controller) -> None:
+    """docs/examples/save-to-s3.yml: the bucket has the key as next before it is made current, and as current at the end."""
+    # The laboratory knows the signatures of IAM and STS only.
+    lab.reset(check_signatures=False)
+    lab.seed("ci", Key(age_days=100, used_days=2))
+    bucket = {"amazon.aws.s3_bucket": {"name": "{{ store_bucket }}", "versioning": True}}
+    role = {"ansible.builtin.import_role": {"name": "keyturn.iam.rotation"}}
+    variables = {
+        "rotation_users": ["*"],
+        "rotation_vault_file": STORE,
+        "rotation_verify_delay": 0,
+        "rotation_on_stored": str(EXAMPLES / "save-to-s3.yml"),
+        "store_bucket": "the-stores",
+    }
+
+    controller.run(play(bucket, role), extra_vars=variables).ok()
+
+    s3 = lab.boto("s3")
+    versions = s3.list_object_versions(Bucket="the-stores", Prefix=STORE)["Versions"]
+    assert len(versions) == 2
+    new = lab.state()["ci"].keys[1].access_key_id
+    found = {}
+    for version in versions:
+        path = controller.folder / "saved.yml"
+        path.write_bytes(s3.get_object(Bucket="the-stores", Key=STORE, VersionId=version["VersionId"])["Body"].read())
+        found[version["IsLatest"]] = open_store(path)["iam_access_keys"]["ci"]
+    assert next_of(found[False]) == [new]
+    assert found[True]["access_key_id"] == new
+
+
+def test_a_key_whose_secret_never_came(lab: Lab, jobs: Jobs) -> None:
+    """What was asked for is saved although nothing else was: the next job knows the leftover."""
+    lab.seed("ci", Key(age_days=100, used_days=2))
+    lab.fault("cut", "CreateAccessKey", user="ci", when="after")
+    assert jobs.run().msg == "ci: not done, see the report above"
+    lab.clear_faults()
+
+    assert "leftover" in jobs.run().ok().output

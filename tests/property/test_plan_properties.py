@@ -245,7 +245,7 @@ def only_keys_proved_replaced_are_switched_off(seen: Info, policy: dict[str, Any
             continue
         # Somebody who has an Active key keeps one.
         assert active - {one["access_key_id"] for one in switched_off}
-        current = row(seen, store.get("access_key_id", ""))
+        current = next((one for one in rows(seen, "ci") if one["access_key_id"] == store.get("access_key_id")), None)
         replaced = current is not None and current["status"] == "Active" and target["create_date"] <= current["create_date"]
         if replaced:
             assert NOW - moment(store["promote_date"]) >= days(rules.deactivate_after_days)

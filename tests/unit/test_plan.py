@@ -263,6 +263,12 @@ def test_a_next_that_lists_do_not_show_yet_is_verified() -> None:
     assert does(decided(seen)) == [("verify", N)]
 
 
+def test_a_next_that_is_deleted_gives_way_to_the_one_before_it() -> None:
+    keys = [key(N, 60, 50, "Inactive"), key(B, 61)]
+    seen = info(keys, entry(other_keys={B: note(61), N: note(60, off=31)}))
+    assert does(decided(seen)) == [("delete", N), ("verify", B)]
+
+
 def test_a_next_without_a_current_is_verified() -> None:
     assert does(decided(info([key(N, 2)], entry(other_keys={N: note(2)})))) == [("verify", N)]
 
