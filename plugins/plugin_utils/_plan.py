@@ -115,7 +115,7 @@ class Case:
         return days is not None and key.listed and self.since(key.last_sign_of_life) >= days * DAY and not self.in_use(key)
 
     def may_be_deleted(self, key: Key, after_days: float) -> bool:
-        """Whether we switched the key off so long ago; never the replacement. A key switched off this very second waits for another run."""
+        """Whether we switched the key off so long ago; never the replacement, and not what was switched off this very second."""
         if key.deactivated is None or key.active or key is self.user.current or self.in_use(key):
             return False
         return self.since(key.deactivated) >= after_days * DAY and key.deactivated < self.now and not _used_after_switch_off(key)
@@ -126,6 +126,18 @@ class Case:
         if self.current and self.current.active:
             return self.current
         return self.active[-1] if self.active else None
+
+    @cached_property
+    def due(self) -> bool:
+        """Whether the user is to have a new key, room or not."""
+        if self.named and self.current and not self.current.active:
+            return True
+        key = self.replacement
+        if key is None:
+            return self.named
+        # What became current this very second is not replaced in the same breath, be it as old as it may (a next that waited for long).
+        just_promoted = key.promoted is not None and key.promoted >= self.now
+        return key.listed and self.age(key) >= self.max_age_days * DAY and not just_promoted
 
     @cached_property
     def older(self) -> list[Key]:
@@ -212,7 +224,7 @@ class Case:
 
     @property
     def waiting(self) -> list[Key]:
-        """Keys that we switched off and that are not due for deletion (the current one is never, so that it waits no longer than others)."""
+        """Keys that we switched off and that are not due for deletion; the current one never is, but waits no longer than others."""
         after = self.policy.delete_after_days * DAY
         ours = [key for key in (*self.keys, *self.departed) if key.off_by_us]
         return [key for key in ours if not (self.since(key.deactivated or 0.0) >= after and key is self.current)]
@@ -328,26 +340,19 @@ def nothing_is_used(case: Case) -> bool:
 
 
 def is_due(case: Case) -> bool:
-    if case.named and case.current and not case.current.active:
-        return True
-    key = case.replacement
-    if key is None:
-        return case.named
-    # What became current this very second is not replaced in the same breath, be it as old as it may (a next that waited for long).
-    just_promoted = key.promoted is not None and key.promoted >= case.now
-    return key.listed and case.age(key) >= case.max_age_days * DAY and not just_promoted
+    return case.due
 
 
 def is_due_with_room(case: Case) -> bool:
-    return is_due(case) and case.room is not None
+    return case.due and case.room is not None
 
 
 def is_due_and_an_unused_inactive_key_is_in_the_way(case: Case) -> bool:
-    return is_due(case) and case.to_delete_unused is not None
+    return case.due and case.to_delete_unused is not None
 
 
 def is_due_and_unused_active_keys_are_in_the_way(case: Case) -> bool:
-    return is_due(case) and bool(case.to_deactivate_unused)
+    return case.due and bool(case.to_deactivate_unused)
 
 
 def older_key_in_grace(case: Case) -> bool:
@@ -530,17 +535,15 @@ def _way_to_room(case: Case, key: Key) -> str:
         when = max((key.deactivated or 0.0) + case.delete_after_days_for_room * DAY, case.now)
         sooner = "" if case.named else f" (a smaller rotation_delete_after_days, or {name} in rotation_now, makes that sooner)"
         return f"{key.id} makes room when it is deleted, on {_date(when)}{sooner}."
-    if key.appearing:
-        return f"{key.id} is not in IAM's lists yet."
-    if key.signing:
-        return f"{key.id} signs this run: run it with the current key."
+    if key.appearing or key.signing:
+        return f"{key.id} is not in IAM's lists yet." if key.appearing else f"{key.id} signs this run: run it with the current key."
     switch_off = f"switch it off with {_task(name, key.id, 'active: false')}; there is room once it is deleted (rotation_delete_after_days)"
     if case.in_use(key):
         return f"{key.id} is in use: move its users to another key, then {switch_off}."
     by_hand = switch_off if key.active else f"delete it with {_task(name, key.id, 'state: absent')}"
-    if key.stored or key is case.current:
+    days = int(case.since(key.last_sign_of_life) / DAY)
+    if key.stored or key is case.current or days < case.policy.idle_days:
         return f"{key.id} is not in use: {by_hand}."
-    days = max(int(case.since(key.last_sign_of_life) / DAY), math.ceil(case.policy.idle_days))
     return f"{key.id} is not in use: set rotation_unused_days to {days} or less, or {by_hand}."
 
 
@@ -578,8 +581,8 @@ def _older_in_use(case: Case) -> str:
         elif case.in_use(key):
             since = case.current.current_since if case.current else case.now
             sentences.append(
-                f"Key {key.id} of user {case.user.name} was replaced {_span(case.since(since))} ago but is in use ({_last_use(case, key)}): "
-                f"move what uses it to {case.current.id if case.current else 'the current key'}; it is switched off once idle for "
+                f"Key {key.id} of user {case.user.name} was replaced {_span(case.since(since))} ago but is in use "
+                f"({_last_use(case, key)}): move what uses it to {case.current.id if case.current else 'the current key'}; it is switched off once idle for "
                 f"{_number(case.policy.idle_days)} days."
             )
     return " ".join(sentences)
@@ -814,7 +817,7 @@ def _loose_ends(case: Case, but: Sequence[str | None] = ()) -> str:
             end = f"delete it with {_task(name, key.id, 'state: absent')} if nothing needs it"
             sentences.append(f"{_described(case, key)} is left alone: {end}.")
     for key in case.departed:
-        if key.deactivated is None and key not in (case.current, case.next):
+        if key.deactivated is None:
             sentences.append(f"The store has {key.id}, which IAM no longer has: remove it with {_task(name, key.id, 'state: absent')}.")
     for key_id, owner in case.user.strangers:
         sentences.append(f"The store's entry for {name} has {key_id}, which belongs to user {owner}: correct it with ansible-vault edit.")

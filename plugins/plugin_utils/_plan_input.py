@@ -185,8 +185,8 @@ class Asked:
 class User:
     """A user, or an entry of the store that fits no user (`gone`).
 
-    `keys`: what IAM has, appearing keys too, the oldest first. `departed`: what only the store has. `current` is the
-    store's, and the last of `staged` is next, whether IAM has them or not. `error`: why nothing may be decided. `new_name`, `old_name`: of a renamed user, whose
+    `keys`: what IAM has, appearing keys too, the oldest first. `departed`: what only the store has. `current` is the store's, and the last
+    of `staged` is next, whether IAM has them or not. `error`: why nothing may be decided. `new_name`, `old_name`: of a renamed user, whose
     entry is still under the old one. `strangers`: keys of the entry that IAM shows with another user, and that user.
     """
 

@@ -4,10 +4,10 @@
 
 """Measures what docs/speed.md says: ratios, both sides in one run against the same server.
 
-    make bench                                        all but the growth; a few minutes
-    .venv/bin/python tests/bench/bench.py --growth    with it, up to 5,000 users: about half an hour
-    .venv/bin/python tests/bench/bench.py --write     the same, and docs/speed.md and docs/speed.svg anew
-    .venv/bin/python tests/bench/bench.py --only store,loop
+make bench                                        all but the growth; a few minutes
+.venv/bin/python tests/bench/bench.py --growth    with it, up to 5,000 users
+.venv/bin/python tests/bench/bench.py --write     the same, and docs/speed.md and docs/speed.svg anew
+.venv/bin/python tests/bench/bench.py --only store,loop
 """
 
 from __future__ import annotations
@@ -24,17 +24,16 @@ from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
 
-
-CHECKOUT = Path(__file__).resolve().parents[2]
 if __name__ == "__main__":
     # As a script the folder of this file comes first; its modules are known by the folder above.
-    sys.path[0] = str(CHECKOUT / "tests")
+    sys.path[0] = str(Path(__file__).resolve().parent.parent)
 
 from bench.chart import draw
 from bench.measure import DUE, YOUNG, Bench, Took, interleaved, shown
 from lab.client import Lab
 from lab.playbook import PASSWORD, default_collections
 
+CHECKOUT = Path(__file__).resolve().parents[2]
 LATENCY_MS = 20
 OURS = "keyturn.iam.iam_access_key"
 INFO = "keyturn.iam.iam_access_key_info"
@@ -72,7 +71,7 @@ class Figure:
     met: bool | None = None
 
     @classmethod
-    def compare(cls, what: str, ours: str, other: str, ratio: float, target: float, at_least: bool = False) -> Figure:
+    def compare(cls, what: str, ours: str, other: str, ratio: float, target: float, *, at_least: bool = False) -> Figure:
         met = ratio >= target if at_least else ratio <= target
         return cls(what, ours, other, f"{ratio:.3g}x", f"{'at least' if at_least else 'at most'} {target:g}x", met)
 
@@ -166,7 +165,7 @@ def rotation(bench: Bench, sizes: Sizes) -> list[Figure]:
     """All users due at once, and how much dearer the last of many is than one of a few."""
     seen = interleaved(
         max(sizes.rounds // 2 + 1, 1),
-        start=lambda: bench.tasks(),
+        start=bench.tasks,
         ours=lambda: _rotate_all(bench, sizes.rotation).seconds,
         amazon=lambda: (bench.fleet(sizes.slow_rotation, DUE), composed(bench, sizes.slow_rotation))[1],
     )
@@ -215,7 +214,7 @@ def nothing(bench: Bench, sizes: Sizes) -> list[Figure]:
     path = bench.store()
     seen = interleaved(
         max(sizes.rounds // 2 + 1, 1),
-        start=lambda: bench.tasks(),
+        start=bench.tasks,
         audit=lambda: bench.tasks({INFO: {"vault_file": str(path)}}),
         run=lambda: bench.rotate(path).seconds,
     )
@@ -238,7 +237,7 @@ def _memory(what: str, peak_mib: float) -> Figure:
 def grow(bench: Bench, sizes: Sizes) -> Growth:
     """Audit, a run with nothing to do and a rotation of all, by number of users; a median of three for up to 1,000."""
     growth = Growth()
-    start = interleaved(min(3, sizes.rounds), start=lambda: bench.tasks())["start"]
+    start = interleaved(min(3, sizes.rounds), start=bench.tasks)["start"]
     for count in sizes.growth:
         rounds = 1 if count > 1000 else min(3, sizes.rounds)
         growth.users.append(count)
@@ -246,12 +245,15 @@ def grow(bench: Bench, sizes: Sizes) -> Growth:
         path = bench.store()
         peaks: list[float] = []
 
+        def nothing_to_do(path: Path = path) -> float:
+            return bench.rotate(path).seconds
+
         def rotate_all(count: int = count, peaks: list[float] = peaks) -> float:
             took = _rotate_all(bench, count)
             peaks.append(took.peak_mib)
             return took.seconds
 
-        seen = interleaved(rounds, **{"audit": lambda: bench.tasks({INFO: {}}), "nothing to do": lambda path=path: bench.rotate(path).seconds})
+        seen = interleaved(rounds, **{"audit": lambda: bench.tasks({INFO: {}}), "nothing to do": nothing_to_do})
         seen |= interleaved(rounds, **{"rotation of all": rotate_all})
         for name, seconds in seen.items():
             growth.seconds[name].append(max(seconds - start, 0.001))
@@ -331,8 +333,8 @@ Measured by `make bench` on {date}: {machine}. Server, both sides of each compar
 ## How the cost grows
 
 5,000 users is IAM's quota. No latency is added here. In "nothing to do" every user has a young key that is stored; in "rotation of all" every user is
-due at once, which a fleet is once, if ever. `rotation_verify_delay` is 0 here; with its default of 10 seconds a rotation takes up to that much longer in all, not a user,
-since the keys are all made before the first is verified.
+due at once, which a fleet is once, if ever. `rotation_verify_delay` is 0 here; with its default of 10 seconds a rotation takes up to
+that much longer in all, not a user, since all keys are made before the first is verified.
 
 ![The table below as a plot, both axes logarithmic](speed.svg)
 

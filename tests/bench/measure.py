@@ -132,5 +132,5 @@ def shown(seconds: float) -> str:
     if seconds >= 120:
         return f"{int(seconds // 60)} min {int(seconds % 60)} s"
     value, unit = (seconds * 1000, "ms") if seconds < 1 else (seconds, "s")
-    places = max(2 - int(math.floor(math.log10(value))), 0) if value > 0 else 0
+    places = max(2 - math.floor(math.log10(value)), 0) if value > 0 else 0
     return f"{value:.{places}f} {unit}"

@@ -21,7 +21,7 @@ def test_twelve_hosts_write_one_file(lab: Lab, controller: Controller) -> None:
     hosts = [f"host{number}" for number in range(12)]
     fleet = Fleet(lab, controller, [*STAGES, *(f"{stage}.{host}" for stage in ("first", "again", "retiring") for host in hosts)]).seed()
     lab.settings(quota=5)
-    users = "{{ ['*.' ~ inventory_hostname, 'first', 'waiting', 'retiring', 'parting', 'again', 'busy'] }}"
+    users = "{{ ['*.' ~ inventory_hostname, 'first', 'waiting', 'retiring', 'parting', 'again', 'left', 'busy'] }}"
     run = fleet.run("all", arguments=("-f", "12"), inventory=hosts, extra_vars={"rotation_users": users}).ok()
     assert sorted(run.stats) == sorted(hosts)
     assert not fleet.harm() and not fleet.made_twice() and not fleet.astray(), f"{fleet.harm()} {fleet.made_twice()} {fleet.astray()}\n{run}"

@@ -33,10 +33,10 @@ def test_a_new_key_is_refused_for_too_long(lab: Lab, controller: Controller) -> 
     fleet = Fleet(lab, controller, list(STAGES), variables={"rotation_verify_timeout": 1}).seed()
     lab.settings(new_key_refused_seconds=300)
     run = fleet.run()
-    assert run.rc == 2 and run.msg.startswith("again, first: not done"), str(run)
-    assert not fleet.harm() and not fleet.astray("again", "first"), str(run)
+    assert run.rc == 2 and run.msg.startswith("again, first, left: not done"), str(run)
+    assert not fleet.harm() and not fleet.astray("again", "first", "left"), str(run)
     assert not fleet.unknown()
-    for name in ("again", "first"):
+    for name in ("again", "first", "left"):
         pictures = fleet.picture(lab.state()[name], fleet.entries()[name])
         assert pictures["new"] == ("Active", "next"), str(run)
     lab.settings(new_key_refused_seconds=0)

@@ -11,10 +11,9 @@ import signal
 import time
 
 import pytest
-from fleet import ALL, STAGES, Fleet, recover, wait_for_workers, workers
+from fleet import ALL, Fleet, recover, wait_for_workers, workers
 from lab.client import Lab
 from lab.playbook import Controller
-
 
 SIGNALS = [(number, when) for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP) for when in ("before", "after")]
 CHOSEN = [(signal.SIGINT, "before"), (signal.SIGINT, "after"), (signal.SIGTERM, "after")]
@@ -23,7 +22,7 @@ CHOSEN = [(signal.SIGINT, "before"), (signal.SIGINT, "after"), (signal.SIGTERM, 
 @pytest.mark.parametrize(("number", "when"), SIGNALS if ALL else CHOSEN)
 def test_ansible_playbook_gets_a_signal(lab: Lab, controller: Controller, number: signal.Signals, when: str) -> None:
     """As from a terminal or a service manager; the worker that waits for the answer is told by Ansible, however it likes."""
-    fleet = Fleet(lab, controller, list(STAGES)).seed()
+    fleet = Fleet(lab, controller, ["first", "retiring"]).seed()
     lab.fault("pause", "CreateAccessKey", user="first", when=when)
     running = fleet.start()
     lab.wait_paused()
@@ -39,7 +38,7 @@ def test_ansible_playbook_gets_a_signal(lab: Lab, controller: Controller, number
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_the_worker_gets_a_signal(lab: Lab, controller: Controller, number: signal.Signals) -> None:
     """As from a terminal's process group or a container's end: every process at once. The worker holds it back until the file is synced."""
-    fleet = Fleet(lab, controller, list(STAGES)).seed()
+    fleet = Fleet(lab, controller, ["first", "retiring"]).seed()
     lab.fault("kill", "CreateAccessKey", user="first", when="after", signal=int(number))
     running = fleet.start()
     run = running.wait()
@@ -52,7 +51,7 @@ def test_the_worker_gets_a_signal(lab: Lab, controller: Controller, number: sign
 
 def test_the_worker_is_killed(lab: Lab, controller: Controller) -> None:
     """As by a kernel that is out of memory: ansible-playbook itself lives on."""
-    fleet = Fleet(lab, controller, list(STAGES)).seed()
+    fleet = Fleet(lab, controller, ["first", "retiring"]).seed()
     lab.fault("pause", "CreateAccessKey", user="first", when="after")
     running = fleet.start()
     lab.wait_paused()

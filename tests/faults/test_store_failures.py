@@ -16,9 +16,9 @@ from contextlib import AbstractContextManager
 from pathlib import Path
 
 import pytest
-from fleet import STAGES, Fleet, recover, workers
+from fleet import ALL, Fleet, recover, workers
 from lab.client import Lab
-from lab.playbook import Controller, Running
+from lab.playbook import Controller, Run, Running
 
 # What makes a write of the store fail, from when it begins until it ends.
 Trouble = Callable[[Fleet, Running], AbstractContextManager[None]]
@@ -106,7 +106,7 @@ TROUBLES: list[Trouble] = [folder_removed, folder_not_writable, disk_full, canno
 
 @pytest.mark.parametrize("trouble", TROUBLES, ids=lambda trouble: trouble.__name__)
 def test_the_key_is_deleted_again(lab: Lab, controller: Controller, trouble: Trouble) -> None:
-    fleet = _with_folder(Fleet(lab, controller, list(STAGES))).seed()
+    fleet = _with_folder(Fleet(lab, controller, ["again", "first", "left"])).seed()
     before = lab.state()["first"]
     lab.fault("pause", "CreateAccessKey", user="first", when="after")
     running = fleet.start()
@@ -115,18 +115,20 @@ def test_the_key_is_deleted_again(lab: Lab, controller: Controller, trouble: Tro
     with trouble(fleet, running):
         lab.release()
         run = running.wait()
-        said = [item.msg for item in run.tasks("Create and store", items=True) if item.status == "failed"]
-        assert len(said) == 1 and made in said[0] and "deleted again" in said[0], str(run)
+        said = _refusals(run)
+        assert made in said["first"] and "deleted again" in said["first"], str(run)
         assert lab.state()["first"] == before
     assert not list(fleet.store.parent.glob(".*.tmp"))
     assert not fleet.harm() and not fleet.unknown(), f"{fleet.harm()}\n{run}"
-    # The others could not be stored either, or were stored before, and are all the same where they may be.
-    recover(fleet, run, most=2)
+    # Whose turn came later was refused before a key was made.
+    assert "left" in said and not lab.requests("CreateAccessKey", user="left"), str(run)
+    if ALL or trouble in (folder_removed, torn):
+        recover(fleet, run, most=2)
 
 
 @pytest.mark.parametrize("trouble", [folder_removed, cannot_be_replaced], ids=lambda trouble: trouble.__name__)
 def test_where_even_that_fails_the_key_is_named(lab: Lab, controller: Controller, trouble: Trouble) -> None:
-    fleet = _with_folder(Fleet(lab, controller, list(STAGES))).seed()
+    fleet = _with_folder(Fleet(lab, controller, ["again", "first", "left"])).seed()
     lab.deny("DeleteAccessKey", user="first")
     lab.fault("pause", "CreateAccessKey", user="first", when="after")
     running = fleet.start()
@@ -136,10 +138,15 @@ def test_where_even_that_fails_the_key_is_named(lab: Lab, controller: Controller
         run = running.wait()
     lab.allow_all()
     (left,) = fleet.unknown()["first"]
-    said = [item.msg for item in run.tasks("Create and store", items=True) if item.status == "failed"]
-    assert len(said) == 1 and left in said[0] and "could not be deleted again" in said[0], str(run)
+    said = _refusals(run)
+    assert left in said["first"] and "could not be deleted again" in said["first"], str(run)
     assert not fleet.harm(), f"{fleet.harm()}\n{run}"
     recover(fleet, run, most=2)
+
+
+def _refusals(run: Run) -> dict[str, str]:
+    """Why a key was not made or not kept, by user."""
+    return {item.result["item"]["user_name"]: item.msg for item in run.tasks("Create and store", items=True) if item.status == "failed"}
 
 
 def _with_folder(fleet: Fleet) -> Fleet:

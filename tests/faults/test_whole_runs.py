@@ -2,77 +2,91 @@
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Faults that meet a whole run, at each of its requests: it is killed, nobody listens, or a request that serves all users fails."""
+"""Faults that meet a whole run, at each of its requests: it is killed, nobody listens, or a request that serves all users fails.
+
+KEYTURN_FAULTS=all takes every request, one by one. By default some runs fail in turn, each with users of its own in one store, and a
+single run sets all right.
+"""
 
 from __future__ import annotations
 
 import signal
-from typing import Any
+from dataclasses import dataclass, replace
 
 import pytest
-from fleet import ALL, MISHAPS, STAGES, TARGETS, Fleet, Target, recover
+from fleet import ALL, MISHAPS, STAGES, TARGETS, Fleet, Mishap, Target, recover
 from lab.client import Lab
 from lab.playbook import Controller
 
-CHOSEN_READS = ("ListUsers-1", "GetCallerIdentity-first-1", "ListAccessKeys-again-4")
+
+@dataclass(frozen=True)
+class Failure:
+    """A run and the fault that it meets at a request."""
+
+    name: str
+    mishap: Mishap
+    target: Target
+
+    def __str__(self) -> str:
+        return f"{self.name}-{self.target}"
+
+    @property
+    def kills(self) -> bool:
+        return self.mishap.kind == "kill"
 
 
-def _killed() -> list[Any]:
-    return [
-        pytest.param(target, when, id=f"{when}-{target}")
-        for target in TARGETS
-        for when in ("before", "after")
-        if ALL or target.writes or (str(target) in CHOSEN_READS and when == "after")
-    ]
+KILLS = {f"killed_{when}": Mishap("kill", {"when": when}, passes=False) for when in ("before", "after")}
+# `before`: the connection of that very request ends, too; `after`: the next one finds a closed port, and so is sent again.
+REFUSALS = {f"refused_{when}": Mishap("refuse", {"when": when, "seconds": 0.3}, create=when == "after") for when in ("before", "after")}
+FAILURES = [
+    *(Failure(name, mishap, target) for name, mishap in {**KILLS, **REFUSALS}.items() for target in TARGETS),
+    *(Failure(name, mishap, target) for name, mishap in MISHAPS.items() for target in TARGETS if not target.user),
+]
+CHOSEN = {
+    "refused_before-CreateAccessKey-first-1",
+    "refused_after-GetUser-first-1",
+    "refused_after-GetAccessKeyLastUsed-retiring-3",
+    "throttled_for_long-ListUsers-1",
+    "cut_in_the_answer-ListUsers-1",
+    "denied-GetAccountSummary-1",
+    "error_500_before-GetAccountSummary-2",
+    "killed_after-ListUsers-1",
+    "killed_after-GetCallerIdentity-first-1",
+    "killed_after-ListAccessKeys-again-4",
+    *(f"{name}-{target}" for name in KILLS for target in TARGETS if target.writes),
+}
+TURNS = [[failure] for failure in FAILURES] if ALL else [[failure for failure in FAILURES if str(failure) in CHOSEN]]
 
 
-@pytest.mark.parametrize(("target", "when"), _killed())
-def test_killed(lab: Lab, controller: Controller, target: Target, when: str) -> None:
-    fleet = Fleet(lab, controller, list(STAGES)).seed()
-    lab.fault("kill", target.action, user=target.user, nth=target.nth, when=when)
-    run = fleet.run()
-    assert run.rc == -signal.SIGKILL, str(run)
-    assert not fleet.harm(), f"{fleet.harm()}\n{run}"
-    recover(fleet, None)
+@pytest.mark.parametrize("failures", TURNS, ids=lambda failures: str(failures[0]) if ALL else "in_turn")
+def test_runs_that_fail(lab: Lab, controller: Controller, failures: list[Failure]) -> None:
+    fleet = Fleet(lab, controller, [f"{stage}.{turn}" for turn, failure in enumerate(failures) for stage in _stages(failure)]).seed()
+    for turn, failure in enumerate(failures):
+        _fail(fleet, turn, failure)
+    recover(replace(fleet, aws_config={}), None)
 
 
-def _refused() -> list[Any]:
-    found = [(target, when) for target in TARGETS for when in ("before", "after")]
-    chosen = ("before-CreateAccessKey-first-1", "after-GetUser-first-1", "after-GetAccessKeyLastUsed-retiring-3")
-    return [pytest.param(*one, id=f"{one[1]}-{one[0]}") for one in found if ALL or f"{one[1]}-{one[0]}" in chosen]
+def _stages(failure: Failure) -> list[str]:
+    """All of them; where many runs fail in turn, the user whose request it is and some more."""
+    return list(STAGES) if ALL else list({str(failure.target.user or "again"): None, "first": None, "retiring": None})
 
 
-@pytest.mark.parametrize(("target", "when"), _refused())
-def test_nobody_listens_for_a_while(lab: Lab, controller: Controller, target: Target, when: str) -> None:
-    """`before`: the connection of that very request ends too; `after`: the next one is not even sent, and so is sent again."""
-    fleet = Fleet(lab, controller, list(STAGES), aws_config={}).seed()
-    lab.fault("refuse", target.action, user=target.user, nth=target.nth, when=when, seconds=0.3)
-    run = fleet.run()
+def _fail(fleet: Fleet, turn: int, failure: Failure) -> None:
+    mishap, target, lab = failure.mishap, failure.target, fleet.lab
+    unknown = fleet.unknown()
     lab.clear_faults()
-    assert not fleet.harm(), f"{fleet.harm()}\n{run}"
-    # Requests of other threads may be under way when the connections end; of writes there is only one at a time.
-    if target.action != "CreateAccessKey" or when == "after":
-        assert not fleet.astray(), f"{fleet.astray()}\n{run}"
-    recover(fleet, run)
-
-
-def _for_nobody() -> list[Any]:
-    shared = [target for target in TARGETS if target.user is None]
-    chosen = ("throttled_for_long-ListUsers-1", "denied-GetAccountSummary-1", "error_500_before-GetAccountSummary-2")
-    found = [(name, target) for target in shared for name in MISHAPS]
-    return [pytest.param(*one, id=f"{one[0]}-{one[1]}") for one in found if ALL or f"{one[0]}-{one[1]}" in chosen]
-
-
-@pytest.mark.parametrize(("name", "target"), _for_nobody())
-def test_a_request_for_all_has_a_mishap(lab: Lab, controller: Controller, name: str, target: Target) -> None:
-    mishap = MISHAPS[name]
-    fleet = Fleet(lab, controller, list(STAGES))
-    if mishap.kind == "hang":
-        fleet.aws_config["read_timeout"] = 1
-    fleet.seed()
-    lab.fault(mishap.kind, target.action, nth=target.nth, **mishap.details)
-    run = fleet.run()
-    assert not fleet.harm(), f"{fleet.harm()}\n{run}"
-    if mishap.passes:
-        assert not fleet.astray(), f"{fleet.astray()}\n{run}"
-    recover(fleet, run)
+    lab.fault(mishap.kind, target.action, user=target.user and f"{target.user}.{turn}", nth=target.nth, **mishap.details)
+    fleet.aws_config = {"retries": {"total_max_attempts": 8 if mishap.kind == "refuse" else 4}, "read_timeout": 1 if mishap.kind == "hang" else 30}
+    run = fleet.run(extra_vars={"rotation_users": [f"*.{turn}"]})
+    assert lab.faults()[0].fired, f"{failure} did not happen\n{run}"
+    lab.clear_faults()
+    harm = fleet.harm()
+    assert not harm, f"{failure}: {harm}\n{run}"
+    if failure.kills:
+        assert run.rc == -signal.SIGKILL, str(run)
+        return
+    left = [key_id for name, keys in fleet.unknown().items() if name not in unknown for key_id in keys]
+    assert all(key_id in run.output for key_id in left), f"{failure}: {left} not named\n{run}"
+    if mishap.is_survived_by(target):
+        astray = [sentence for sentence in fleet.astray() if sentence.partition(":")[0].endswith(f".{turn}")]
+        assert not astray, f"{failure}: {astray}\n{run}"

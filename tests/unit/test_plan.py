@@ -341,6 +341,13 @@ def test_broken_does_not_hold_up_named_users() -> None:
     assert does(missing) == [("create", None)] and missing["actions"][0]["replaces"] == B
 
 
+def test_what_is_broken_is_said_of_named_users_too() -> None:
+    seen = info([key(A, 0.5, 0.1)], entry(A, 0.5, 0.5, other_keys={N: note(0.4)}))
+    decision = decided(seen, now=["ci"])
+    assert (decision["status"], decision["actions"]) == ("due_soon", [])
+    assert f"{N}, which IAM no longer has" in decision["reason"]
+
+
 def test_an_active_next_mends_a_broken_current() -> None:
     seen = info([key(A, 95, 1, "Inactive"), key(N, 2)], entry(A, 95, 95, other_keys={N: note(2)}))
     assert does(decided(seen)) == [("verify", N)]
