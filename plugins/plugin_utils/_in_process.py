@@ -11,7 +11,7 @@ import logging
 import os
 import sys
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from io import StringIO
 from typing import Any, NoReturn
 
@@ -111,8 +111,7 @@ class InProcessAction(ActionBase):
             return True
         host = variables.get("ansible_delegated_vars", {}).get(self._task.delegate_to, variables) if self._task.delegate_to else variables
         interpreter = str(self._templar.template(host.get("ansible_python_interpreter") or "auto"))
-        # Not the real path: virtual environments link to one Python, and differ all the same.
-        return not interpreter.startswith("auto") and os.path.abspath(interpreter) != os.path.abspath(sys.executable)
+        return not interpreter.startswith("auto") and _installation(interpreter) != _installation(sys.executable)
 
     def _in_process(self, variables: Mapping[str, Any]) -> dict[str, Any]:
         environment: dict[str, Any] = {}
@@ -141,7 +140,8 @@ class InProcessAction(ActionBase):
             except _Ended as ended:
                 result = ended.result
         if log:
-            result["resource_actions"] = AnsibleAWSModule._get_resource_action_list(log)
+            with suppress(AttributeError):  # amazon.aws before 9 stumbles over an endpoint without https
+                result["resource_actions"] = AnsibleAWSModule._get_resource_action_list(log)
         if display.verbosity < 3:
             result.pop("exception", None)  # a traceback is for -vvv
         return result
@@ -170,6 +170,7 @@ class InProcessAction(ActionBase):
             if result.get("failed"):
                 display.error(str(result.get("msg")), wrap_text=False)
             result["_ansible_no_log"] = True
+            self._task.no_log = True  # before ansible-core 2.19 the result of a loop knows the task's word only
         return result
 
 
@@ -186,6 +187,11 @@ def _without(result: dict[str, Any], secrets: set[str]) -> dict[str, Any]:
     """The result with secret arguments blotted out; its walk over a fleet's result is spared where no secret can be in it."""
     text = json.dumps(result, default=str)
     return remove_values(result, secrets) if any(json.dumps(secret)[1:-1] in text for secret in secrets) else result
+
+
+def _installation(python: str) -> tuple[str, str]:
+    """What tells one Python from another: virtual environments link to one and the same, each from a folder of its own."""
+    return os.path.dirname(os.path.abspath(python)), os.path.realpath(python)
 
 
 @contextmanager

@@ -489,7 +489,7 @@ class TestBothWaysAreAlike:
             "Unsupported parameters for (keyturn.iam.iam_access_key) module: max_age_day. Supported parameters include: "
         )
         assert messages[1] == "missing required arguments: user_name"
-        assert "argument 'max_age_days' is of type str and we were unable to convert to float" in messages[2]
+        assert "argument 'max_age_days' is of type " in messages[2] and "we were unable to convert to float" in messages[2]
         assert messages[3] == "max_age_days must be a number that is not negative, not -1.0"
         assert messages[4] == "value of state must be one of: present, absent, got: gone"
         assert messages[5].startswith("max_age_days does not go with access_key_id")
@@ -559,13 +559,14 @@ class TestWhereATaskRuns:
             key_task("same_interpreter", "ci", task={"vars": {"ansible_python_interpreter": sys.executable}}),
             key_task("switched_off", "ci", task={"vars": {"keyturn_in_process": "no"}}),
             key_task("other_interpreter", "ci", task={"vars": {"ansible_python_interpreter": str(other)}}),
-            key_task("in_background", "ci", task={"async": 30, "poll": 1}),
+            key_task("in_background", "ci", task={"async": 30, "poll": 1}),  # censored on screen, whatever it is
+            {"name": "background", "ansible.builtin.debug": {"msg": "{{ in_background.access_key }}"}},
         ]
         result = controller.run(play(*tasks), "-vvv", env={"ANSIBLE_ASYNC_DIR": str(controller.folder / "async")}).ok()
-        assert self.ran_as_module(result) == [False, False, False, True, True, True]
-        assert {task["name"]: ok(result, task["name"])["access_key"] for task in tasks} == {
-            task["name"]: public(lab.state()["ci"].keys[0]) for task in tasks
-        }
+        assert self.ran_as_module(result)[:-1] == [False, False, False, True, True, True]
+        kept = public(lab.state()["ci"].keys[0])
+        assert [ok(result, task["name"])["access_key"] for task in tasks[:-2]] == [kept] * 5
+        assert result.result("background")["msg"] == kept
 
     def test_a_host_elsewhere_runs_the_module_there(self, lab: Lab, controller: Controller) -> None:
         lab.seed("ci", Key(1))
