@@ -19,6 +19,7 @@ from dataclasses import dataclass
 from datetime import datetime, timezone
 from functools import cached_property
 
+from ansible_collections.keyturn.iam.plugins.module_utils import _entry
 from ansible_collections.keyturn.iam.plugins.plugin_utils._plan_input import (
     DAY,
     HOUR,
@@ -28,10 +29,8 @@ from ansible_collections.keyturn.iam.plugins.plugin_utils._plan_input import (
     read_info,
 )
 
-ASKED_WINDOW = 300.0
-"""A key made within so many seconds of a request to make one may be what that request made."""
-LEFTOVER_WAIT = 12 * HOUR
-"""How long a leftover waits: the last use of a key is known hours late, and "never used" has to be true."""
+ASKED_WINDOW = _entry.ASKED_WINDOW.total_seconds()
+LEFTOVER_WAIT = _entry.LEFTOVER_WAIT.total_seconds()
 NAMED_DAYS = 1.0
 """The `max_age_days`, and where room is needed the `delete_after_days`, of users whom a person named."""
 UNKNOWN_QUOTA_FULL_AT = 2
@@ -355,6 +354,10 @@ def is_due_and_unused_active_keys_are_in_the_way(case: Case) -> bool:
     return case.due and bool(case.to_deactivate_unused)
 
 
+def is_due_and_a_previous_key_is_idle(case: Case) -> bool:
+    return is_due(case) and not case.in_grace and any(key.stored and not case.in_use(key) for key in case.older)
+
+
 def older_key_in_grace(case: Case) -> bool:
     return bool(case.older) and case.in_grace
 
@@ -667,6 +670,8 @@ TABLE: tuple[Row, ...] = (
     (is_due_with_room, make_key),
     (is_due_and_an_unused_inactive_key_is_in_the_way, delete_unused_then_make_key),
     (is_due_and_unused_active_keys_are_in_the_way, switch_off_unused),
+    # Else a previous key that was in use until now would be in the way for good: no setting makes room of a stored key.
+    (is_due_and_a_previous_key_is_idle, retire_idle),
     (is_due, no_room),
     (older_key_in_grace, grace),
     (older_keys_all_in_use, older_in_use),
@@ -836,7 +841,7 @@ def _one_key_rule(case: Case, on_purpose: bool = False) -> str:
 
 
 def _task(name: str, key_id: str, option: str) -> str:
-    return f"keyturn.iam.iam_access_key (user_name: {name}, access_key_id: {key_id}, {option}, and the vault_file)"
+    return f"iam_access_key (user_name: {name}, access_key_id: {key_id}, {option})"
 
 
 def _join(*sentences: str) -> str:

@@ -17,11 +17,12 @@ from datetime import datetime, timezone
 from fnmatch import fnmatchcase
 from functools import cached_property
 
+from ansible_collections.keyturn.iam.plugins.module_utils import _entry
+
 HOUR = 3600.0
 DAY = 24 * HOUR
 
-LIST_LAG = HOUR
-"""A key that was made within so many seconds and that a list leaves out may still exist: IAM's lists lag."""
+LIST_LAG = _entry.LIST_LAG.total_seconds()
 
 
 # The policy

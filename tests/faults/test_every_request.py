@@ -47,7 +47,7 @@ def test_each_user_has_a_mishap(lab: Lab, controller: Controller, run: str) -> N
         for target in own
         if ALL or target.writes or _in_turn(name, target)
     }
-    fleet = Fleet(lab, controller, [*STAGES, *chosen], variables={"rotation_verify_timeout": 2})
+    fleet = Fleet(lab, controller, [*STAGES, *chosen], variables={"rotation_verify_timeout": 1.5})
     if "hangs" in RUNS[run] or "hangs_after" in RUNS[run]:
         fleet.aws_config["read_timeout"] = 1
     fleet.seed()

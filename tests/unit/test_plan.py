@@ -704,6 +704,14 @@ def test_the_setting_that_is_named_does_make_room() -> None:
         assert named and decided(seen, unused_days=named[1])["status"] == "due"
 
 
+def test_a_previous_key_that_is_idle_at_last_makes_room() -> None:
+    """Else it would be in the way for good: what is stored is never switched off by rotation_unused_days."""
+    others = {B: note(300, 200, stored=True)}
+    decision = decided(info([key(B, 300, 60), key(A, 100, 1)], entry(A, 100, 100, other_keys=others)))
+    assert (decision["status"], [(action["action"], action["access_key_id"]) for action in decision["actions"]]) == ("retire", [("deactivate", B)])
+    assert decided(info([key(B, 300, 1), key(A, 100, 1)], entry(A, 100, 100, other_keys=others)))["status"] == "blocked"
+
+
 def test_no_room_until_a_key_is_deleted() -> None:
     decision = decided(info([key(B, 300, 60, "Inactive"), key(A, 100, 1)], entry(A, 100, 100, other_keys={B: note(300, 290, off=20)})))
     assert (decision["status"], decision["next_date"]) == ("blocked", ahead(10)) and ahead(10) in decision["reason"]
