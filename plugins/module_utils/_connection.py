@@ -10,7 +10,7 @@ is touched, here or in amazon.aws's `get_aws_connection_info` and `boto3_conn`.
 
 from __future__ import annotations
 
-from functools import lru_cache
+from functools import cache
 from typing import Any, Dict, Optional
 from urllib.parse import urlsplit
 
@@ -51,7 +51,7 @@ def connect(module: Any, pool: int = 10) -> Iam:
     def own_sts() -> Any:
         return boto3_conn(module, conn_type="client", resource="sts", region=region, endpoint=sts_endpoint(endpoint), config=config, **params)
 
-    @lru_cache(maxsize=None)
+    @cache
     def sts() -> StsCheck:
         return StsCheck(region, endpoint, params.get("profile_name"), params.get("verify"), config)
 

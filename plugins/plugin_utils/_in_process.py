@@ -12,7 +12,7 @@ import os
 import sys
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
-from functools import lru_cache
+from functools import cache
 from io import StringIO
 from typing import Any, NoReturn
 
@@ -190,7 +190,7 @@ def _without(result: dict[str, Any], secrets: set[str]) -> dict[str, Any]:
     return remove_values(result, secrets) if any(json.dumps(secret)[1:-1] in text for secret in secrets) else result
 
 
-@lru_cache(maxsize=None)
+@cache
 def _installation(python: str) -> tuple[str, str]:
     """What tells one Python from another: virtual environments link to one and the same, each from a folder of its own."""
     return os.path.dirname(os.path.abspath(python)), os.path.realpath(python)

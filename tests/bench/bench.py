@@ -98,20 +98,21 @@ class Growth:
 def loop(bench: Bench, sizes: Sizes) -> list[Figure]:
     """Tasks in a loop that find nothing to do."""
     bench.fleet(sizes.loop, YOUNG)
-    items = [{"user_name": user.user_name, "access_key_id": user.keys[0].access_key_id} for user in bench.users]
+    # amazon.aws's module makes a key unless it is told of one.
+    key_ids = {user.user_name: user.keys[0].access_key_id for user in bench.users}
 
     def looped(module: str, count: int, **options: str) -> Callable[[], float]:
-        task = {module: options, "loop": "{{ users }}", "loop_control": {"label": "{{ item.user_name }}"}}
-        return lambda: bench.tasks(task, extra_vars={"users": items[:count]})
+        task = {module: options, "loop": "{{ users }}"}
+        return lambda: bench.tasks(task, extra_vars={"users": bench.names[:count], "key_ids": key_ids})
 
-    one = {"user_name": "{{ item.user_name }}"}
+    one = {"user_name": "{{ item }}"}
     seen = interleaved(
         sizes.rounds,
         ours=looped(OURS, sizes.loop, **one),
         ours_start=looped(OURS, 0, **one),
-        debug=looped("ansible.builtin.debug", sizes.loop, msg="{{ item.user_name }}"),
+        debug=looped("ansible.builtin.debug", sizes.loop, msg="{{ item }}"),
         bare=lambda: bench.bare("loop", *bench.names),
-        amazon=looped("amazon.aws.iam_access_key", sizes.slow_loop, id="{{ item.access_key_id }}", **one),
+        amazon=looped("amazon.aws.iam_access_key", sizes.slow_loop, id="{{ key_ids[item] }}", **one),
         amazon_start=looped("amazon.aws.iam_access_key", 0, **one),
     )
     ours = (seen["ours"] - seen["ours_start"]) / sizes.loop
