@@ -18,7 +18,7 @@ from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from typing import Any, ContextManager, Dict, Iterator, List, Mapping, Optional, Protocol, Tuple
 
-from ._entry import LEFTOVER_WAIT, LIST_LAG, Entry, StoredKey, to_iso
+from ._entry import LEFTOVER_WAIT, LIST_LAG, LIST_SETTLES, Entry, StoredKey, to_iso
 from ._errors import IamError, KeyturnError, StoreError, UnknownOutcome
 from ._iam import SDK_ERRORS, Iam, Key, User
 
@@ -300,7 +300,7 @@ def _check_idle(task: _Task, access_key_id: str, what: str) -> None:
 
 
 def _absent(task: _Task, stored: Transaction, keys: List[Key]) -> None:
-    want, entry, iam = task.want, stored.entry, task.iam
+    want, entry = task.want, stored.entry
     key = _find(keys, want.access_key_id)
     if key is None and entry.key(want.access_key_id) is None:
         return _unchanged(task, entry, None)
@@ -415,6 +415,7 @@ def _present_any(task: _Task, stored: Transaction, keys: List[Key]) -> Optional[
         if task.check:
             return _predict_promotion(task, entry, _find(keys, waiting), keys)
         return waiting
+    keys = _settled(task, entry, keys)
     entry, keys = _clear_leftover(task, stored, entry, keys)
     _check_replaced(want, keys)
     if kept and want.verify:
@@ -448,6 +449,15 @@ def _check_replaced(want: Want, keys: List[Key]) -> None:
             f"No access key is made for user {want.user_name}: {want.replaces}, which it was to replace, {seen}; "
             "somebody changed the user's keys meanwhile, so look again and plan anew"
         )
+
+
+def _settled(task: _Task, entry: Entry, keys: List[Key]) -> List[Key]:
+    """Lists lag by seconds: so soon after a request without an answer, IAM is asked once more before another key is made."""
+    left = (entry.asked.date - task.iam.now + LIST_SETTLES).total_seconds() if entry.asked and not task.check else 0
+    if left <= 0:
+        return keys
+    time.sleep(left)
+    return task.iam.keys(task.want.user_name)
 
 
 def _clear_leftover(task: _Task, stored: Transaction, entry: Entry, keys: List[Key]) -> Tuple[Entry, List[Key]]:

@@ -372,8 +372,10 @@ def measure(wanted: Sequence[str], with_growth: bool, sizes: Sizes) -> tuple[lis
         bench = Bench(lab, Path(folder), default_collections())
         for name in wanted:
             began = time.monotonic()
-            figures += FIGURES[name](bench, sizes)
-            print(f"{name}: measured in {shown(time.monotonic() - began)}", file=sys.stderr, flush=True)
+            found = FIGURES[name](bench, sizes)
+            figures += found
+            ratios = ", ".join(figure.ratio or figure.ours for figure in found)
+            print(f"{name}: measured in {shown(time.monotonic() - began)}: {ratios}", file=sys.stderr, flush=True)
         return figures, grow(bench, sizes) if with_growth else None
 
 
