@@ -236,11 +236,11 @@ def _memory(what: str, peak_mib: float) -> Figure:
 
 
 def grow(bench: Bench, sizes: Sizes) -> Growth:
-    """Audit, a run with nothing to do and a rotation of all, by number of users; a median of three for up to 1,000."""
+    """Audit, a run with nothing to do and a rotation of all, by number of users; a median of three for up to 100."""
     growth = Growth()
     start = interleaved(min(3, sizes.rounds), start=bench.tasks)["start"]
     for count in sizes.growth:
-        rounds = 1 if count > 1000 else min(3, sizes.rounds)
+        rounds = 1 if count > 100 else min(3, sizes.rounds)
         growth.users.append(count)
         bench.fleet(count, YOUNG)
         path = bench.store()
@@ -259,6 +259,7 @@ def grow(bench: Bench, sizes: Sizes) -> Growth:
         for name, seconds in seen.items():
             growth.seconds[name].append(max(seconds - start, 0.001))
         growth.peaks.append(max(peaks))
+        print(f"{count:,} users: measured", file=sys.stderr, flush=True)
     return growth
 
 
