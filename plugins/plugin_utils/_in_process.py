@@ -10,6 +10,7 @@ import json
 import logging
 import os
 import sys
+from abc import abstractmethod
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from functools import cache
@@ -76,9 +77,9 @@ class InProcessAction(ActionBase):
     mutually_exclusive: tuple[tuple[str, ...], ...] = ()
     returns_secret = False
 
+    @abstractmethod
     def perform(self, module: _Module, store: VaultStore | None) -> dict[str, Any]:
         """The task's result. Raises KeyturnError."""
-        raise NotImplementedError
 
     def run(self, tmp: str | None = None, task_vars: dict[str, Any] | None = None) -> dict[str, Any]:
         super().run(tmp, task_vars)
