@@ -9,7 +9,7 @@ export ANSIBLE_HOME := $(CURDIR)/$(VENV)/ansible
 export PYTHONDONTWRITEBYTECODE := 1
 PYTEST := $(BIN)/python -m pytest -q -p no:cacheprovider
 
-.PHONY: demo demo-fleet test test-unit test-property test-integration test-faults lint bench dist
+.PHONY: demo demo-fleet test test-unit test-property test-integration test-faults lint sanity bench dist
 .DEFAULT_GOAL := test
 
 $(READY): tests/requirements.txt
@@ -41,6 +41,9 @@ test-faults: $(READY)
 
 lint: $(READY)
 	@$(BIN)/ansible-lint --offline --profile production -q
+
+sanity: $(READY)
+	@$(BIN)/python tests/sanity.py
 
 dist: $(READY)
 	@rm -rf $(VENV)/dist && $(BIN)/ansible-galaxy collection build --force --output-path $(VENV)/dist . && ls $(VENV)/dist

@@ -308,6 +308,11 @@ def _absent(task: _Task, stored: Transaction, keys: List[Key]) -> None:
         return _absent_unlisted(task, stored, keys)
     entry = _owned(task, entry, keys)
     _check_idle(task, key.access_key_id, "deleted")
+    if want.min_idle_days is not None and key.active and _noted(entry, key):
+        raise KeyturnError(
+            f"Access key {key.access_key_id} of user {want.user_name} is not deleted: it had been switched off and is Active again; "
+            "keep it with active=true, or switch it off once more"
+        )
     _delete(task, stored, entry, key)
     _changed(task, entry, [other for other in keys if other is not key])
     task.done.deleted_access_key_id = key.access_key_id

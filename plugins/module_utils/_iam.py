@@ -33,12 +33,13 @@ try:
         SSLError,
     )
     from botocore.parsers import ResponseParserError
+
+    # All that a call of a boto3 client raises.
+    SDK_ERRORS: Tuple[Type[Exception], ...] = (ClientError, BotoCoreError, ResponseParserError)
 except ImportError:  # amazon.aws says so before anything here is used
     BotoCoreError = ClientError = ConnectTimeoutError = EndpointConnectionError = HTTPClientError = SSLError = ResponseParserError = Exception
     NoCredentialsError = NoRegionError = Exception
-
-# All that a call of a boto3 client raises.
-SDK_ERRORS: Tuple[Type[Exception], ...] = (ClientError, BotoCoreError, ResponseParserError)
+    SDK_ERRORS = (Exception,)
 # The most that one answer of a listing may hold (API Reference, "MaxItems"); AWS may send fewer, so all pages are read.
 PAGE = 1000
 TRIES = 8

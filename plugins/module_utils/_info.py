@@ -9,7 +9,8 @@ One request a page of users, one a user, one a key, one for the account; a few a
 
 from __future__ import annotations
 
-from concurrent.futures import Future, ThreadPoolExecutor, as_completed
+from collections import deque
+from concurrent.futures import FIRST_EXCEPTION, ThreadPoolExecutor, wait
 from dataclasses import dataclass, field
 from datetime import datetime
 from fnmatch import fnmatchcase
@@ -22,6 +23,8 @@ from ._iam import Iam, Key, LastUsed, User
 DAY = 86400.0
 # Up to so many names are asked for one by one; for more the listing, up to 1,000 users a page, is fewer requests.
 FEW = 25
+# How often it is said how far an audit is, at most.
+TELL_SECONDS = 1.0
 # Entries of the store by user name; one that cannot be read is its error.
 Entries = Mapping[str, Union[Entry, KeyturnError]]
 
@@ -159,17 +162,29 @@ def _read_all(iam: Iam, users: List[_Seen], params: Mapping[str, Any], progress:
     """Reads all users, `max_concurrency` at a time. An interrupt does not wait for what is not begun."""
     todo = [one for one in users if one.user]
     width = min(params.get("max_concurrency") or 16, len(todo))
-    if width <= 1:
-        for one in todo:
+    left = deque(todo)
+
+    def read_some() -> None:
+        while left:
+            try:
+                one = left.popleft()
+            except IndexError:
+                return  # another thread took the last one
             _read(iam, one, params)
-        return
+
+    if len(todo) <= 1:
+        return read_some()
     pool = ThreadPoolExecutor(width, thread_name_prefix="keyturn")
     try:
-        running: List[Future[None]] = [pool.submit(_read, iam, one, params) for one in todo]
-        for count, future in enumerate(as_completed(running), 1):
-            future.result()
-            progress(count, len(running))
+        # Threads take the next user themselves: a main thread that wakes for each one would take its turn among them.
+        running = {pool.submit(read_some) for _number in range(width)}
+        while running:
+            done, running = wait(running, TELL_SECONDS, FIRST_EXCEPTION)
+            for future in done:
+                future.result()
+            progress(len(todo) - len(left), len(todo))
     finally:
+        left.clear()
         pool.shutdown(wait=False, cancel_futures=True)
 
 

@@ -65,6 +65,7 @@ options:
     description:
       - With O(active=false), O(state=absent) and deletions by O(at_limit), refuse when the key was used within so many days,
         or when its last use cannot be read. Read just before the write. AWS records uses with a delay of hours.
+      - With O(state=absent), refuse too when the store says that the key was switched off by a task, and it is Active again.
     type: float
   vault_file:
     description:

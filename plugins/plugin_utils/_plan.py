@@ -658,7 +658,7 @@ BEFORE_ALL: tuple[Row, ...] = (
     (is_held, held),
 )
 """The rows that touch nothing at all."""
-UNTOUCHED = frozenset(decision for _, decision in BEFORE_ALL)
+UNTOUCHED = frozenset(decision for _fits, decision in BEFORE_ALL)
 
 TABLE: tuple[Row, ...] = (
     (leftover_is_young, leftover_waits),

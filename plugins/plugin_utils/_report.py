@@ -590,7 +590,7 @@ def _table(rows: Sequence[Row]) -> list[str]:
     when_width = max((len(when) for when, service, _region in uses if service), default=0)
 
     def width(header: str, cells: Iterable[str]) -> int:
-        return max(len(header), max(map(columns, cells)))
+        return max(len(header), *map(columns, cells))
 
     def use_cells(most: int) -> list[str]:
         return [_use_cell(use, when_width, most) for use in uses]

@@ -6,23 +6,30 @@
 
     python bare.py loop URL NAME...     one ListAccessKeys for each name, one after the other
     python bare.py audit URL            all users, their keys and last uses, with 16 threads
+    python bare.py floor URL            the same requests without boto3, signed but once: what the server and 16 connections take
 
 Prints the seconds that it took, imports and the making of the client taken off; of the loop, which is short, the median of several.
 """
 
 from __future__ import annotations
 
+import re
 import statistics
 import sys
+import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
+from http.client import HTTPConnection
 from typing import Any
+from urllib.parse import urlencode, urlsplit
 
 import boto3
+from botocore.auth import SigV4Auth
+from botocore.awsrequest import AWSRequest
 from botocore.config import Config
 
 THREADS = 16
-PASSES = {"loop": 5, "audit": 1}
+PASSES = {"loop": 5, "audit": 1, "floor": 1}
 
 
 def loop(iam: Any, names: list[str]) -> None:
@@ -40,13 +47,34 @@ def audit(iam: Any, _names: list[str]) -> None:
         list(pool.map(look, names))
 
 
+def floor(iam: Any, _names: list[str]) -> None:
+    url = iam.meta.endpoint_url
+    request = AWSRequest("POST", url, headers={"Content-Type": "application/x-www-form-urlencoded"})
+    SigV4Auth(iam._request_signer._credentials, "iam", "us-east-1").add_auth(request)
+    headers = dict(request.headers)
+    own = threading.local()
+
+    def ask(action: str, **params: str) -> str:
+        connection = own.__dict__.setdefault("connection", None) or HTTPConnection(urlsplit(url).netloc)
+        own.connection = connection
+        connection.request("POST", "/", urlencode({"Action": action, "Version": "2010-05-08", **params}), headers)
+        return str(connection.getresponse().read().decode())
+
+    def look(name: str) -> None:
+        for key_id in re.findall("<AccessKeyId>(.*?)<", ask("ListAccessKeys", UserName=name)):
+            ask("GetAccessKeyLastUsed", AccessKeyId=key_id)
+
+    with ThreadPoolExecutor(THREADS) as pool:
+        list(pool.map(look, re.findall("<UserName>(.*?)<", ask("ListUsers", MaxItems="1000"))))
+
+
 def main() -> None:
     what, url, *names = sys.argv[1:]
     iam = boto3.client("iam", region_name="us-east-1", endpoint_url=url, config=Config(max_pool_connections=THREADS))
     seconds = []
-    for _ in range(PASSES[what]):
+    for _turn in range(PASSES[what]):
         began = time.perf_counter()
-        {"loop": loop, "audit": audit}[what](iam, names)
+        {"loop": loop, "audit": audit, "floor": floor}[what](iam, names)
         seconds.append(time.perf_counter() - began)
     print(statistics.median(seconds))
 

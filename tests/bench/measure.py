@@ -8,15 +8,19 @@ from __future__ import annotations
 
 import math
 import os
+import socket
 import statistics
 import subprocess
 import sys
 import threading
-from collections.abc import Callable, Sequence
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import boto3
 from lab.client import ADMIN, Lab
 from lab.playbook import Controller, write_store
 from lab.shapes import LENIENT, Key, User, UserState
@@ -67,9 +71,9 @@ class Bench:
             write_store(path, {"iam_access_keys": {user.user_name: _entry(user) for user in users}})
         return path
 
-    def play(self, play: Any, **options: Any) -> Took:
+    def play(self, play: Any, env: Mapping[str, str] | None = None, **options: Any) -> Took:
         """Run a play; AssertionError with its output when it failed."""
-        running = self.controller.start(play, env=QUIET, **options)
+        running = self.controller.start(play, env={**QUIET, **(env or {})}, **options)
         watchdog = threading.Timer(PATIENCE, running.kill)
         watchdog.daemon = True
         watchdog.start()
@@ -88,7 +92,7 @@ class Bench:
         given = {"rotation_users": ["*"], "rotation_vault_file": str(store), "rotation_verify_delay": 0, **variables}
         return self.play(ROTATE, extra_vars=given)
 
-    def bare(self, what: str, *names: str) -> float:
+    def bare(self, what: str, *names: str, url: str | None = None) -> float:
         """Seconds of boto3 alone, as bare.py counts them."""
         variables = {
             **{name: value for name, value in os.environ.items() if not name.startswith("AWS_")},
@@ -96,7 +100,7 @@ class Bench:
             "AWS_CONFIG_FILE": os.devnull,
             "AWS_SHARED_CREDENTIALS_FILE": os.devnull,
         }
-        answer = subprocess.run([sys.executable, str(BARE), what, self.lab.url, *names], env=variables, stdout=subprocess.PIPE, text=True, check=True)
+        answer = subprocess.run([sys.executable, str(BARE), what, url or self.lab.url, *names], env=variables, stdout=subprocess.PIPE, text=True, check=True)
         return float(answer.stdout)
 
     def requests(self, side: Callable[[], object]) -> int:
@@ -104,6 +108,32 @@ class Bench:
         self.lab.clear_requests()
         side()
         return len(self.lab.requests())
+
+
+@contextmanager
+def moto_server(names: Sequence[str]) -> Iterator[str]:
+    """moto's own server as it comes, in which each of these users has a key; its URL."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    command = [sys.executable, "-m", "moto.server", "-H", "127.0.0.1", "-p", str(port)]
+    process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    try:
+        end = time.monotonic() + 60
+        while time.monotonic() < end:
+            with suppress(OSError), socket.create_connection(("127.0.0.1", port)):
+                break
+            time.sleep(0.1)
+        url = f"http://127.0.0.1:{port}"
+        keys = {"aws_access_key_id": ADMIN.access_key_id, "aws_secret_access_key": ADMIN.secret_access_key}
+        iam = boto3.client("iam", region_name="us-east-1", endpoint_url=url, **keys)
+        for name in names:
+            iam.create_user(UserName=name)
+            iam.create_access_key(UserName=name)
+        yield url
+    finally:
+        process.terminate()
+        process.wait()
 
 
 def interleaved(rounds: int, **sides: Callable[[], float]) -> dict[str, float]:

@@ -50,7 +50,7 @@ def end(process: subprocess.Popen[str]) -> None:
     """End a process with its group, and wait until none of them is left to write into our folder."""
     with contextlib.suppress(ProcessLookupError):
         os.killpg(process.pid, signal.SIGTERM)
-        for _ in range(END_SECONDS * 20):
+        for _turn in range(END_SECONDS * 20):
             process.poll()
             os.killpg(process.pid, 0)
             time.sleep(0.05)

@@ -140,6 +140,11 @@ REQUESTS = {
 TARGETS = [Target(action, user, nth) for user, actions in REQUESTS.items() for action, count in actions.items() for nth in range(1, count + 1)]
 
 
+OCCASIONS = (("CreateAccessKey", "first"), ("DeleteAccessKey", "left"), ("UpdateAccessKey", "retiring"), ("DeleteAccessKey", "parting"))
+CHOSEN_WRITES = [Target(action, user, 1) for action, user in OCCASIONS]
+"""A write of each kind and occasion, for the form of the suite that is run every time."""
+
+
 @dataclass(frozen=True)
 class Mishap:
     """A fault, and how it is met: `passes` where one more request is all it takes, save for CreateAccessKey, which `create` speaks of."""

@@ -33,7 +33,7 @@ def test_four_playbooks_at_once(lab: Lab, controller: Controller) -> None:
         fleet = Fleet(lab, controller, [f"{stage}.{turn}-{number}" for stage in STAGES for number in range(2)]).seed()
         lab.settings(quota=5, latency_ms=10)
         with ThreadPoolExecutor(4) as pool:
-            runs = [future.result() for future in [pool.submit(fleet.run) for _ in range(4)]]
+            runs = [future.result() for future in [pool.submit(fleet.run) for _turn in range(4)]]
         shown = "\n".join(map(str, runs))
         assert all(run.rc == 0 for run in runs), shown
         assert not fleet.harm() and not fleet.made_twice() and not fleet.astray(), f"{fleet.harm()} {fleet.made_twice()} {fleet.astray()}\n{shown}"

@@ -31,8 +31,8 @@ def refused(lab: Lab, controller: Controller) -> Refused:
 
     def start(cases: Cases, args: tuple[str, ...] = (), **options: Any) -> Run:
         before, state = contents(controller), lab.state()
-        checks = [{**task, "name": f"{name}_check", "register": f"{name}_check", "check_mode": True} for name, (task, _) in cases.items()]
-        result = controller.run(play(*checks, *(task for task, _ in cases.values())), *args, **options).ok()
+        checks = [{**task, "name": f"{name}_check", "register": f"{name}_check", "check_mode": True} for name, (task, _rest) in cases.items()]
+        result = controller.run(play(*checks, *(task for task, _rest in cases.values())), *args, **options).ok()
         for name, (_task, sentence) in cases.items():
             assert sentence in refusal(result, name), f"{name}: {refusal(result, name)}"
             assert refusal(result, f"{name}_check") == refusal(result, name)

@@ -55,7 +55,7 @@ def traces(folder: Path) -> list[str]:
 def test_demo(tmp_path: Path, collections: Path) -> None:
     demo = start(tmp_path, collections)
     try:
-        output, _ = demo.communicate(timeout=240)
+        output, _errors = demo.communicate(timeout=240)
     finally:
         demo.kill()
 
@@ -92,7 +92,7 @@ def test_interrupted(tmp_path: Path, collections: Path, number: signal.Signals, 
             os.killpg(demo.pid, number)
         else:
             demo.send_signal(number)
-        output, _ = demo.communicate(timeout=30)
+        output, _errors = demo.communicate(timeout=30)
     finally:
         demo.kill()
 

@@ -441,7 +441,7 @@ def test_a_secret_is_censored_on_screen_and_registered(lab: Lab, controller: Con
         args=("-vvvv", "--diff"),
     )
     state = lab.state()
-    (made,), (one,), _ = (state[name].keys for name in ("ci", "one", "two"))
+    (made,), (one,), _rest = (state[name].keys for name in ("ci", "one", "two"))
     assert shown(result, "made")["secret_access_key"] == hashed(made.secret_access_key)
     assert ok(result, "hashes")["msg"] == [hashed(one.secret_access_key), hashed("")]
     assert returned(ok(result, "made")).keys() == {"censored", "changed"}
@@ -469,7 +469,7 @@ class TestBothWaysAreAlike:
 
     def test_the_words_of_a_mistake(self, lab: Lab, run: Play) -> None:
         lab.seed("ci", Key(1))
-        _, pairs = self.pair(
+        _run, pairs = self.pair(
             run,
             key_task("typo", "ci", max_age_day=90),
             key_task("missing", max_age_days=90),
@@ -531,7 +531,7 @@ class TestBothWaysAreAlike:
             key_task("after", "ci"),
         ]
         profile = {"AWS_SHARED_CREDENTIALS_FILE": str(credentials)}
-        _, pairs = self.pair(run, *tasks, env={**unset, **profile, "AWS_REGION": "us-east-1"})
+        _run, pairs = self.pair(run, *tasks, env={**unset, **profile, "AWS_REGION": "us-east-1"})
         their_key = public(lab.state(other.account_id)["ci"].keys[0])
         for in_process, module in pairs[:3]:
             assert in_process["access_key"] == module["access_key"] == their_key

@@ -145,13 +145,13 @@ def test_who_is_looked_at(lab: Lab, run: Play) -> None:
         ("owner", {"id": key.access_key_id}, ["ci-b"]),
         ("nobody", {"user_name": "nobody-*"}, []),
     ]
-    result = run(*(info_task(name, **options) for name, options, _ in cases))
+    result = run(*(info_task(name, **options) for name, options, _rest in cases))
     for name, _options, expected in cases:
         look = ok(result, name)
         assert names(look) == expected, name
         assert [row["user_name"] for row in look["access_keys"]] == expected and look["complete"] is True
     assert ok(result, "nobody")["warnings"] == ["No user matches nobody-*"]
-    assert not any("warnings" in ok(result, name) for name, _, _ in cases if name != "nobody")
+    assert not any("warnings" in ok(result, name) for name, _rest, _rest in cases if name != "nobody")
 
 
 def test_filters_leave_keys_out_and_say_so(lab: Lab, run: Play) -> None:
@@ -169,7 +169,7 @@ def test_filters_leave_keys_out_and_say_so(lab: Lab, run: Play) -> None:
         ("both", {"min_age_days": 1, "status": "Active", "min_idle_days": 1.5}, [old]),
         ("nothing", {"min_age_days": 1000}, []),
     ]
-    result = run(*(info_task(name, user_name="ci", **options) for name, options, _ in cases), info_task("unknown", min_idle_days=0))
+    result = run(*(info_task(name, user_name="ci", **options) for name, options, _rest in cases), info_task("unknown", min_idle_days=0))
     for name, _options, expected in cases:
         assert ids(ok(result, name)) == [key.access_key_id for key in expected], name
         assert names(ok(result, name)) == ["ci"] and ok(result, name)["complete"] is False

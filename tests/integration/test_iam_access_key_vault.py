@@ -389,6 +389,20 @@ def test_the_right_account_and_user(lab: Lab, path: Path, run: Play) -> None:
     assert entry(path)["user_id"] == again.user_id
 
 
+def test_a_key_switched_on_again_since_the_plan_was_made(lab: Lab, path: Path, run: Play) -> None:
+    """A planned deletion is of a key that we switched off; one that a person needs after all is spared, unless a person says otherwise."""
+    old, key = lab.seed("ci", Key(140, used_days=60), Key(50)).keys
+    note = (datetime.fromisoformat(lab.clock()) - timedelta(days=40)).isoformat()
+    put(path, ci={**current(lab, key), "other_keys": {old.access_key_id: stored(old, promote_date=old.create_date, deactivate_date=note)}})
+    gone = {"access_key_id": old.access_key_id, "state": "absent"}
+    planned = run(vault_task("would", "ci", check=True, min_idle_days=7, **gone), vault_task("planned", "ci", min_idle_days=7, **gone))
+    for name in ("would", "planned"):
+        assert f"{old.access_key_id} of user ci is not deleted: it had been switched off and is Active again" in refusal(planned, name)
+    assert not writes(lab) and old.access_key_id in entry(path)["other_keys"]
+    assert ok(run(vault_task("told", "ci", **gone)), "told")["deleted_access_key_id"] == old.access_key_id
+    assert "other_keys" not in entry(path)
+
+
 def test_absent_for_what_iam_no_longer_has(lab: Lab, path: Path, run: Play) -> None:
     """The secret leaves the store, once; that of a user who was renamed stays, for the key works on."""
     users = {name: lab.seed(name, Key(100), Key(50)) for name in ("listed", "key", "user", "renamed")}

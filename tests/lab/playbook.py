@@ -8,13 +8,17 @@ from __future__ import annotations
 import json
 import os
 import re
+import shutil
 import signal
 import subprocess
 import sys
+import tempfile
 import time
 import uuid
+import weakref
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -170,6 +174,14 @@ class Controller:
         """Where playbooks are started: relative paths count from here."""
         return _made(self.folder / "work")
 
+    @cached_property
+    def tmp(self) -> Path:
+        """The folder of temporary files by a short name: ansible-core 2.21 has a socket there, whose path may have 107 characters."""
+        short = Path(tempfile.mkdtemp(prefix="lab-"))
+        weakref.finalize(self, shutil.rmtree, short, ignore_errors=True)
+        (short / "tmp").symlink_to(_made(self.folder / "tmp").resolve())
+        return short / "tmp"
+
     def run(self, play: Play, *args: str, timeout: float = TIMEOUT, **options: Any) -> Run:
         """Run to the end; options: see `start`."""
         return self.start(play, *args, **options).wait(timeout)
@@ -238,7 +250,7 @@ class Controller:
             "HOME": str(home),
             "LANG": "C.UTF-8",
             "LC_ALL": "C.UTF-8",
-            "TMPDIR": str(_made(self.folder / "tmp")),
+            "TMPDIR": str(self.tmp),
             "PYTHONDONTWRITEBYTECODE": "1",
             "ANSIBLE_CONFIG": str(folder / "ansible.cfg"),
             "ANSIBLE_COLLECTIONS_PATH": str(self.collections),

@@ -356,8 +356,8 @@ class TestFaults:
         assert [request.n for request in lab.requests() if request.fault] == [3, 5]
         lab.clear_faults()
         lab.fault("throttle", count=0)
-        for _ in range(3):
-            refusal(lambda: iam.list_users())
+        for _turn in range(3):
+            refusal(iam.list_users)
         lab.reset()
         iam.list_users()
 
@@ -432,7 +432,7 @@ class TestFaults:
         iam = lab.boto("iam", max_pool_connections=16)
         began = time.monotonic()
         with ThreadPoolExecutor(16) as pool:
-            list(pool.map(lambda _: iam.list_users(), range(16)))
+            list(pool.map(lambda _turn: iam.list_users(), range(16)))
         assert time.monotonic() - began < 8 * 0.2
         assert max(request.in_flight for request in lab.requests()) > 8
 
@@ -440,7 +440,7 @@ class TestFaults:
         lab.seed("ci")
         iam = lab.boto("iam", max_pool_connections=16)
 
-        def create(_: int) -> bool:
+        def create(_turn: int) -> bool:
             try:
                 return bool(iam.create_access_key(UserName="ci"))
             except ClientError:

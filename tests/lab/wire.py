@@ -43,7 +43,7 @@ class Call:
     @property
     def scope(self) -> list[str]:
         """Of the Authorization header: key id, day, region, service, `aws4_request`; empty for a request that is not signed."""
-        _, found, rest = self.headers.get("authorization", "").partition("Credential=")
+        _before, found, rest = self.headers.get("authorization", "").partition("Credential=")
         scope = rest.partition(",")[0].strip().split("/")
         return scope if found and len(scope) == 5 else []
 
@@ -83,7 +83,7 @@ def rightly_signed(call: Call, secret_access_key: str) -> bool:
     """Whether the signature is what botocore's own signer makes of this request with this secret (SigV4)."""
     authorization = {}
     for part in call.headers["authorization"].partition(" ")[2].split(","):
-        name, _, value = part.strip().partition("=")
+        name, _equals, value = part.strip().partition("=")
         authorization[name] = value
     signed = authorization.get("SignedHeaders", "").split(";")
     stamp = call.headers.get("x-amz-date")
@@ -113,8 +113,8 @@ def request_id() -> str:
 
 
 def wsgi_environ(call: Call) -> dict[str, Any]:
-    path, _, query = call.target.partition("?")
-    host, _, port = call.headers.get("host", "localhost:80").partition(":")
+    path, _mark, query = call.target.partition("?")
+    host, _colon, port = call.headers.get("host", "localhost:80").partition(":")
     environ: dict[str, Any] = {
         "REQUEST_METHOD": call.method,
         "SCRIPT_NAME": "",

@@ -84,7 +84,7 @@ def some_look(chance: Chance) -> Info:
         """An age that is no greater, so that what it belongs to came later."""
         return min(some_age(chance), age)
 
-    born = sorted((some_age(chance) for _ in range(chance.choice([0, 1, 2, 2, 2, 3, 3, 4]))), reverse=True)
+    born = sorted((some_age(chance) for _turn in range(chance.choice([0, 1, 2, 2, 2, 3, 3, 4]))), reverse=True)
     if len(born) > 1 and one_in(6, chance):
         born[-1] = born[-2]
     current = chance.choice([len(born) - 1, len(born) - 1, max(len(born) - 2, 0), None])
@@ -377,7 +377,7 @@ def test_what_must_never_come_out(chance: Chance) -> None:
 @pytest.mark.parametrize("seed", range(20))
 def test_what_must_never_come_out_of_many_worlds(seed: int) -> None:
     chance = random.Random(seed)
-    for _ in range(250):
+    for _turn in range(250):
         check_all(some_look(chance), some_policy(chance))
 
 
@@ -385,10 +385,10 @@ def test_the_worlds_are_of_all_kinds() -> None:
     """Properties say nothing of rows that no world reaches."""
     chance = random.Random(0)
     reached = set()
-    for _ in range(3000):
+    for _turn in range(3000):
         decision = of_ci(plan(some_look(chance), some_policy(chance)))
         reached |= {(decision["status"], action["action"]) for action in decision["actions"]} | {(decision["status"], None)}
-    assert {status for status, _ in reached} == STATUSES - {"gone"}
+    assert {status for status, _rest in reached} == STATUSES - {"gone"}
     assert {(status, action) for status, action in reached if action} >= {
         *(("due", action) for action in ("delete", "create", "verify", "deactivate")),
         *(("retire", "delete"), ("retire", "deactivate"), ("unused", "deactivate"), ("compliant", "delete")),

@@ -252,7 +252,7 @@ class Fleet:
             assert times == 1 or touched, f"{key_id} was switched off {times} times"
         for name, seen in self.statuses.items():
             outside = self.touched[name].days
-            for (start, first), (_, second), (_, third), (end, fourth) in zip(seen, seen[1:], seen[2:], seen[3:]):
+            for (start, first), (_rest, second), (_rest, third), (end, fourth) in zip(seen, seen[1:], seen[2:], seen[3:]):
                 swings = first == third != second == fourth
                 assert not swings or any(start - 1 <= day <= end for day in outside), (
                     f"{name} swings between {first} and {second} on day {end}"

@@ -290,7 +290,7 @@ def test_a_key_made_in_the_same_second_as_the_current_one_and_never_current_is_n
 def test_what_is_not_next(record: Record) -> None:
     status = "Inactive" if "deactivate_date" in record else "Active"
     seen = info([key(A, 10, 1), key(N, 2, 1, status, create_date=record["create_date"])], entry(A, 10, 10, other_keys={N: record}))
-    assert "verify" not in [action for action, _ in does(decided(seen))]
+    assert "verify" not in [action for action, _rest in does(decided(seen))]
 
 
 # -- broken ----------------------------------------------------------------------------------------------------------
