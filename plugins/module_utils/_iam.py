@@ -161,9 +161,7 @@ class Iam:
         self._account_id: Optional[str] = None
         self._date: Optional[str] = None
         self._quota: Tuple[bool, Optional[int]] = (False, None)
-        backoff = {"retries": tries, "delay": 0.2, "backoff": 2, "max_delay": 10}
-        self._repeat = _Repeat.jittered_backoff(**backoff)
-        self._repeat_unexecuted = _RepeatUnexecuted.jittered_backoff(**backoff)
+        self._backoff = {"retries": tries, "delay": 0.2, "backoff": 2, "max_delay": 10}
 
     # -- the way of every request --------------------------------------------------------------------------------
 
@@ -191,10 +189,14 @@ class Iam:
         self.noticed(response)
         return response
 
+    def _repeated(self, policy: Type[AWSRetry], operation: str, params: Mapping[str, Any], client: Any = None) -> Dict[str, Any]:
+        # A decorator of its own for each request: the delays of one that is shared start anew with each request of another thread.
+        return policy.jittered_backoff(**self._backoff)(self._send)(operation, params, client)
+
     def _ask(self, operation: str, to: str, client: Any = None, **params: Any) -> Dict[str, Any]:
         """Sends a request that may be repeated; `to` says what for, in the words of an error message."""
         try:
-            return self._repeat(self._send)(operation, params, client)
+            return self._repeated(_Repeat, operation, params, client)
         except SDK_ERRORS as error:
             raise _failed(to, error) from error
 
@@ -260,7 +262,7 @@ class Iam:
         """Makes a key: (key, secret). Raises IamError where nothing was done, UnknownOutcome where a key may exist."""
         to = f"make an access key for user {user_name}"
         try:
-            key = self._repeat_unexecuted(self._send)("create_access_key", {"UserName": user_name})["AccessKey"]
+            key = self._repeated(_RepeatUnexecuted, "create_access_key", {"UserName": user_name})["AccessKey"]
         except ResponseParserError:
             # botocore's message quotes the answer, which has the secret
             raise UnknownOutcome(f"Could not {to}: its answer was cut short") from None

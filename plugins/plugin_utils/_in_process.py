@@ -17,6 +17,7 @@ from functools import cache
 from io import StringIO
 from typing import Any, NoReturn
 
+from ansible import constants as C
 from ansible.errors import AnsibleActionFail
 from ansible.module_utils.common.parameters import remove_values
 from ansible.module_utils.parsing.convert_bool import boolean
@@ -36,6 +37,8 @@ display = Display()
 _connections: dict[tuple[Any, ...], Iam] = {}
 _stores: dict[tuple[Any, ...], VaultStore] = {}
 _AWS_OPTIONS = sorted(_argspec.with_aws({}))
+# Before ansible-core 2.21 each module says how it was called.
+_MAY_SHOW_INVOCATION = "INJECT_INVOCATION" in C.config.get_configuration_definitions()
 
 
 class _Ended(Exception):
@@ -131,8 +134,10 @@ class InProcessAction(ActionBase):
         aliases = [f"Both option {one['option']} and its alias {one['alias']} are set." for one in validated._warnings]
         if aliases:
             result["warnings"] = aliases + result.get("warnings", [])
-        invocation = remove_values({"module_args": params}, validated._no_log_values)
-        return {**_without(result, validated._no_log_values), "invocation": invocation}
+        result = _without(result, validated._no_log_values)
+        if not _MAY_SHOW_INVOCATION or C.config.get_config_value("INJECT_INVOCATION", variables=variables):
+            result["invocation"] = remove_values({"module_args": params}, validated._no_log_values)
+        return result
 
     def _perform_logged(self, params: dict[str, Any], variables: Mapping[str, Any]) -> dict[str, Any]:
         with _endpoint_log(bool(params.get("debug_botocore_endpoint_logs"))) as log:
@@ -187,7 +192,7 @@ def _plain(value: Any) -> Any:
 
 def _without(result: dict[str, Any], secrets: set[str]) -> dict[str, Any]:
     """The result with secret arguments blotted out; its walk over a fleet's result is spared where no secret can be in it."""
-    text = json.dumps(result, default=str)
+    text = json.dumps(result, default=str) if secrets else ""
     return remove_values(result, secrets) if any(json.dumps(secret)[1:-1] in text for secret in secrets) else result
 
 
