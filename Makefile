@@ -40,6 +40,7 @@ test-faults: $(READY)
 	@KEYTURN_FAULTS=all $(PYTEST) -n 2 tests/faults
 
 lint: $(READY)
+	@$(BIN)/ruff check --quiet --no-cache
 	@$(BIN)/ansible-lint --offline --profile production -q
 
 sanity: $(READY)

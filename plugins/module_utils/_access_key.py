@@ -666,7 +666,7 @@ def _verify(task: _Task, access_key_id: str) -> None:
         if record is None:
             raise KeyturnError(f"Access key {access_key_id} of user {want.user_name} left the store while STS was asked: run again")
         after = entry.promote(access_key_id, iam.now)
-        if access_key_id != entry.current_id and access_key_id != entry.next_id:
+        if access_key_id not in (entry.current_id, entry.next_id):
             raise KeyturnError(f"Access key {access_key_id} of user {want.user_name} is no longer the newest in the store: run again")
         if after != entry:
             stored.write(after)

@@ -32,10 +32,7 @@ def to_iso(moment: datetime) -> str:
 
 def from_iso(text: Any) -> datetime:
     """The moment that an ISO 8601 date names; without a zone it is UTC. Raises ValueError."""
-    if isinstance(text, datetime):
-        moment = text
-    else:
-        moment = datetime.fromisoformat(str(text).replace("Z", "+00:00"))
+    moment = text if isinstance(text, datetime) else datetime.fromisoformat(str(text).replace("Z", "+00:00"))
     return moment.replace(tzinfo=moment.tzinfo or timezone.utc, microsecond=0)
 
 

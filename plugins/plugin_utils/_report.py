@@ -647,7 +647,7 @@ def _fit(row: Row, what_width: int, below_width: int) -> tuple[list[str], list[s
     beside = wrap(clean(text), what_width)
     head = wrap(clean(f"{row.head}:"), what_width)
     below = wrap(clean(why), below_width)
-    if not below or len(beside) <= max(2, len(head) + len(below)) and len(beside) <= 3:
+    if not below or (len(beside) <= max(2, len(head) + len(below)) and len(beside) <= 3):
         return beside, []
     if len(below) > _SENTENCE_MOST:
         below = [*below[: _SENTENCE_MOST - 1], _shorten(" ".join(below[_SENTENCE_MOST - 1 :]), below_width)]

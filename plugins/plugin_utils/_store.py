@@ -92,7 +92,7 @@ class Text:
         """Raises StoreError where the file is not a mapping, or its access keys are not one."""
         try:
             root = yaml.compose(text, Loader=_Loader)
-            if root is not None and (root.tag == NULL or isinstance(root, yaml.MappingNode) and not root.value):
+            if root is not None and (root.tag == NULL or (isinstance(root, yaml.MappingNode) and not root.value)):
                 # says nothing, and no key may follow it
                 text, root = text[: root.start_mark.index] + text[root.end_mark.index :], None
             section = _section(root, path)

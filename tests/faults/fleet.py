@@ -39,11 +39,11 @@ class Stage:
     """
 
     keys: Mapping[str, Key]
-    stored: Mapping[str, Mapping[str, float]]
+    stored: Mapping[str, Mapping[str, Any]]
     goal: Mapping[str, tuple[str | None, str | None]]
 
 
-IN_USE = {"used_days": 0.2, "service": "s3", "region": "eu-west-1"}
+IN_USE: dict[str, Any] = {"used_days": 0.2, "service": "s3", "region": "eu-west-1"}
 STAGES = {
     # one key, due, made by hand
     "first": Stage({"old": Key(100, **IN_USE)}, {}, {"old": ("Active", None), "new": ("Active", "current")}),
@@ -200,7 +200,7 @@ class Fleet:
         stages = {name: STAGES[name.partition(".")[0]] for name in self.names}
         users = self.lab.seed_users(User(name, tuple(stage.keys.values())) for name, stage in stages.items())
         now = datetime.fromisoformat(self.lab.clock())
-        entries = {}
+        entries: dict[str, dict[str, Any]] = {}
         for user in users:
             stage = stages[user.user_name]
             keys = dict(zip(stage.keys, user.keys, strict=True))

@@ -404,7 +404,7 @@ class World:
         heard: dict[str, Any] = {}
 
         def start_response(status: str, headers: list[tuple[str, str]], exc_info: Any = None) -> Callable[[bytes], None]:
-            heard.update(status=int(status.split()[0]), headers={name.lower(): value for name, value in headers})
+            heard.update(status=int(status.split(maxsplit=1)[0]), headers={name.lower(): value for name, value in headers})
             return lambda data: None
 
         body = b"".join(self.others(environ, start_response))

@@ -12,6 +12,7 @@ Beside AWS's own protocol it answers `POST /_lab/<operation>` with JSON argument
 from __future__ import annotations
 
 import argparse
+import contextlib
 import json
 import os
 import select
@@ -357,10 +358,8 @@ def cut(connection: socket.socket) -> None:
 
 
 def with_no_error(function: Any, *arguments: Any) -> None:
-    try:
+    with contextlib.suppress(OSError):
         function(*arguments)
-    except OSError:
-        pass
 
 
 def main() -> None:

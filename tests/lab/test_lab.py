@@ -590,7 +590,7 @@ class TestPlaybook:
 
     def test_one_that_does_not_end_is_killed(self, controller: Controller) -> None:
         running = controller.start({"hosts": "localhost", "gather_facts": False, "tasks": [{"ansible.builtin.command": "sleep 60"}]})
-        with pytest.raises(AssertionError, match="not done within 1.5 seconds"):
+        with pytest.raises(AssertionError, match=r"not done within 1\.5 seconds"):
             running.wait(timeout=1.5)
         _wait_until(lambda: not faults.marked("KEYTURN_LAB_RUN", running.run_id, faults.process_table()))
 

@@ -590,7 +590,7 @@ def test_a_new_file_has_the_permissions_of_the_umask(tmp_path: Path) -> None:
 
 
 def test_what_cannot_be_written_is_one_sentence_and_leaves_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    with pytest.raises(ReportError, match="the folder .*missing does not exist; make it or name another"):
+    with pytest.raises(ReportError, match=r"the folder .*missing does not exist; make it or name another"):
         _report.write(str(tmp_path / "missing" / "r.md"), "text")
     (tmp_path / "folder.md").mkdir()
     with pytest.raises(ReportError, match="because that is a folder"):
