@@ -73,6 +73,8 @@ class Want:
     active: Optional[bool] = None
     max_age_days: Optional[float] = None
     replaces: Optional[str] = None
+    replacement: Optional[str] = None
+    assume_deleted: Tuple[str, ...] = ()
     at_limit: str = "fail"
     min_idle_days: Optional[float] = None
     verify: bool = True
@@ -90,10 +92,14 @@ class Want:
                 raise KeyturnError(f"{name} must be a number that is not negative, not {value}")
         if not want.user_name.strip():
             raise KeyturnError("user_name must not be empty")
+        if params.get("vault_file") == "":
+            raise KeyturnError("vault_file must not be empty: name the file, or leave the option out where the secret is to be returned")
         if want.state == "absent" and not want.access_key_id:
             raise KeyturnError("state=absent needs access_key_id: which key is to be deleted")
         if want.access_key_id and want.max_age_days is not None:
             raise KeyturnError("max_age_days does not go with access_key_id: a named key is neither too old nor replaced")
+        if want.replacement and not (want.access_key_id and want.active is False and want.state == "present"):
+            raise KeyturnError("replacement goes with access_key_id and active=false: which key is in force when that one is switched off")
         if want.access_key_id and want.replaces:
             raise KeyturnError("replaces does not go with access_key_id: it is for making a new key")
         if want.state == "present" and want.active is False and not want.access_key_id:
@@ -168,6 +174,8 @@ def _under_lock(task: _Task) -> Optional[str]:
                 return _forget(task, stored) if entry.key(want.access_key_id) else _unchanged(task, entry, None)
             raise KeyturnError(f"There is no IAM user {want.user_name}{_asked_as(task)}") from error
         task.done.before = _picture(keys, entry)
+        if task.check:
+            keys = _without_assumed(task, stored, keys)
         if want.state == "absent":
             pending = _absent(task, stored, keys)
         elif want.access_key_id:
@@ -175,6 +183,15 @@ def _under_lock(task: _Task) -> Optional[str]:
         else:
             pending = _present_any(task, stored, keys)
     return pending
+
+
+def _without_assumed(task: _Task, stored: Transaction, keys: List[Key]) -> List[Key]:
+    """The keys without those that an earlier task of this run would have deleted."""
+    gone = task.want.assume_deleted
+    for key in keys:
+        if key.access_key_id in gone:
+            stored.entry = stored.entry.without(key.access_key_id, key.create_date)
+    return [key for key in keys if key.access_key_id not in gone]
 
 
 def _asked_as(task: _Task) -> str:
@@ -208,13 +225,9 @@ def _unchanged(task: _Task, entry: Entry, key: Optional[Key]) -> None:
 # -- the right account ---------------------------------------------------------------------------------------------
 
 
-def _owned(task: _Task, entry: Entry, keys: List[Key]) -> Entry:
-    """The entry with its owner, once IAM has shown that it is that very user's. Raises KeyturnError.
-
-    A stored key that the user's list shows proves it without another request: key ids are unique in all of AWS.
-    """
-    proved = entry.account_id and entry.user_id and any(entry.key(key.access_key_id) for key in keys)
-    if task.store.path is None or proved:
+def _owned(task: _Task, entry: Entry) -> Entry:
+    """The entry with its owner, once IAM has shown that it is that very user's. Raises KeyturnError."""
+    if task.store.path is None:
         return entry
     user = task.iam.user(task.want.user_name)
     check_owner(user, entry, task.store.path)
@@ -243,16 +256,17 @@ def _present_key(task: _Task, stored: Transaction, keys: List[Key]) -> None:
     key = _find(keys, want.access_key_id)
     if want.active is None and want.access_key_id == entry.next_id:  # check mode only, see above
         _check_next(want, entry, key, keys, iam)
-        owned = _owned(task, entry, keys)
+        owned = _owned(task, entry)
         return _predict_promotion(task, owned, key, keys)
     if key is None:
         raise KeyturnError(f"User {want.user_name} has no access key {want.access_key_id}")
     if want.active is None or (want.active == key.active and not (key.active and _noted(entry, key))):
         return _unchanged(task, entry, key)
-    entry = _owned(task, entry, keys)
+    entry = _owned(task, entry)
     if want.active:
         after = entry.deactivated(key.access_key_id, None)
     else:
+        _check_replacement(task, entry, keys)
         _check_idle(task, key.access_key_id, "switched off")
         after = entry.deactivated(key.access_key_id, iam.now)
     changed = replace(key, status="Active" if want.active else "Inactive")
@@ -273,6 +287,27 @@ def _present_key(task: _Task, stored: Transaction, keys: List[Key]) -> None:
     _changed(task, after, [changed if other is key else other for other in keys])
     task.done.access_key, task.done.stage = changed.public(), after.stage(key.access_key_id)
     return None
+
+
+def _check_replacement(task: _Task, entry: Entry, keys: List[Key]) -> None:
+    """Promise 2, on what is there now: a person may have rolled back, or switched the new key off, since the plan was made."""
+    want, iam = task.want, task.iam
+    if not want.replacement:
+        return
+    said = f"Access key {want.access_key_id} of user {want.user_name} is not switched off"
+    if entry.hold_until and entry.hold_until > iam.now:
+        raise KeyturnError(f"{said}: the user's keys are held as they are until {to_iso(entry.hold_until)}")
+    current = entry.current_id if entry.current_id and _in_force(entry, keys, entry.current_id, iam) else None
+    if not _in_force(entry, keys, want.replacement, iam) or (current and current != want.replacement):
+        raise KeyturnError(f"{said}: {want.replacement}, which replaced it, is no longer in force; look again and plan anew")
+
+
+def _in_force(entry: Entry, keys: List[Key], access_key_id: str, iam: Iam) -> bool:
+    """Whether the key is Active, or so young that a list may leave it out."""
+    key, record = _find(keys, access_key_id), entry.key(access_key_id)
+    if key:
+        return key.active
+    return bool(record and record.secret_access_key and record.create_date and iam.now - record.create_date < LIST_LAG)
 
 
 def _noted(entry: Entry, key: Key) -> bool:
@@ -306,7 +341,7 @@ def _absent(task: _Task, stored: Transaction, keys: List[Key]) -> None:
         return _unchanged(task, entry, None)
     if key is None:
         return _absent_unlisted(task, stored, keys)
-    entry = _owned(task, entry, keys)
+    entry = _owned(task, entry)
     _check_idle(task, key.access_key_id, "deleted")
     if want.min_idle_days is not None and key.active and _noted(entry, key):
         raise KeyturnError(
@@ -345,8 +380,7 @@ def _absent_unlisted(task: _Task, stored: Transaction, keys: List[Key]) -> None:
         user = iam.user(want.user_name)
         if user.account_id == stored.entry.account_id and user.user_id != stored.entry.user_id:
             return _forget(task, stored)  # deleted and made again: the user that had this key is gone
-    entry = _owned(task, stored.entry, keys)
-    record = entry.key(key_id)
+    entry = _owned(task, stored.entry)
     after = entry.without(key_id)
     if not task.check:
         try:
@@ -354,10 +388,6 @@ def _absent_unlisted(task: _Task, stored: Transaction, keys: List[Key]) -> None:
         except IamError as error:
             if not error.missing:
                 raise
-            if record and record.create_date and iam.now - record.create_date < LIST_LAG:
-                raise KeyturnError(
-                    f"Access key {key_id} of user {want.user_name} was made less than an hour ago and IAM does not show it yet: run again later"
-                ) from error
         stored.write(after)
     _changed(task, after, keys)
     task.done.deleted_access_key_id = key_id
@@ -412,7 +442,9 @@ def _present_any(task: _Task, stored: Transaction, keys: List[Key]) -> Optional[
     ]
     if fitting:
         return _unchanged(task, entry, fitting[-1])
-    entry = _owned(task, entry, keys)
+    if kept and _unlisted_current_fits(task, entry, keys):
+        return None
+    entry = _owned(task, entry)
     waiting = _waiting(entry, keys, iam)
     if waiting:
         if not want.verify:
@@ -433,17 +465,26 @@ def _present_any(task: _Task, stored: Transaction, keys: List[Key]) -> Optional[
         _changed(task, entry, keys)
         task.done.access_key, task.done.stage = expected, ("current" if want.verify else "next") if kept else None
         task.done.after = {**task.done.after, "(a new access key)": _shown(expected["status"], task.done.stage)}
+        if task.done.stage == "current":
+            _superseded(task.done, entry.current_id)
         return None
     return _create(task, stored, entry, keys)
 
 
+def _unlisted_current_fits(task: _Task, entry: Entry, keys: List[Key]) -> bool:
+    """Whether the current key was made so lately that the list may leave it out, and satisfies the task."""
+    want, iam, key_id, made = task.want, task.iam, entry.current_id, entry.current.create_date
+    if key_id is None or made is None or _find(keys, key_id) or not _in_force(entry, keys, key_id, iam):
+        return False
+    if entry.current.deactivate_date or (want.max_age_days is not None and iam.now - made >= timedelta(days=want.max_age_days)):
+        return False
+    _unchanged(task, entry, Key(key_id, want.user_name, "Active", made))
+    return True
+
+
 def _waiting(entry: Entry, keys: List[Key], iam: Iam) -> Optional[str]:
     """The stored `next` where it can still become current: Active, or too young for a list to be right that lacks it."""
-    record, key = entry.key(entry.next_id), _find(keys, entry.next_id)
-    if record is None:
-        return None
-    fresh = record.create_date is not None and iam.now - record.create_date < LIST_LAG
-    return entry.next_id if (key.active if key else fresh) else None
+    return entry.next_id if entry.next_id and _in_force(entry, keys, entry.next_id, iam) else None
 
 
 def _check_replaced(want: Want, keys: List[Key]) -> None:
@@ -470,8 +511,9 @@ def _clear_leftover(task: _Task, stored: Transaction, entry: Entry, keys: List[K
     iam, want, asked = task.iam, task.want, entry.asked
     if asked is None:
         return entry, keys
-    found = [key for key in keys if not (entry.key(key.access_key_id)) and asked.explains(key.access_key_id, key.create_date)]
-    if len(found) != 1 or iam.last_used(found[0].access_key_id).date:
+    found = [key for key in keys if asked.explains(key.access_key_id, key.create_date)]
+    record = entry.key(found[0].access_key_id) if found else None
+    if len(found) != 1 or (record and record.secret_access_key) or iam.last_used(found[0].access_key_id).date:
         return entry, keys  # a key that was used, or one of two such keys, is somebody's
     key, until = found[0], found[0].create_date + LEFTOVER_WAIT
     if iam.now < until:
@@ -681,12 +723,16 @@ def _after_promotion(task: _Task, before: Entry, after: Entry, access_key_id: st
         done.access_key = {"access_key_id": access_key_id, "user_name": task.want.user_name, "status": "Active"}
         if record and record.create_date:
             done.access_key["create_date"] = to_iso(record.create_date)
-        done.before = {key_id: str(before.stage(key_id)) for key_id in before.key_ids}
-        done.after = {key_id: str(after.stage(key_id)) for key_id in after.key_ids}
+        done.before = {key_id: before.stage(key_id) or "stored" for key_id in before.key_ids}
+        done.after = {key_id: after.stage(key_id) or "stored" for key_id in after.key_ids}
         return
     done.after = {**done.after, access_key_id: _shown("Active", "current")}
-    if before.current_id in done.after:
-        done.after[str(before.current_id)] = done.after[str(before.current_id)].replace(", current", ", previous")
+    _superseded(done, before.current_id)
+
+
+def _superseded(done: Outcome, access_key_id: Optional[str]) -> None:
+    if access_key_id and access_key_id in done.after:
+        done.after[access_key_id] = done.after[access_key_id].replace(", current", ", previous")
 
 
 def _owned_for_sts(task: _Task, entry: Entry) -> Entry:

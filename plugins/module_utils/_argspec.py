@@ -17,6 +17,8 @@ ACCESS_KEY: Dict[str, Any] = {
     "active": {"type": "bool", "aliases": ["enabled"]},
     "max_age_days": {"type": "float"},
     "replaces": {"type": "str"},
+    "replacement": {"type": "str"},
+    "assume_deleted": {"type": "list", "elements": "str", "default": []},
     "at_limit": {"type": "str", "choices": ["fail", "delete_inactive", "delete_oldest"], "default": "fail"},
     "min_idle_days": {"type": "float"},
     "vault_file": {"type": "path"},

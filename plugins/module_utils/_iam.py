@@ -158,7 +158,7 @@ class Iam:
     def __init__(self, client: Any, sts: Callable[[], Any], own_sts: Callable[[], Any], tries: int = TRIES) -> None:
         self.client = client
         self._sts, self._own_sts = sts, own_sts
-        self._account_id: Optional[str] = None
+        self._caller: Optional[Dict[str, Any]] = None
         self._date: Optional[str] = None
         self._quota: Tuple[bool, Optional[int]] = (False, None)
         self._backoff = {"retries": tries, "delay": 0.2, "backoff": 2, "max_delay": 10}
@@ -294,11 +294,20 @@ class Iam:
 
     @property
     def account_id(self) -> str:
-        """The account of the run's own credentials (GetCallerIdentity, which needs no permission)."""
-        if self._account_id is None:
-            to = "read the account of these credentials"
-            self._account_id = str(self._ask("get_caller_identity", to, client=self._own_sts())["Account"])
-        return self._account_id
+        """The account of the run's own credentials."""
+        return str(self._identity["Account"])
+
+    @property
+    def partition(self) -> str:
+        """The partition of the run's own credentials."""
+        return str(self._identity["Arn"].split(":")[1])
+
+    @property
+    def _identity(self) -> Dict[str, Any]:
+        """GetCallerIdentity, which needs no permission, asked once a connection."""
+        if self._caller is None:
+            self._caller = self._ask("get_caller_identity", "read the account of these credentials", client=self._own_sts())
+        return self._caller
 
 
 def _failed(to: str, error: Exception, unknown: Type[IamError] = IamError) -> IamError:

@@ -95,8 +95,7 @@ def gather(
         },
         "now": to_iso(now),
         "store_only": _store_only(entries, names, account_id) if everyone and entries else [],
-        "complete": params.get("last_used") is not False
-        and not any(params.get(name) is not None for name in ("status", "min_age_days", "min_idle_days")),
+        "complete": params.get("last_used") is not False and shown,
         "warnings": warnings,
     }
 
@@ -118,6 +117,8 @@ def _select(iam: Iam, params: Mapping[str, Any], warnings: List[str]) -> Tuple[L
         names = list(dict.fromkeys(name for name in names if name))
     if names is not None and len(names) <= FEW and not any(is_pattern(name) for name in names):
         return [_named(iam, name, prefix) for name in names], False
+    if prefix == "/":  # everyone's path begins so
+        prefix = None
     found = {user.user_name: user for user in iam.users(prefix)}
     if names is None:
         return [_Seen(name, user) for name, user in found.items()], not prefix
@@ -241,7 +242,7 @@ def _account(iam: Iam, seen: List[_Seen]) -> Tuple[Optional[str], Optional[str]]
         if one.user:
             return one.user.account_id, one.user.arn.split(":")[1]
     try:
-        return iam.account_id, None
+        return iam.account_id, iam.partition
     except KeyturnError:
         return None, None
 

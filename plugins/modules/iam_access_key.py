@@ -61,6 +61,19 @@ options:
     type: str
     choices: [fail, delete_inactive, delete_oldest]
     default: fail
+  replacement:
+    description:
+      - With O(active=false) and O(access_key_id), the key that has replaced it. The task is refused unless that one is in force, with O(vault_file) as
+        the store's current, and unless the user's keys are held (C(hold_until)).
+      - This is for what may happen between a plan and its execution, as O(replaces) is.
+    type: str
+  assume_deleted:
+    description:
+      - Keys that an earlier task of the same run deletes. In check mode they are still there, and are taken for deleted here.
+      - Without check mode this says nothing.
+    type: list
+    elements: str
+    default: []
   min_idle_days:
     description:
       - With O(active=false), O(state=absent) and deletions by O(at_limit), refuse when the key was used within so many days,

@@ -55,6 +55,7 @@ class Action:
     replaces: str | None = None
     min_idle_days: float | None = None
     max_age_days: float | None = None
+    replacement: str | None = None
 
 
 @dataclass(frozen=True)
@@ -264,15 +265,16 @@ def delete_unused(case: Case, key: Key) -> Action:
     return Action("delete", key.id, reason, min_idle_days=_unused_limit(case))
 
 
-def deactivate_unused(case: Case, key: Key) -> Action:
+def deactivate_unused(case: Case, key: Key, replacement: Key | None = None) -> Action:
     reason = f"unused for {_span(case.since(key.last_sign_of_life))}, limit {_number(case.policy.unused_days or 0)}"
-    return Action("deactivate", key.id, reason, min_idle_days=_unused_limit(case))
+    return Action("deactivate", key.id, reason, min_idle_days=_unused_limit(case), replacement=replacement.id if replacement else None)
 
 
 def deactivate_replaced(case: Case, key: Key) -> Action:
     idle = "never used" if key.last_used is None else f"idle for {_span(case.since(key.last_used))}"
-    since = case.current.current_since if case.current else case.now
-    return Action("deactivate", key.id, f"{idle}, replaced {_span(case.since(since))} ago", min_idle_days=case.policy.idle_days)
+    current = case.current
+    reason = f"{idle}, replaced {_span(case.since(current.current_since if current else case.now))} ago"
+    return Action("deactivate", key.id, reason, min_idle_days=case.policy.idle_days, replacement=case.replacement.id if case.replacement else None)
 
 
 def create(case: Case) -> Action:
@@ -504,7 +506,7 @@ def switch_off_unused(case: Case) -> Decision:
         f"{_span(min(case.since(key.last_sign_of_life) for key in keys))} (rotation_unused_days {_number(case.policy.unused_days or 0)}), "
         f"{_is(keys)} switched off now, and there is room once deleted, on {_date(there_is_room)}."
     )
-    actions = tuple(deactivate_unused(case, key) for key in keys)
+    actions = tuple(deactivate_unused(case, key, case.replacement) for key in keys)
     return Decision("due", _join(reason, _one_key_rule(case)), actions, next_date=there_is_room)
 
 
@@ -781,6 +783,7 @@ def _as_result(case: Case) -> dict[str, t.Any]:
                 "min_idle_days": action.min_idle_days,
                 "max_age_days": action.max_age_days,
                 "reason": action.reason,
+                **({"replacement": action.replacement} if action.replacement else {}),
             }
             for action in decision.actions
         ],

@@ -118,7 +118,7 @@ REQUESTS = {
     "again": {
         "ListAccessKeys": 4,
         "GetAccessKeyLastUsed": 5,
-        "GetUser": 1,
+        "GetUser": 3,
         "CreateAccessKey": 1,
         "DeleteAccessKey": 1,
         "GetCallerIdentity": 3,
@@ -126,14 +126,14 @@ REQUESTS = {
     "left": {
         "ListAccessKeys": 4,
         "GetAccessKeyLastUsed": 5,
-        "GetUser": 1,
+        "GetUser": 3,
         "CreateAccessKey": 1,
         "DeleteAccessKey": 1,
         "GetCallerIdentity": 3,
     },
     "waiting": {"ListAccessKeys": 2, "GetAccessKeyLastUsed": 4, "GetUser": 1, "GetCallerIdentity": 3},
-    "retiring": {"ListAccessKeys": 2, "GetAccessKeyLastUsed": 3, "UpdateAccessKey": 1},
-    "parting": {"ListAccessKeys": 2, "GetAccessKeyLastUsed": 3, "DeleteAccessKey": 1},
+    "retiring": {"ListAccessKeys": 2, "GetAccessKeyLastUsed": 3, "GetUser": 1, "UpdateAccessKey": 1},
+    "parting": {"ListAccessKeys": 2, "GetAccessKeyLastUsed": 3, "GetUser": 1, "DeleteAccessKey": 1},
     "busy": {"ListAccessKeys": 1, "GetAccessKeyLastUsed": 2},
 }
 """How often a rotation asks what for a user of each stage, and for nobody in particular."""

@@ -403,6 +403,47 @@ def test_a_key_switched_on_again_since_the_plan_was_made(lab: Lab, path: Path, r
     assert "other_keys" not in entry(path)
 
 
+def test_a_list_that_lags_makes_no_second_key(lab: Lab, path: Path, run: Play) -> None:
+    """Also where the current key is of a minute ago."""
+    lab.seed("ci", Key(100))
+    lab.settings(hide_new_keys_seconds=30)
+    result = run(vault_task("made", "ci"), vault_task("would", "ci", check=True, max_age_days=90), vault_task("again", "ci", max_age_days=90))
+    assert [ok(result, name)["changed"] for name in ("made", "would", "again")] == [True, False, False]
+    assert ok(result, "again")["access_key"] == ok(result, "made")["access_key"] and ok(result, "again")["stage"] == "current"
+    assert actions(lab).count("CreateAccessKey") == 1
+
+
+def test_a_key_deleted_by_a_person_an_instant_after_it_was_made(lab: Lab, path: Path, run: Play) -> None:
+    lab.seed("ci")
+    key_id = ok(run(vault_task("made", "ci")), "made")["access_key"]["access_key_id"]
+    lab.delete_key(key_id)
+    gone = {"access_key_id": key_id, "state": "absent"}
+    result = run(vault_task("would", "ci", check=True, **gone), vault_task("gone", "ci", **gone), vault_task("again", "ci", **gone))
+    assert [ok(result, name)["changed"] for name in ("would", "gone", "again")] == [True, True, False]
+
+
+@pytest.mark.parametrize("wrong", [{"account_id": "999999999999"}, {"user_id": "AIDAELSEWHERE"}])
+def test_an_entry_of_somebody_else_with_this_users_key(lab: Lab, path: Path, run: Play, wrong: dict[str, str]) -> None:
+    (key,) = lab.seed("ci", Key(100)).keys
+    put(path, ci={**current(lab, key), **wrong})
+    before = path.read_bytes()
+    one = {"access_key_id": key.access_key_id}
+    tasks: dict[str, dict[str, Any]] = {"made": {"max_age_days": 90}, "off": {**one, "active": False}, "gone": {**one, "state": "absent"}}
+    result = run(*(vault_task(f"{name}_{check}", "ci", check=check, **options) for name, options in tasks.items() for check in (True, False)))
+    for name in tasks:
+        assert next(iter(wrong.values())) in refusal(result, f"{name}_True") == refusal(result, f"{name}_False"), name
+    assert path.read_bytes() == before and not writes(lab)
+
+
+def test_of_two_keys_that_a_request_explains_none_is_a_leftover(lab: Lab, path: Path, run: Play) -> None:
+    lab.settings(quota=4)
+    key, stored_one, theirs = lab.seed("ci", Key(100), Key(1, "Inactive"), Key(1)).keys
+    asked = {"date": theirs.create_date, "known": [key.access_key_id]}
+    put(path, ci={**current(lab, key), "asked": asked, "other_keys": {stored_one.access_key_id: stored(stored_one)}})
+    made = ok(run(vault_task("made", "ci", max_age_days=90)), "made")
+    assert "deleted_access_key_id" not in made and theirs.access_key_id in [one.access_key_id for one in lab.state()["ci"].keys]
+
+
 def test_absent_for_what_iam_no_longer_has(lab: Lab, path: Path, run: Play) -> None:
     """The secret leaves the store, once; that of a user who was renamed stays, for the key works on."""
     users = {name: lab.seed(name, Key(100), Key(50)) for name in ("listed", "key", "user", "renamed")}

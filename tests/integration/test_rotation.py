@@ -10,14 +10,15 @@ import csv
 import json
 from collections import Counter
 from collections.abc import Callable
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
 from lab.client import Lab
-from lab.playbook import Controller, Run, open_store
-from lab.shapes import Key, User
+from lab.playbook import Controller, Run, open_store, write_store
+from lab.shapes import Key, KeyState, User, UserState
 
 CHECKOUT = Path(__file__).resolve().parents[2]
 WRITES = {"CreateAccessKey", "UpdateAccessKey", "DeleteAccessKey"}
@@ -38,6 +39,29 @@ def rotate(controller: Controller) -> Rotate:
 
 def store(controller: Controller) -> dict[str, Any]:
     return open_store(controller.cwd / "store.yml")["iam_access_keys"]
+
+
+def stored(key: KeyState) -> dict[str, Any]:
+    return {"secret_access_key": key.secret_access_key, "create_date": key.create_date}
+
+
+def past(key: KeyState) -> dict[str, Any]:
+    """A key that has been current, or is, since it was made."""
+    return {**stored(key), "promote_date": key.create_date}
+
+
+def entry(user: UserState, current: int) -> dict[str, Any]:
+    """What the store has of a user whose nth key is current."""
+    key = user.keys[current]
+    return {"account_id": user.account_id, "user_id": user.user_id, "access_key_id": key.access_key_id, **past(key)}
+
+
+def kept(controller: Controller, **entries: dict[str, Any]) -> None:
+    write_store(controller.cwd / "store.yml", {"iam_access_keys": entries})
+
+
+def ago(lab: Lab, days: float) -> str:
+    return (datetime.fromisoformat(lab.clock()) - timedelta(days=days)).isoformat()
 
 
 def writes(lab: Lab) -> Counter[tuple[str, str | None]]:
@@ -147,6 +171,67 @@ def test_the_number_of_requests(lab: Lab, rotate: Rotate) -> None:
     extra = Counter(request.action for request in lab.requests() if request.user == "due")
     assert extra["CreateAccessKey"] == 1
     assert sum(count for action, count in Counter(request.action for request in lab.requests()).items() if action == "ListUsers") == 3
+
+
+@pytest.mark.parametrize("empty", ["", None, "{{ lookup('ansible.builtin.env', 'NOT_SET') }}"])
+def test_no_store_no_rotation(lab: Lab, controller: Controller, empty: str | None) -> None:
+    """A key whose secret nobody keeps is worse than none."""
+    lab.seed("ci", OLD)
+    for check in (False, True):
+        run = controller.run("keyturn.iam.rotate", check=check, extra_vars={"rotation_users": ["*"], "rotation_vault_file": empty})
+        assert run.rc == 2 and "rotation_vault_file is empty" in run.msg
+    assert not lab.requests()
+
+
+def test_check_mode_predicts_what_a_planned_deletion_makes_room_for(lab: Lab, controller: Controller, rotate: Rotate) -> None:
+    """Where the key before the last goes, a stranger's key that nobody uses, and, for a user who is named, a leftover."""
+    ours, theirs, left = (
+        lab.seed(name, Key(95, used_days=1), second)
+        for name, second in (("ours", Key(200, "Inactive", used_days=150)), ("theirs", Key(200, "Inactive", used_days=150)), ("left", Key(0.2)))
+    )
+    note = {"promote_date": ours.keys[1].create_date, "deactivate_date": ago(lab, 40)}
+    asked = {"date": left.keys[1].create_date, "known": [left.keys[0].access_key_id]}
+    kept(
+        controller,
+        ours={**entry(ours, 0), "other_keys": {ours.keys[1].access_key_id: {**stored(ours.keys[1]), **note}}},
+        theirs=entry(theirs, 0),
+        left={**entry(left, 0), "asked": asked},
+    )
+    given: dict[str, Any] = {"rotation_unused_days": 100, "rotation_now": ["left"]}
+    check = rotate(check=True, **given).ok()
+    assert "Would make 3 keys, switch off 0, delete 3." in check.stdout and not writes(lab)
+    rotate(**given).ok()
+    done = writes(lab)
+    assert {done[action, name] for action in ("CreateAccessKey", "DeleteAccessKey") for name in ("ours", "theirs", "left")} == {1} and sum(done.values()) == 6
+    assert rotate(**given).ok().changed == 0
+
+
+@pytest.mark.parametrize("what", ["off", "deleted", "held"])
+def test_a_key_is_not_switched_off_when_its_replacement_went_meanwhile(lab: Lab, controller: Controller, rotate: Rotate, what: str) -> None:
+    """A person acts between the look and the deactivation: the last working key of the user stays, and the run says why."""
+    for name in ("aaa", "ci"):
+        lab.seed(name, Key(110, used_days=60), Key(20, used_days=1))
+    entries = {name: {**entry(user, 1), "other_keys": {user.keys[0].access_key_id: past(user.keys[0])}} for name, user in lab.state().items()}
+    kept(controller, **entries)
+    lab.fault("pause", "UpdateAccessKey", user="aaa")
+    given = {"rotation_users": ["*"], "rotation_vault_file": "store.yml"}
+    running = controller.start("keyturn.iam.rotate", extra_vars=given)
+    lab.wait_paused()
+    old, new = lab.state()["ci"].keys
+    if what == "off":
+        lab.set_key(new.access_key_id, "Inactive")
+    elif what == "deleted":
+        lab.delete_key(new.access_key_id)
+    else:
+        entries["ci"]["hold_until"] = ago(lab, -7)
+        kept(controller, **entries)
+    lab.release()
+    run = running.wait()
+    said = " ".join(run.output.split())
+    assert run.rc == 2 and "ci: not done" in run.msg
+    assert f"Access key {old.access_key_id} of user ci is not switched off: " in said
+    assert next(key for key in lab.state()["ci"].keys if key.access_key_id == old.access_key_id).status == "Active"
+    assert lab.state()["aaa"].keys[0].status == "Inactive"
 
 
 def test_the_report_files(lab: Lab, controller: Controller, rotate: Rotate) -> None:
