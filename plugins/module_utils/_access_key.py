@@ -229,13 +229,11 @@ def _owned(task: _Task, entry: Entry) -> Entry:
     """The entry with its owner, once IAM has shown that it is that very user's. Raises KeyturnError."""
     if task.store.path is None:
         return entry
-    user = task.iam.user(task.want.user_name)
-    check_owner(user, entry, task.store.path)
-    return entry.of(user.account_id, user.user_id)
+    return _owned_by(task.iam.user(task.want.user_name), entry, task.store.path)
 
 
-def check_owner(user: User, entry: Entry, path: str) -> None:
-    """Raises KeyturnError where the entry belongs to another account, or to an earlier user of that name."""
+def _owned_by(user: User, entry: Entry, path: Optional[str]) -> Entry:
+    """The entry with its owner. Raises KeyturnError where it belongs to another account, or to an earlier user of that name."""
     if entry.account_id and entry.account_id != user.account_id:
         raise KeyturnError(
             f"The keys of user {user.user_name} in {path} belong to account {entry.account_id}, but these credentials are for "
@@ -246,6 +244,7 @@ def check_owner(user: User, entry: Entry, path: str) -> None:
             f"The keys of user {user.user_name} in {path} belong to user id {entry.user_id}, but IAM's user of that name is "
             f"{user.user_id}: deleted and made again; remove the old keys with state=absent, or rename their entry"
         )
+    return entry.of(user.account_id, user.user_id)
 
 
 # -- a key by its id -----------------------------------------------------------------------------------------------
@@ -376,12 +375,10 @@ def _absent_unlisted(task: _Task, stored: Transaction, keys: List[Key]) -> None:
     want, iam = task.want, task.iam
     key_id = str(want.access_key_id)
     _check_not_elsewhere(task)
-    if stored.entry.account_id and stored.entry.user_id:
-        user = iam.user(want.user_name)
-        if user.account_id == stored.entry.account_id and user.user_id != stored.entry.user_id:
-            return _forget(task, stored)  # deleted and made again: the user that had this key is gone
-    entry = _owned(task, stored.entry)
-    after = entry.without(key_id)
+    user = iam.user(want.user_name)
+    if user.account_id == stored.entry.account_id and stored.entry.user_id and user.user_id != stored.entry.user_id:
+        return _forget(task, stored)  # deleted and made again: the user that had this key is gone
+    after = _owned_by(user, stored.entry, task.store.path).without(key_id)
     if not task.check:
         try:
             iam.delete(want.user_name, key_id)
@@ -435,15 +432,11 @@ def _present_any(task: _Task, stored: Transaction, keys: List[Key]) -> Optional[
     want, entry, iam = task.want, stored.entry, task.iam
     kept = task.store.path is not None
     fitting = [
-        key for key in keys
-        if key.active
-        and (not kept or (key.access_key_id == entry.current_id and entry.current.secret_access_key))
-        and (want.max_age_days is None or iam.now - key.create_date < timedelta(days=want.max_age_days))
+        key for key in (_current(task, entry, keys) if kept else keys)
+        if key.active and (want.max_age_days is None or iam.now - key.create_date < timedelta(days=want.max_age_days))
     ]
     if fitting:
         return _unchanged(task, entry, fitting[-1])
-    if kept and _unlisted_current_fits(task, entry, keys):
-        return None
     entry = _owned(task, entry)
     waiting = _waiting(entry, keys, iam)
     if waiting:
@@ -471,15 +464,15 @@ def _present_any(task: _Task, stored: Transaction, keys: List[Key]) -> Optional[
     return _create(task, stored, entry, keys)
 
 
-def _unlisted_current_fits(task: _Task, entry: Entry, keys: List[Key]) -> bool:
-    """Whether the current key was made so lately that the list may leave it out, and satisfies the task."""
-    want, iam, key_id, made = task.want, task.iam, entry.current_id, entry.current.create_date
-    if key_id is None or made is None or _find(keys, key_id) or not _in_force(entry, keys, key_id, iam):
-        return False
-    if entry.current.deactivate_date or (want.max_age_days is not None and iam.now - made >= timedelta(days=want.max_age_days)):
-        return False
-    _unchanged(task, entry, Key(key_id, want.user_name, "Active", made))
-    return True
+def _current(task: _Task, entry: Entry, keys: List[Key]) -> List[Key]:
+    """The store's current key: as the list has it, or as the store does where it is so young that the list may leave it out."""
+    key_id, record = entry.current_id, entry.current
+    listed = _find(keys, key_id)
+    if key_id is None or not record.secret_access_key:
+        return []
+    if listed or record.create_date is None or not _in_force(entry, keys, key_id, task.iam):
+        return [listed] if listed else []
+    return [Key(key_id, task.want.user_name, "Inactive" if record.deactivate_date else "Active", record.create_date)]
 
 
 def _waiting(entry: Entry, keys: List[Key], iam: Iam) -> Optional[str]:

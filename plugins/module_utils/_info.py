@@ -23,7 +23,7 @@ from ._iam import Iam, Key, LastUsed, User
 DAY = 86400.0
 # Up to so many names are asked for one by one; for more the listing, up to 1,000 users a page, is fewer requests.
 FEW = 25
-# How often it is said how far an audit is, at most.
+# How often `progress` is told how far an audit is.
 TELL_SECONDS = 1.0
 # Entries of the store by user name; one that cannot be read is its error.
 Entries = Mapping[str, Union[Entry, KeyturnError]]
@@ -162,7 +162,6 @@ def _missing(name: str, prefix: Optional[str]) -> _Seen:
 def _read_all(iam: Iam, users: List[_Seen], params: Mapping[str, Any], progress: Callable[[int, int], None]) -> None:
     """Reads all users, `max_concurrency` at a time. An interrupt does not wait for what is not begun."""
     todo = [one for one in users if one.user]
-    width = min(params.get("max_concurrency") or 16, len(todo))
     left = deque(todo)
 
     def read_some() -> None:
@@ -175,6 +174,7 @@ def _read_all(iam: Iam, users: List[_Seen], params: Mapping[str, Any], progress:
 
     if len(todo) <= 1:
         return read_some()
+    width = min(params.get("max_concurrency") or 16, len(todo))
     pool = ThreadPoolExecutor(width, thread_name_prefix="keyturn")
     try:
         # Threads take the next user themselves: a main thread that wakes for each one would take its turn among them.

@@ -27,7 +27,7 @@ def steps(decisions: Iterable[Decision], step: str, results: Iterable[Mapping[st
     done = {_what(result["action"]) for result in results}
     kind = "delete" if step == "make_room" else step
     due = [
-        {**action, **({"assume_deleted": gone} if kind == "create" and (gone := _deleted(decision)) else {})}
+        _told(action, decision)
         for decision in decisions
         for action in decision["actions"]
         if action["action"] == kind and (step != "make_room" or any(other["action"] == "create" for other in decision["actions"]))
@@ -41,9 +41,10 @@ def steps(decisions: Iterable[Decision], step: str, results: Iterable[Mapping[st
     return [action for action in due if action["user_name"] not in failed and _what(action) not in done]
 
 
-def _deleted(decision: Decision) -> list[Any]:
-    """What is deleted before a key is made; check mode has to be told, for it finds all of it there."""
-    return [action["access_key_id"] for action in decision["actions"] if action["action"] == "delete"]
+def _told(action: Action, decision: Decision) -> dict[str, Any]:
+    """The action; one that makes a key is told what is deleted before, for check mode finds all of it there."""
+    gone = [other["access_key_id"] for other in decision["actions"] if other["action"] == "delete"]
+    return {**action, "assume_deleted": gone} if action["action"] == "create" and gone else dict(action)
 
 
 def _what(action: Action) -> tuple[Any, ...]:
