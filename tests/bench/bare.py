@@ -52,13 +52,18 @@ def floor(iam: Any, _names: list[str]) -> None:
     request = AWSRequest("POST", url, headers={"Content-Type": "application/x-www-form-urlencoded"})
     SigV4Auth(iam._request_signer._credentials, "iam", "us-east-1").add_auth(request)
     headers = dict(request.headers)
-    own = threading.local()
+
+    class Own(threading.local):
+        """A thread's; made anew in each."""
+
+        def __init__(self) -> None:
+            self.connection = HTTPConnection(urlsplit(url).netloc)
+
+    own = Own()
 
     def ask(action: str, **params: str) -> str:
-        connection = own.__dict__.setdefault("connection", None) or HTTPConnection(urlsplit(url).netloc)
-        own.connection = connection
-        connection.request("POST", "/", urlencode({"Action": action, "Version": "2010-05-08", **params}), headers)
-        return str(connection.getresponse().read().decode())
+        own.connection.request("POST", "/", urlencode({"Action": action, "Version": "2010-05-08", **params}), headers)
+        return own.connection.getresponse().read().decode()
 
     def look(name: str) -> None:
         for key_id in re.findall("<AccessKeyId>(.*?)<", ask("ListAccessKeys", UserName=name)):

@@ -15,13 +15,13 @@ from __future__ import annotations
 import argparse
 import os
 import platform
+import statistics
 import sys
 import tempfile
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from functools import partial
 from importlib.metadata import version
 from pathlib import Path
 
@@ -257,17 +257,13 @@ def grow(bench: Bench, sizes: Sizes) -> Growth:
         growth.users.append(count)
         bench.fleet(count, YOUNG)
         path = bench.store()
-        took: list[Took] = []
 
         def nothing_to_do(path: Path = path) -> float:
             return bench.rotate(path).seconds
 
-        def rotate_all(count: int, took: list[Took]) -> float:
-            took.append(_rotate_all(bench, count))
-            return took[-1].seconds
-
         seen = interleaved(rounds, **{"audit": lambda: bench.tasks({INFO: {}}), "nothing to do": nothing_to_do})
-        seen |= interleaved(rounds, **{"rotation of all": partial(rotate_all, count, took)})
+        took = [_rotate_all(bench, count) for _turn in range(rounds)]
+        seen["rotation of all"] = statistics.median(one.seconds for one in took)
         for name, seconds in seen.items():
             growth.seconds[name].append(max(seconds - start, 0.001))
         growth.peaks.append(max(one.peak_mib for one in took))

@@ -22,7 +22,7 @@ from typing import Any
 
 import boto3
 from lab.client import ADMIN, Lab
-from lab.playbook import Controller, write_store
+from lab.playbook import Controller, entry_of, write_store
 from lab.shapes import LENIENT, Key, User, UserState
 
 BARE = Path(__file__).with_name("bare.py")
@@ -68,7 +68,7 @@ class Bench:
         path = self.controller.cwd / f"store-{self._stores}.yml"
         users = self.users if users is None else users
         if users:
-            write_store(path, {"iam_access_keys": {user.user_name: _entry(user) for user in users}})
+            write_store(path, {"iam_access_keys": {user.user_name: entry_of(user, user.keys[0]) for user in users}})
         return path
 
     def play(self, play: Any, env: Mapping[str, str] | None = None, **options: Any) -> Took:
@@ -143,18 +143,6 @@ def interleaved(rounds: int, **sides: Callable[[], float]) -> dict[str, float]:
         for name in list(sides)[:: -1 if number % 2 else 1]:
             seen[name].append(sides[name]())
     return {name: statistics.median(values) for name, values in seen.items()}
-
-
-def _entry(user: UserState) -> dict[str, Any]:
-    key = user.keys[0]
-    return {
-        "account_id": user.account_id,
-        "user_id": user.user_id,
-        "access_key_id": key.access_key_id,
-        "secret_access_key": key.secret_access_key,
-        "create_date": key.create_date,
-        "promote_date": key.create_date,
-    }
 
 
 def shown(seconds: float) -> str:

@@ -7,6 +7,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from datetime import datetime, timedelta
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
@@ -76,6 +77,10 @@ def hashed(secret: str) -> str:
 
 def secrets(users: Iterable[UserState]) -> list[str]:
     return [key.secret_access_key for user in users for key in user.keys]
+
+
+def later(date: str, **by: float) -> str:
+    return (datetime.fromisoformat(date) + timedelta(**by)).isoformat()
 
 
 def actions(lab: Lab, **of: Any) -> list[str]:

@@ -8,15 +8,14 @@ from __future__ import annotations
 
 import stat
 from collections.abc import Callable, Mapping
-from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
 from ansible.parsing.vault import VaultLib, VaultSecret
-from integration.helpers import Task, actions, files, key_task, ok, play, refusal, returned, secrets, writes
+from integration.helpers import Task, actions, files, key_task, later, ok, play, refusal, returned, secrets, writes
 from lab.client import Lab
-from lab.playbook import PASSWORD, Controller, Run, open_store, vault_id_of, write_store
+from lab.playbook import PASSWORD, Controller, Run, entry_of, open_store, stored, vault_id_of, write_store
 from lab.shapes import ACCOUNT, Key, KeyState, User
 
 STORE = "keys.yml"
@@ -50,25 +49,8 @@ def put(path: Path, **entries: Mapping[str, Any]) -> None:
     write_store(path, {"iam_access_keys": {name: dict(fields) for name, fields in entries.items()}})
 
 
-def stored(key: KeyState, **dates: str) -> Entry:
-    """A key as the store has it beside its id."""
-    return {"secret_access_key": key.secret_access_key, "create_date": key.create_date, **dates}
-
-
 def current(lab: Lab, key: KeyState, **more: Any) -> Entry:
-    """A user's entry whose current key this is, promoted as it was made."""
-    user = lab.state()[key.user_name]
-    return {
-        "account_id": user.account_id,
-        "user_id": user.user_id,
-        "access_key_id": key.access_key_id,
-        **stored(key, promote_date=key.create_date),
-        **more,
-    }
-
-
-def later(date: str, **by: float) -> str:
-    return (datetime.fromisoformat(date) + timedelta(**by)).isoformat()
+    return entry_of(lab.state()[key.user_name], key, **more)
 
 
 def nowhere_to_be_seen(controller: Controller, lab: Lab, run: Run) -> None:
@@ -392,7 +374,7 @@ def test_the_right_account_and_user(lab: Lab, path: Path, run: Play) -> None:
 def test_a_key_switched_on_again_since_the_plan_was_made(lab: Lab, path: Path, run: Play) -> None:
     """A planned deletion is of a key that we switched off; one that a person needs after all is spared, unless a person says otherwise."""
     old, key = lab.seed("ci", Key(140, used_days=60), Key(50)).keys
-    note = (datetime.fromisoformat(lab.clock()) - timedelta(days=40)).isoformat()
+    note = later(lab.clock(), days=-40)
     put(path, ci={**current(lab, key), "other_keys": {old.access_key_id: stored(old, promote_date=old.create_date, deactivate_date=note)}})
     gone = {"access_key_id": old.access_key_id, "state": "absent"}
     planned = run(vault_task("would", "ci", check=True, min_idle_days=7, **gone), vault_task("planned", "ci", min_idle_days=7, **gone))

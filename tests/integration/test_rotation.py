@@ -10,15 +10,15 @@ import csv
 import json
 from collections import Counter
 from collections.abc import Callable
-from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
+from integration.helpers import later
 from lab.client import Lab
-from lab.playbook import Controller, Run, open_store, write_store
-from lab.shapes import Key, KeyState, User, UserState
+from lab.playbook import Controller, Run, entry_of, open_store, stored, write_store
+from lab.shapes import Key, User
 
 CHECKOUT = Path(__file__).resolve().parents[2]
 WRITES = {"CreateAccessKey", "UpdateAccessKey", "DeleteAccessKey"}
@@ -41,27 +41,8 @@ def store(controller: Controller) -> dict[str, Any]:
     return open_store(controller.cwd / "store.yml")["iam_access_keys"]
 
 
-def stored(key: KeyState) -> dict[str, Any]:
-    return {"secret_access_key": key.secret_access_key, "create_date": key.create_date}
-
-
-def past(key: KeyState) -> dict[str, Any]:
-    """A key that has been current, or is, since it was made."""
-    return {**stored(key), "promote_date": key.create_date}
-
-
-def entry(user: UserState, current: int) -> dict[str, Any]:
-    """What the store has of a user whose nth key is current."""
-    key = user.keys[current]
-    return {"account_id": user.account_id, "user_id": user.user_id, "access_key_id": key.access_key_id, **past(key)}
-
-
 def kept(controller: Controller, **entries: dict[str, Any]) -> None:
     write_store(controller.cwd / "store.yml", {"iam_access_keys": entries})
-
-
-def ago(lab: Lab, days: float) -> str:
-    return (datetime.fromisoformat(lab.clock()) - timedelta(days=days)).isoformat()
 
 
 def writes(lab: Lab) -> Counter[tuple[str, str | None]]:
@@ -189,13 +170,14 @@ def test_check_mode_predicts_what_a_planned_deletion_makes_room_for(lab: Lab, co
         lab.seed(name, Key(95, used_days=1), second)
         for name, second in (("ours", Key(200, "Inactive", used_days=150)), ("theirs", Key(200, "Inactive", used_days=150)), ("left", Key(0.2)))
     )
-    note = {"promote_date": ours.keys[1].create_date, "deactivate_date": ago(lab, 40)}
+    older = ours.keys[1]
+    previous = stored(older, promote_date=older.create_date, deactivate_date=later(lab.clock(), days=-40))
     asked = {"date": left.keys[1].create_date, "known": [left.keys[0].access_key_id]}
     kept(
         controller,
-        ours={**entry(ours, 0), "other_keys": {ours.keys[1].access_key_id: {**stored(ours.keys[1]), **note}}},
-        theirs=entry(theirs, 0),
-        left={**entry(left, 0), "asked": asked},
+        ours=entry_of(ours, ours.keys[0], other_keys={older.access_key_id: previous}),
+        theirs=entry_of(theirs, theirs.keys[0]),
+        left=entry_of(left, left.keys[0], asked=asked),
     )
     given: dict[str, Any] = {"rotation_unused_days": 100, "rotation_now": ["left"]}
     check = rotate(check=True, **given).ok()
@@ -211,7 +193,10 @@ def test_a_key_is_not_switched_off_when_its_replacement_went_meanwhile(lab: Lab,
     """A person acts between the look and the deactivation: the last working key of the user stays, and the run says why."""
     for name in ("aaa", "ci"):
         lab.seed(name, Key(110, used_days=60), Key(20, used_days=1))
-    entries = {name: {**entry(user, 1), "other_keys": {user.keys[0].access_key_id: past(user.keys[0])}} for name, user in lab.state().items()}
+    entries = {}
+    for name, user in lab.state().items():
+        old, new = user.keys
+        entries[name] = entry_of(user, new, other_keys={old.access_key_id: stored(old, promote_date=old.create_date)})
     kept(controller, **entries)
     lab.fault("pause", "UpdateAccessKey", user="aaa")
     given = {"rotation_users": ["*"], "rotation_vault_file": "store.yml"}
@@ -223,7 +208,7 @@ def test_a_key_is_not_switched_off_when_its_replacement_went_meanwhile(lab: Lab,
     elif what == "deleted":
         lab.delete_key(new.access_key_id)
     else:
-        entries["ci"]["hold_until"] = ago(lab, -7)
+        entries["ci"]["hold_until"] = later(lab.clock(), days=7)
         kept(controller, **entries)
     lab.release()
     run = running.wait()

@@ -25,7 +25,7 @@ from typing import Any
 import yaml
 from lab import faults
 from lab.client import ADMIN, Lab
-from lab.shapes import LAB_VARIABLE, RUN_VARIABLE, Credentials, Fault, KeyState
+from lab.shapes import LAB_VARIABLE, RUN_VARIABLE, Credentials, Fault, KeyState, UserState
 
 PASSWORD = "the password of the laboratory's store"
 TIMEOUT = 120
@@ -307,6 +307,17 @@ def write_store(path: Path, content: Mapping[str, Any] | str, password: Password
     name, secret = next(pair for pair in vault.secrets if vault_id in (None, pair[0]))
     path.write_bytes(vault.encrypt(text.encode(), secret, vault_id=vault_id or (name if name != "default" else None)))
     path.chmod(0o600)
+
+
+def stored(key: KeyState, **dates: str) -> dict[str, Any]:
+    """A key as the store has it beside its id."""
+    return {"secret_access_key": key.secret_access_key, "create_date": key.create_date, **dates}
+
+
+def entry_of(user: UserState, key: KeyState, **more: Any) -> dict[str, Any]:
+    """A user's entry in the store whose current key this is, promoted as it was made."""
+    owner = {"account_id": user.account_id, "user_id": user.user_id}
+    return {**owner, "access_key_id": key.access_key_id, **stored(key, promote_date=key.create_date), **more}
 
 
 def vault_id_of(path: Path) -> str | None:
