@@ -29,4 +29,5 @@ class FilterModule:
     """What the rotation role needs between its looks."""
 
     def filters(self) -> dict[str, Callable[..., Any]]:
-        return {f"rotation_{function.__name__}": _said(function) for function in (_steps.steps, _steps.results, _steps.look, _steps.applied)}
+        functions = (_steps.steps, _steps.results, _steps.look, _steps.applied, _steps.previous, _steps.revoked)
+        return {f"rotation_{function.__name__}": _said(function) for function in functions}

@@ -15,7 +15,7 @@ import signal
 import time
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any, ContextManager, Dict, Iterator, List, Mapping, Optional, Protocol, Tuple
 
 from ._entry import LEFTOVER_WAIT, LIST_LAG, LIST_SETTLES, Entry, StoredKey, to_iso
@@ -71,6 +71,8 @@ class Want:
     access_key_id: Optional[str] = None
     state: str = "present"
     active: Optional[bool] = None
+    stage: Optional[str] = None
+    hold_days: Optional[float] = None
     max_age_days: Optional[float] = None
     replaces: Optional[str] = None
     replacement: Optional[str] = None
@@ -85,7 +87,7 @@ class Want:
     def of(cls, params: Mapping[str, Any]) -> Want:
         """The task that validated options describe. Raises KeyturnError for options that do not go together."""
         want = cls(**{name: params[name] for name in cls.__dataclass_fields__ if params.get(name) is not None})
-        for name in ("max_age_days", "min_idle_days", "verify_delay", "verify_timeout"):
+        for name in ("max_age_days", "min_idle_days", "hold_days", "verify_delay", "verify_timeout"):
             value = getattr(want, name)
             # a NaN compares false with everything and would satisfy no limit and every limit
             if value is not None and not 0 <= value < float("inf"):
@@ -100,6 +102,12 @@ class Want:
             raise KeyturnError("max_age_days does not go with access_key_id: a named key is neither too old nor replaced")
         if want.replacement and not (want.access_key_id and want.active is False and want.state == "present"):
             raise KeyturnError("replacement goes with access_key_id and active=false: which key is in force when that one is switched off")
+        if want.hold_days is not None and not want.stage:
+            raise KeyturnError("hold_days goes with stage=current: how long the user's keys are left as they are after a rollback")
+        if want.stage and not (want.access_key_id and params.get("vault_file") and want.state == "present"):
+            raise KeyturnError("stage=current needs access_key_id and vault_file: which of the store's keys is to be current")
+        if want.stage and (want.active is False or not want.verify):
+            raise KeyturnError("stage=current does not go with active=false or verify=false: what is current is Active, and STS has accepted it")
         if want.access_key_id and want.replaces:
             raise KeyturnError("replaces does not go with access_key_id: it is for making a new key")
         if want.state == "present" and want.active is False and not want.access_key_id:
@@ -160,7 +168,7 @@ def _under_lock(task: _Task) -> Optional[str]:
     want = task.want
     with task.store.locked(want.user_name, write=not task.check) as stored:
         entry = stored.entry
-        if want.access_key_id and want.state == "present" and want.active is None and want.access_key_id == entry.next_id:
+        if want.access_key_id == entry.next_id and want.state == "present" and want.active is None and want.access_key_id and not want.stage:
             if not want.verify:
                 return _keep_next(task, entry, None)
             if not task.check:
@@ -178,6 +186,8 @@ def _under_lock(task: _Task) -> Optional[str]:
             keys = _without_assumed(task, stored, keys)
         if want.state == "absent":
             pending = _absent(task, stored, keys)
+        elif want.stage:
+            pending = _put_in_force(task, stored, keys)
         elif want.access_key_id:
             pending = _present_key(task, stored, keys)
         else:
@@ -254,7 +264,7 @@ def _present_key(task: _Task, stored: Transaction, keys: List[Key]) -> None:
     want, entry, iam = task.want, stored.entry, task.iam
     key = _find(keys, want.access_key_id)
     if want.active is None and want.access_key_id == entry.next_id:  # check mode only, see above
-        _check_next(want, entry, key, keys, iam)
+        _check_next(want, entry, want.access_key_id, keys, iam)
         owned = _owned(task, entry)
         return _predict_promotion(task, owned, key, keys)
     if key is None:
@@ -262,30 +272,71 @@ def _present_key(task: _Task, stored: Transaction, keys: List[Key]) -> None:
     if want.active is None or (want.active == key.active and not (key.active and _noted(entry, key))):
         return _unchanged(task, entry, key)
     entry = _owned(task, entry)
-    if want.active:
-        after = entry.deactivated(key.access_key_id, None)
-    else:
+    if not want.active:
         _check_replacement(task, entry, keys)
         _check_idle(task, key.access_key_id, "switched off")
-        after = entry.deactivated(key.access_key_id, iam.now)
-    changed = replace(key, status="Active" if want.active else "Inactive")
+    _switch(task, stored, entry, key, keys, want.active)
+    return None
+
+
+def _switch(task: _Task, stored: Transaction, entry: Entry, key: Key, keys: List[Key], active: bool) -> Entry:
+    """Switches the key on or off, and notes in the store that it was our hand, or that it no longer is."""
+    after = entry.deactivated(key.access_key_id, None if active else task.iam.now)
+    changed = replace(key, status="Active" if active else "Inactive")
     if not task.check:
         # The note of our own hand goes before a deactivation and after an activation: a crash between leaves an Active
         # key with a note, which the next run takes for what it is, never a key we switched off that looks like a person's.
-        if not want.active:
+        if not active:
             stored.write(after)
-        if want.active != key.active:
+        if active != key.active:
             try:
-                iam.set_status(want.user_name, key.access_key_id, want.active)
+                task.iam.set_status(key.user_name, key.access_key_id, active)
             except IamError as error:
-                if not want.active and error.proves_nothing_done:
+                if not active and error.proves_nothing_done:
                     stored.write(entry)
                 raise
-        if want.active:
+        if active:
             stored.write(after)
     _changed(task, after, [changed if other is key else other for other in keys])
     task.done.access_key, task.done.stage = changed.public(), after.stage(key.access_key_id)
+    return after
+
+
+def _put_in_force(task: _Task, stored: Transaction, keys: List[Key]) -> Optional[str]:
+    """A stored key that a person wants as the current one (again): it is switched on here, and current once STS accepts it."""
+    want, entry, now = task.want, stored.entry, task.iam.now
+    record, key = entry.key(want.access_key_id), _find(keys, want.access_key_id)
+    said = f"Access key {want.access_key_id} of user {want.user_name} cannot be made current"
+    if not (record and record.secret_access_key):
+        raise KeyturnError(f"{said}: {task.store.path} does not have its secret")
+    if key is None:
+        raise KeyturnError(f"{said}: IAM does not have it (any more); rotation_now gives the user a new key")
+    entry = _owned(task, entry)
+    if key.active and entry.deactivated(key.access_key_id, None).put_in_force(key.access_key_id, now, _hold(want, entry, now)) == entry:
+        return _unchanged(task, entry, key)
+    if not key.active or record.deactivate_date:
+        keys = [replace(other, status="Active") if other is key else other for other in keys]
+        entry = _switch(task, stored, entry, key, keys, True)
+    if not task.check:
+        _show(task, entry, keys, key)
+        return key.access_key_id
+    task.done.changed = True
+    _show(task, entry.put_in_force(key.access_key_id, now, _hold(want, entry, now)), keys, key)
     return None
+
+
+def _show(task: _Task, entry: Entry, keys: List[Key], key: Key) -> None:
+    task.done.after = _picture(keys, entry)
+    task.done.access_key, task.done.stage = replace(key, status="Active").public(), entry.stage(key.access_key_id)
+
+
+def _hold(want: Want, entry: Entry, now: datetime) -> Optional[datetime]:
+    """Until when the user's keys are held: as it was where the task says nothing, or where the key is current and held already."""
+    if want.hold_days is None:
+        return entry.hold_until
+    if want.access_key_id == entry.current_id and want.hold_days and entry.hold_until and entry.hold_until > now:
+        return entry.hold_until
+    return now + timedelta(days=want.hold_days) if want.hold_days else None
 
 
 def _check_replacement(task: _Task, entry: Entry, keys: List[Key]) -> None:
@@ -669,13 +720,14 @@ def _keep_next(task: _Task, entry: Entry, key: Optional[Key]) -> None:
     return None
 
 
-def _check_next(want: Want, entry: Entry, key: Optional[Key], keys: List[Key], iam: Iam) -> None:
-    """Raises KeyturnError where the stored next can no longer become current."""
-    if _waiting(entry, keys, iam):
+def _check_next(want: Want, entry: Entry, access_key_id: str, keys: List[Key], iam: Iam) -> None:
+    """Raises KeyturnError where the key, which waits in the store, can no longer become current."""
+    if _in_force(entry, keys, access_key_id, iam):
         return
+    key = _find(keys, access_key_id)
     seen = f"is {key.status}" if key else "does not exist in IAM (any more)"
     raise KeyturnError(
-        f"Access key {entry.next_id} of user {want.user_name}, which waits in the store to become current, {seen}; "
+        f"Access key {access_key_id} of user {want.user_name}, which waits in the store to become current, {seen}; "
         "switch it on, or remove it with state=absent, then run again"
     )
 
@@ -692,7 +744,7 @@ def _verify(task: _Task, access_key_id: str) -> None:
     want, iam = task.want, task.iam
     with task.store.locked(want.user_name, write=False) as stored:
         entry = stored.entry
-    if entry.current_id != access_key_id:  # else another run was faster
+    if entry.current_id != access_key_id or want.stage:  # else another run was faster
         entry = _owned_for_sts(task, entry)
         _await_sts(task, entry, access_key_id)
     with task.store.locked(want.user_name, write=True) as stored:
@@ -700,8 +752,13 @@ def _verify(task: _Task, access_key_id: str) -> None:
         record = entry.key(access_key_id)
         if record is None:
             raise KeyturnError(f"Access key {access_key_id} of user {want.user_name} left the store while STS was asked: run again")
-        after = entry.promote(access_key_id, iam.now)
-        if access_key_id not in (entry.current_id, entry.next_id):
+        if want.stage and record.deactivate_date:
+            raise KeyturnError(f"Access key {access_key_id} of user {want.user_name} was switched off while STS was asked: run again")
+        if want.stage:
+            after = entry.put_in_force(access_key_id, iam.now, _hold(want, entry, iam.now))
+        else:
+            after = entry.promote(access_key_id, iam.now)
+        if access_key_id not in (entry.current_id, entry.next_id) and not want.stage:
             raise KeyturnError(f"Access key {access_key_id} of user {want.user_name} is no longer the newest in the store: run again")
         if after != entry:
             stored.write(after)
@@ -719,8 +776,9 @@ def _after_promotion(task: _Task, before: Entry, after: Entry, access_key_id: st
         done.before = {key_id: before.stage(key_id) or "stored" for key_id in before.key_ids}
         done.after = {key_id: after.stage(key_id) or "stored" for key_id in after.key_ids}
         return
+    if before.current_id != access_key_id:
+        _superseded(done, before.current_id)
     done.after = {**done.after, access_key_id: _shown("Active", "current")}
-    _superseded(done, before.current_id)
 
 
 def _superseded(done: Outcome, access_key_id: Optional[str]) -> None:
@@ -763,14 +821,13 @@ def _await_sts(task: _Task, entry: Entry, access_key_id: str) -> None:
             answers = 0  # too early to count
             time.sleep(wait)
         elif answers == 0:
-            if not looked:
+            if not looked and not want.stage:  # of a key that was just switched on the list may still say Inactive
                 looked = True
-                _check_next(want, entry, *_listed(task, access_key_id), iam)
+                _check_next(want, entry, access_key_id, _listed(task), iam)
             if time.monotonic() >= deadline:
+                then = "it is switched on, but not current: run again" if want.stage else "it stays in the store as next and the next run goes on with it"
                 raise KeyturnError(
-                    f"STS did not accept access key {access_key_id} of user {want.user_name} within {want.verify_timeout:g} seconds; "
-                    "it stays in the store as next and the next run goes on with it",
-                    last,
+                    f"STS did not accept access key {access_key_id} of user {want.user_name} within {want.verify_timeout:g} seconds; {then}", last
                 )
             time.sleep(STS_PAUSE)
 
@@ -780,14 +837,13 @@ def _too_early(want: Want, record: StoredKey, iam: Iam) -> float:
     return want.verify_delay - (iam.now - record.create_date).total_seconds() if record.create_date and want.verify_delay else 0
 
 
-def _listed(task: _Task, access_key_id: str) -> Tuple[Optional[Key], List[Key]]:
+def _listed(task: _Task) -> List[Key]:
     try:
-        keys = task.iam.keys(task.want.user_name)
+        return task.iam.keys(task.want.user_name)
     except IamError as error:
         if error.missing:
             raise KeyturnError(f"There is no IAM user {task.want.user_name}{_asked_as(task)}") from error
         raise
-    return _find(keys, access_key_id), keys
 
 
 def _check_identity(user_name: str, entry: Entry, access_key_id: str, answer: Mapping[str, Any]) -> None:

@@ -15,6 +15,8 @@ ACCESS_KEY: Dict[str, Any] = {
     "access_key_id": {"type": "str", "aliases": ["id"], "no_log": False},
     "state": {"type": "str", "choices": ["present", "absent"], "default": "present"},
     "active": {"type": "bool", "aliases": ["enabled"]},
+    "stage": {"type": "str", "choices": ["current"]},
+    "hold_days": {"type": "float"},
     "max_age_days": {"type": "float"},
     "replaces": {"type": "str"},
     "replacement": {"type": "str"},

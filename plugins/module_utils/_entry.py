@@ -214,6 +214,12 @@ class Entry:
             others[self.current_id] = replace(old, promote_date=old.promote_date or old.create_date or now)
         return replace(self, current_id=access_key_id, current=replace(key, promote_date=now), others=others, asked=None)
 
+    def put_in_force(self, access_key_id: str, now: datetime, hold_until: Optional[datetime]) -> Entry:
+        """The key is current by a person's word (a rollback), and until `hold_until` the user is left alone. `asked` stays where it is another key's."""
+        key, asked = self.key(access_key_id), self.asked
+        its_own = bool(asked and key and asked.explains(access_key_id, key.create_date))
+        return replace(self.promote(access_key_id, now), asked=None if its_own else asked, hold_until=hold_until)
+
     def deactivated(self, access_key_id: str, moment: Optional[datetime]) -> Entry:
         """Our switching off a key is noted, or (None) that note is taken back."""
         if access_key_id == self.current_id:

@@ -41,6 +41,17 @@ options:
       - V(false) needs O(access_key_id), or O(max_age_days=0) for a new key without O(vault_file).
     type: bool
     aliases: [enabled]
+  stage:
+    description:
+      - With O(vault_file) and O(access_key_id), V(current) makes that stored key the current one (again), which is a rollback.
+        It is switched on where it is Inactive, and becomes current once STS accepts it. What was current stays Active, as C(previous).
+    type: str
+    choices: [current]
+  hold_days:
+    description:
+      - With O(stage=current), the rotation leaves the user's keys as they are for so many days from then on. V(0) ends that.
+      - Left out, it stays as it is. A key that is current and held already is not held for longer.
+    type: float
   max_age_days:
     description:
       - An Active access key that is this many days old or older does not satisfy the task. V(0) means that none does, so that each run makes a new key.
@@ -150,6 +161,14 @@ EXAMPLES = r"""
     user_name: ci
     access_key_id: AKIAIOSFODNN7EXAMPLE
     state: absent
+
+- name: Put the previous access key back in force, and leave it so for a week
+  keyturn.iam.iam_access_key:
+    user_name: ci
+    access_key_id: AKIAIOSFODNN7EXAMPLE
+    stage: current
+    hold_days: 7
+    vault_file: group_vars/all/iam_keys.yml
 
 - name: A key for one use, without a store
   keyturn.iam.iam_access_key:

@@ -150,6 +150,8 @@ class Case:
     def replaced(self) -> list[Key]:
         """Keys that still work (or did this very second) though another followed them; what a new key would replace is none of them."""
         still_active = [key for key in self.keys if key.active or (key.deactivated is not None and key.deactivated >= self.now)]
+        if self.named and self.current and not self.current.active:  # revoked: what a person wants replaced is in nobody's way
+            still_active = [key for key in still_active if key is not self.current]
         others = [key for key in still_active if key is not self.replacement]
         return [key for key in others if key.promoted is not None or self.was_made_before_current(key)]
 

@@ -103,6 +103,33 @@ def applied(info: Mapping[str, Any], results: Iterable[Mapping[str, Any]]) -> di
     }
 
 
+def previous(info: Mapping[str, Any]) -> str | None:
+    """The key that a rollback of the only user in `info` puts back in force: of the stored keys that IAM has, the one that was current last.
+
+    While a rollback holds it has happened, so that it is the current key. None where there is no such key.
+    """
+    user = info["users"][0]
+    store: Mapping[str, Any] = user.get("store") or {}
+    if (store.get("hold_until") or "") > info["now"]:
+        return str(store["access_key_id"])
+    others = store.get("other_keys") or {}
+    rows = [key["access_key_id"] for key in info["access_keys"] if key["stage"] == "previous"]
+    return max(rows, key=lambda key_id: (others[key_id]["promote_date"], others[key_id].get("create_date") or ""), default=None)
+
+
+def revoked(info: Mapping[str, Any], access_key_id: str) -> dict[str, Any]:
+    """What it means to switch the key off: whose it is, whether it signs this run, whether another is in force then."""
+    key = next((row for row in info["access_keys"] if row["access_key_id"] == access_key_id), None)
+    if key is None:
+        raise ValueError(f"access key {access_key_id} was deleted meanwhile")
+    others = [row for row in info["access_keys"] if row is not key and row["status"] == "Active"]
+    return {
+        "user_name": key["user_name"],
+        "signs_this_run": info["account"]["signing_access_key_id"] == access_key_id,
+        "needs_replacement": key["stage"] == "current" or not others,
+    }
+
+
 def _noted(user: Mapping[str, Any], off: set[str], gone: set[str], info: Mapping[str, Any]) -> dict[str, Any] | None:
     """What the store knows of the user after that."""
     mine = {key["access_key_id"] for key in info["access_keys"] if key["user_name"] == user["user_name"]}

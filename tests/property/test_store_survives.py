@@ -60,7 +60,7 @@ class Step:
     at: str | float | None = None
 
 
-CHANGES = ("ask", "stage", "promote", "deactivate", "take_back", "hold", "delete", "forget_asked")
+CHANGES = ("ask", "stage", "promote", "put_in_force", "deactivate", "take_back", "hold", "delete", "forget_asked")
 CALLS = ("locked", "opened", "synced", "replace", "replaced", "folder")
 steps = st.builds(
     Step,
@@ -95,6 +95,8 @@ class World:
             return entry.stage_next(f"AKIA{self.made:016d}", f"{self.made}/secret+{step.user_name}", now)
         if step.change == "promote":
             return entry.promote(key_id, now) if entry.key_ids else entry
+        if step.change == "put_in_force":
+            return entry.put_in_force(key_id, now, now) if entry.key_ids else entry
         if step.change in ("deactivate", "take_back"):
             return entry.deactivated(key_id, now if step.change == "deactivate" else None)
         if step.change == "hold":

@@ -101,6 +101,16 @@ def test_a_rollback_swaps_current_and_previous() -> None:
     assert secrets(back) == {OLD: "old/secret+", NEW: "new/secret+"}
 
 
+def test_what_a_person_puts_in_force_is_held_and_leaves_another_keys_request_alone() -> None:
+    asking = replace(PROMOTED, asked=Asked(NOW + DAY, (OLD, NEW)))
+    back = asking.put_in_force(OLD, NOW + DAY, NOW + 8 * DAY)
+    assert (back.stage(OLD), back.stage(NEW), back.hold_until, back.asked) == ("current", "previous", NOW + 8 * DAY, asking.asked)
+    assert secrets(back) == secrets(PROMOTED)
+    forward = back.put_in_force(NEW, NOW + 2 * DAY, None)
+    assert (forward.current_id, forward.hold_until) == (NEW, None)
+    assert STAGED.put_in_force(NEW, NOW, None).asked is None  # it was that key's own
+
+
 # -- stages --------------------------------------------------------------------------------------------------------
 
 

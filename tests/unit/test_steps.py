@@ -9,7 +9,9 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+import worlds
 from ansible_collections.keyturn.iam.plugins.plugin_utils import _steps
+from worlds import ago, entry, key, note
 
 NOW = "2026-11-24T04:00:00+00:00"
 
@@ -121,3 +123,44 @@ def test_what_was_done_is_applied() -> None:
     assert after["users"][0]["store"]["other_keys"] == {"P": {"stored": True}, "H": {"stored": False, "deactivate_date": NOW}}
     assert after["users"][1]["store"] is None
     assert list(store["other_keys"]) == ["P", "Q"]
+
+
+# -- incidents -----------------------------------------------------------------------------------------------------
+
+
+def test_the_key_that_was_current_last_is_rolled_back_to() -> None:
+    keys = [key("GONE", 300), key("OLD", 200, stage="previous"), key("OLDER", 250, stage="previous"), key("NOW", 20, stage="current")]
+    others = {"OLD": note(200, promoted=100), "OLDER": note(250, promoted=190), "LEFT": note(90, promoted=50), "NEXT": note(1)}
+    assert _steps.previous(worlds.info(keys, entry("NOW", 20, 20, other_keys=others))) == "OLD"
+
+
+def test_a_rollback_that_holds_has_happened() -> None:
+    keys = [key("OLD", 200, stage="current"), key("NEW", 20, stage="previous")]
+    for hold, expected in ((ago(days=-7), "OLD"), (ago(days=1), "NEW"), (NOW, "NEW")):
+        assert _steps.previous(worlds.info(keys, entry("OLD", 200, 1, other_keys={"NEW": note(20, promoted=20)}, hold_until=hold))) == expected
+
+
+@pytest.mark.parametrize("store", [None, entry(), entry("NOW", 20, 20), entry("NOW", 20, 20, other_keys={"HAND": note(off=3)})])
+def test_without_a_stored_key_that_was_current_there_is_no_rollback(store: Any) -> None:
+    assert _steps.previous(worlds.info([key("NOW", 20, stage="current"), key("HAND", 90)], store)) is None
+
+
+@pytest.mark.parametrize(
+    ("keys", "needs"),
+    [
+        ([key("LEAKED", 20, stage="current")], True),
+        ([key("LEAKED", 20, stage="current"), key("OLD", 90, stage="previous")], True),
+        ([key("LEAKED", 90, stage="previous"), key("NEW", 20, stage="current")], False),
+        ([key("LEAKED", 90), key("HAND", 20)], False),
+        ([key("LEAKED", 90), key("HAND", 20, status="Inactive")], True),
+        ([key("LEAKED", 90, status="Inactive", stage="current"), key("HAND", 20, status="Inactive")], True),
+    ],
+)
+def test_who_has_another_key_in_force_needs_none(keys: list[dict[str, Any]], needs: bool) -> None:
+    assert _steps.revoked(worlds.info(keys), "LEAKED") == {"user_name": "ci", "signs_this_run": False, "needs_replacement": needs}
+    assert _steps.revoked(worlds.info(keys, signing_access_key_id="LEAKED"), "LEAKED")["signs_this_run"]
+
+
+def test_a_key_that_vanished_meanwhile_is_said_to_have() -> None:
+    with pytest.raises(ValueError, match="LEAKED was deleted meanwhile"):
+        _steps.revoked(worlds.info([]), "LEAKED")

@@ -1,0 +1,258 @@
+# Copyright (c) 2026 keyturn contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""A consumer that still needs the old key, a key that leaked: keyturn.iam.rollback and keyturn.iam.revoke through the real ansible-playbook."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from integration.helpers import WRITES, actions, key_task, later, ok, play, refusal, secrets
+from lab.client import Lab
+from lab.playbook import Controller, Run, entry_of, open_store, stored, write_store
+from lab.shapes import Key, UserState
+
+STORE = "store.yml"
+Playbook = Callable[..., Run]
+
+
+@pytest.fixture
+def run(controller: Controller) -> Playbook:
+    """A playbook of the collection with what rotation.yml of a person has: everyone is rotated."""
+
+    def start(name: str, *args: str, check: bool = False, credentials: Any = None, **variables: Any) -> Run:
+        given = {"rotation_users": ["*"], "rotation_vault_file": STORE, "rotation_verify_delay": 0, **variables}
+        options = {"credentials": credentials} if credentials else {}
+        return controller.run(f"keyturn.iam.{name}", *args, check=check, extra_vars={k: v for k, v in given.items() if v is not None}, **options)
+
+    return start
+
+
+def entry(controller: Controller, user_name: str = "ci") -> dict[str, Any]:
+    return dict(open_store(controller.cwd / STORE)["iam_access_keys"][user_name])
+
+
+def status(lab: Lab, user_name: str = "ci") -> list[str]:
+    return [key.status for key in lab.state()[user_name].keys]
+
+
+def written(lab: Lab) -> list[tuple[str, str | None]]:
+    return [(request.action, request.params.get("AccessKeyId")) for request in lab.requests() if request.action in WRITES]
+
+
+@pytest.fixture
+def rotated(lab: Lab, controller: Controller) -> UserState:
+    """User ci whose new key has been current for twenty days, and whose old one the role has switched off."""
+    user = lab.seed("ci", Key(120, "Inactive", used_days=15), Key(20, used_days=1))
+    old, new = user.keys
+    previous = stored(old, promote_date=old.create_date, deactivate_date=later(lab.clock(), days=-10))
+    write_store(controller.cwd / STORE, {"iam_access_keys": {"ci": entry_of(user, new, other_keys={old.access_key_id: previous})}})
+    return user
+
+
+def test_the_previous_key_is_put_back_in_force(lab: Lab, controller: Controller, run: Playbook, rotated: UserState) -> None:
+    old, new = rotated.keys
+    before = (controller.cwd / STORE).read_bytes()
+    check = run("rollback", "--diff", check=True, rotation_user_name="ci").ok()
+    assert not written(lab) and (controller.cwd / STORE).read_bytes() == before
+    assert f'"{old.access_key_id}": "Active, current"' in check.stdout and f'"{new.access_key_id}": "Active, previous"' in check.stdout
+    assert f"Access key {old.access_key_id} of user ci would be the current one in {STORE}" in " ".join(check.stdout.split())
+
+    done = run("rollback", "-vvvv", "--diff", rotation_user_name="ci").ok()
+    assert written(lab) == [("UpdateAccessKey", old.access_key_id)] and status(lab) == ["Active", "Active"]
+    after = entry(controller)
+    assert (after["access_key_id"], after["secret_access_key"]) == (old.access_key_id, old.secret_access_key)
+    assert "deactivate_date" not in after and after["hold_until"] == later(after["promote_date"], days=7)
+    assert after["other_keys"][new.access_key_id]["secret_access_key"] == new.secret_access_key
+    assert [request.access_key for request in lab.requests() if request.action == "GetCallerIdentity"] == [old.access_key_id] * 3
+    assert not [secret for secret in secrets([rotated]) if secret in done.output]
+
+    lab.clear_requests()
+    assert run("rollback", rotation_user_name="ci").ok().changed == 0
+    held = run("rotate").ok()
+    assert held.changed == 0 and not written(lab) and "1 held" in held.stdout
+
+
+def test_after_a_rollback_a_person_decides(lab: Lab, controller: Controller, run: Playbook, rotated: UserState) -> None:
+    """The old key is over the limit and the newer one works: the rotation asks, and the way forward is one command."""
+    old, new = rotated.keys
+    run("rollback", rotation_user_name="ci", rotation_hold_days=2).ok()
+    lab.clock(advance=3)
+    blocked = run("rotate").ok()
+    assert blocked.changed == 0 and "1 blocked" in blocked.stdout
+    run("rollback", rotation_user_name="ci", rotation_access_key_id=new.access_key_id, rotation_hold_days=0).ok()
+    after = entry(controller)
+    assert after["access_key_id"] == new.access_key_id and "hold_until" not in after
+    assert after["other_keys"][old.access_key_id]["secret_access_key"] == old.secret_access_key
+    lab.clock(advance=30)
+    run("rotate").ok()
+    assert status(lab) == ["Inactive", "Active"]
+
+
+def test_no_rollback_to_what_is_not_there(lab: Lab, controller: Controller, run: Playbook, rotated: UserState) -> None:
+    old, new = rotated.keys
+    lab.seed("vendor", Key(10))
+    for variables, said in (
+        ({"rotation_user_name": "vendor"}, f"User vendor has no previous access key that IAM still has and whose secret is in {STORE}"),
+        ({"rotation_user_name": "nobody"}, "There is no IAM user nobody"),
+        ({"rotation_user_name": "ci", "rotation_access_key_id": "AKIANOBODYSKEY000000"}, f"cannot be made current: {STORE} does not have its secret"),
+        ({"rotation_user_name": "ci", "rotation_vault_file": ""}, "rotation_vault_file is empty"),
+        ({"rotation_user_name": "ci", "rotation_hold_days": -1}, "hold_days must be a number that is not negative"),
+        ({}, "missing required arguments: rotation_user_name"),
+    ):
+        failed = run("rollback", **variables)
+        assert failed.rc == 2 and said in failed.msg.replace(str(controller.cwd) + "/", ""), str(failed)
+    lab.delete_key(old.access_key_id)
+    assert "User ci has no previous access key" in run("rollback", rotation_user_name="ci").msg
+    named = run("rollback", rotation_user_name="ci", rotation_access_key_id=old.access_key_id)
+    assert "IAM does not have it (any more); rotation_now gives the user a new key" in named.msg
+    assert not written(lab) and entry(controller)["access_key_id"] == new.access_key_id
+
+
+def test_what_sts_does_not_accept_is_not_put_in_force(lab: Lab, controller: Controller, run: Playbook, rotated: UserState) -> None:
+    old, new = rotated.keys
+    lab.fault("error", "GetCallerIdentity", code="InvalidClientTokenId", status=403, count=0)
+    failed = run("rollback", rotation_user_name="ci", rotation_verify_timeout=1)
+    assert failed.rc == 2 and f"STS did not accept access key {old.access_key_id}" in failed.msg and "it is switched on, but not current" in failed.msg
+    assert entry(controller)["access_key_id"] == new.access_key_id and "hold_until" not in entry(controller)
+    lab.clear_faults()
+    run("rollback", rotation_user_name="ci").ok()
+    assert entry(controller)["access_key_id"] == old.access_key_id
+
+
+@pytest.mark.parametrize("when", ["before", "after"])
+@pytest.mark.parametrize("action", ["UpdateAccessKey", "GetCallerIdentity"])
+def test_a_rollback_that_is_killed_goes_on(lab: Lab, controller: Controller, run: Playbook, rotated: UserState, action: str, when: str) -> None:
+    old, new = rotated.keys
+    lab.fault("kill", action, when=when)
+    killed = run("rollback", rotation_user_name="ci")
+    assert killed.rc < 0 and entry(controller)["access_key_id"] == new.access_key_id
+    run("rollback", rotation_user_name="ci").ok()
+    assert status(lab) == ["Active", "Active"] and entry(controller)["access_key_id"] == old.access_key_id
+    assert "deactivate_date" not in entry(controller) and run("rollback", rotation_user_name="ci").ok().changed == 0
+
+
+def test_a_stage_needs_what_it_is_about(lab: Lab, controller: Controller, rotated: UserState) -> None:
+    given = {"access_key_id": rotated.keys[0].access_key_id, "stage": "current", "vault_file": STORE}
+    wrong = {
+        "no_key": {"access_key_id": None},
+        "no_store": {"vault_file": None},
+        "absent": {"state": "absent"},
+        "off": {"active": False},
+        "unverified": {"verify": False},
+        "no_stage": {"stage": None, "hold_days": 3},
+        "other_stage": {"stage": "previous"},
+    }
+    tasks = [key_task(name, "ci", **{k: v for k, v in {**given, **options}.items() if v is not None}) for name, options in wrong.items()]
+    ran = controller.run(play(*tasks)).ok()
+    for name in wrong:
+        assert "stage" in refusal(ran, name)
+    assert not lab.requests()
+
+
+def test_a_next_may_be_put_in_force_and_its_request_is_answered(lab: Lab, controller: Controller) -> None:
+    """What a person names as current is verified like any other; `asked` goes with the key that it explains, and stays for another."""
+    user = lab.seed("ci", Key(50), Key(0.01))
+    old, new = user.keys
+    asked = {"date": new.create_date, "known": [old.access_key_id]}
+    write_store(
+        controller.cwd / STORE, {"iam_access_keys": {"ci": entry_of(user, old, other_keys={new.access_key_id: stored(new)}, asked=asked)}}
+    )
+    task = key_task("forward", "ci", access_key_id=new.access_key_id, stage="current", vault_file=STORE, verify_delay=0)
+    forward = ok(controller.run(play(task)).ok(), "forward")
+    assert forward["changed"] and forward["stage"] == "current"
+    after = entry(controller)
+    assert after["access_key_id"] == new.access_key_id and "asked" not in after and "hold_until" not in after
+    write_store(controller.cwd / STORE, {"iam_access_keys": {"ci": {**after, "asked": asked}}})
+    back = key_task("back", "ci", access_key_id=old.access_key_id, stage="current", hold_days=1, vault_file=STORE)
+    controller.run(play(back)).ok()
+    assert entry(controller)["asked"] == asked and entry(controller)["access_key_id"] == old.access_key_id
+
+
+def test_a_leaked_key_is_switched_off_and_replaced(lab: Lab, controller: Controller, run: Playbook) -> None:
+    """Whoever uses it, and nobody else is rotated, although the variables of the rotation name everyone."""
+    user, other = lab.seed("ci", Key(30, used_days=0)), lab.seed("other", Key(200))
+    leaked = user.keys[0]
+    write_store(controller.cwd / STORE, {"iam_access_keys": {"ci": entry_of(user, leaked)}})
+    given = {"rotation_access_key_id": leaked.access_key_id, "rotation_path_prefix": "/elsewhere/"}
+    check = run("revoke", "--diff", check=True, **given).ok()
+    assert not written(lab) and f"Access key {leaked.access_key_id} of user ci would be Inactive." in " ".join(check.stdout.split())
+    assert "Would make 1 key" in check.stdout
+
+    run("revoke", **given).ok()
+    assert written(lab) == [("UpdateAccessKey", leaked.access_key_id), ("CreateAccessKey", None)]
+    assert status(lab) == ["Inactive", "Active"] and status(lab, "other") == ["Active"]
+    new = lab.state()["ci"].keys[1]
+    after = entry(controller)
+    assert (after["access_key_id"], after["secret_access_key"]) == (new.access_key_id, new.secret_access_key)
+    assert after["other_keys"][leaked.access_key_id]["deactivate_date"]
+
+    lab.clear_requests()
+    assert run("revoke", **given).ok().changed == 0 and not written(lab)
+    lab.clock(advance=31)
+    run("rotate", rotation_users=["ci"]).ok()
+    assert [key.access_key_id for key in lab.state()["ci"].keys] == [new.access_key_id]
+    assert len(other.keys) == 1
+
+
+@pytest.mark.parametrize(
+    ("kind", "action", "fault"),
+    [
+        ("error", "CreateAccessKey", {"code": "AccessDenied", "status": 403}),
+        ("kill", "UpdateAccessKey", {"when": "after"}),
+        ("kill", "CreateAccessKey", {"when": "before"}),
+        ("kill", "CreateAccessKey", {"when": "after"}),
+        ("kill", "GetCallerIdentity", {}),
+    ],
+)
+def test_an_interrupted_revocation_goes_on(lab: Lab, controller: Controller, run: Playbook, kind: str, action: str, fault: dict[str, Any]) -> None:
+    """A key whose secret was lost with the run does not stand in the way of the next one, for a person has named its user."""
+    user = lab.seed("ci", Key(0.5))
+    leaked = user.keys[0]
+    write_store(controller.cwd / STORE, {"iam_access_keys": {"ci": entry_of(user, leaked)}})
+    lab.fault(kind, action, **fault)
+    failed = run("revoke", rotation_access_key_id=leaked.access_key_id)
+    assert failed.rc and status(lab)[0] == "Inactive"
+    run("revoke", rotation_access_key_id=leaked.access_key_id).ok()
+    old, new = lab.state()["ci"].keys
+    assert (old.access_key_id, old.status, new.status) == (leaked.access_key_id, "Inactive", "Active")
+    assert (entry(controller)["access_key_id"], entry(controller)["secret_access_key"]) == (new.access_key_id, new.secret_access_key)
+
+
+def test_a_key_beside_the_one_in_force_is_only_switched_off(lab: Lab, controller: Controller, run: Playbook, rotated: UserState) -> None:
+    lab.set_key(rotated.keys[0].access_key_id, "Active")
+    off = run("revoke", rotation_access_key_id=rotated.keys[0].access_key_id).ok()
+    assert written(lab) == [("UpdateAccessKey", rotated.keys[0].access_key_id)] and off.changed == 1
+    assert status(lab) == ["Inactive", "Active"]
+
+
+def test_a_user_whose_quota_is_full_is_left_without_a_key_and_said_to_be(lab: Lab, controller: Controller, run: Playbook) -> None:
+    user = lab.seed("ci", Key(120, used_days=1), Key(20, used_days=1))
+    old, leaked = user.keys
+    others = {old.access_key_id: stored(old, promote_date=old.create_date)}
+    write_store(controller.cwd / STORE, {"iam_access_keys": {"ci": entry_of(user, leaked, other_keys=others)}})
+    failed = run("revoke", rotation_access_key_id=leaked.access_key_id)
+    assert status(lab) == ["Active", "Inactive"] and failed.rc == 2
+    assert f"Access key {leaked.access_key_id} is switched off, but user ci has no new one." in failed.msg and old.access_key_id in failed.msg
+
+
+def test_without_a_store_a_key_is_switched_off_and_no_other_made(lab: Lab, run: Playbook) -> None:
+    for name, replace, rc in (("ci", None, 2), ("vendor", False, 0)):
+        leaked = lab.seed(name, Key(30)).keys[0].access_key_id
+        lab.clear_requests()
+        off = run("revoke", rotation_access_key_id=leaked, rotation_vault_file=None, rotation_replace=replace)
+        assert off.rc == rc and written(lab) == [("UpdateAccessKey", leaked)] and status(lab, name) == ["Inactive"]
+        assert (f"user {name} has no new one. Give rotation_vault_file for one." in off.msg) is bool(rc)
+
+
+def test_what_cannot_be_revoked_is_said_before_anything_is_done(lab: Lab, run: Playbook) -> None:
+    own = lab.seed("admin", Key(30)).keys[0]
+    signs = run("revoke", credentials=own, rotation_access_key_id=own.access_key_id)
+    assert signs.rc == 2 and "signs this run, which would lock itself out: run it with other credentials" in signs.msg
+    nobody = run("revoke", rotation_access_key_id="AKIANOBODYSKEY000000")
+    assert nobody.rc == 2 and "No user of this account could be found for access key AKIANOBODYSKEY000000" in nobody.msg
+    assert "missing required arguments: rotation_access_key_id" in run("revoke").msg
+    assert "UpdateAccessKey" not in actions(lab)
