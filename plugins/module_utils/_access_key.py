@@ -754,10 +754,7 @@ def _verify(task: _Task, access_key_id: str) -> None:
             raise KeyturnError(f"Access key {access_key_id} of user {want.user_name} left the store while STS was asked: run again")
         if want.stage and record.deactivate_date:
             raise KeyturnError(f"Access key {access_key_id} of user {want.user_name} was switched off while STS was asked: run again")
-        if want.stage:
-            after = entry.put_in_force(access_key_id, iam.now, _hold(want, entry, iam.now))
-        else:
-            after = entry.promote(access_key_id, iam.now)
+        after = entry.put_in_force(access_key_id, iam.now, _hold(want, entry, iam.now)) if want.stage else entry.promote(access_key_id, iam.now)
         if access_key_id not in (entry.current_id, entry.next_id) and not want.stage:
             raise KeyturnError(f"Access key {access_key_id} of user {want.user_name} is no longer the newest in the store: run again")
         if after != entry:

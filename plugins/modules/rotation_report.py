@@ -13,7 +13,7 @@ version_added: 0.1.0
 description:
   - Prints a table of the IAM users whose access keys need something and a line of totals, within 100 columns.
   - Users with nothing to do are counted and not listed.
-  - Writes the same as JSON, CSV or Markdown, where O(report_file) is set.
+  - Writes the same as JSON, CSV, Markdown or HTML, where O(report_file) is set.
   - The report holds no secret.
 options:
   info:
@@ -67,7 +67,7 @@ options:
     default: {}
   report_file:
     description:
-      - Write the report to this file too, in the form that its ending names, which is V(.json), V(.md) or V(.csv).
+      - Write the report to this file too, in the form that its ending names, which is V(.json), V(.md), V(.html) or V(.csv).
       - A relative path counts from the folder in which C(ansible-playbook) was started. The folder has to exist.
       - It is written in check mode too, and replaced at once.
     type: path
@@ -79,7 +79,7 @@ options:
   show_all:
     description:
       - List every key of every user, those with nothing to do too.
-      - A V(.json) and a V(.csv) file always have them.
+      - A V(.json) and a V(.csv) file always have them. A V(.html) file has them folded in, and unfolded with this.
     type: bool
     default: false
 extends_documentation_fragment:

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""What a person reads after a rotation or an audit: a table on the screen, and the same as JSON, CSV or Markdown.
+"""What a person reads after a rotation or an audit: a table on the screen, and the same as JSON, CSV, Markdown or HTML.
 
 `build` makes a `Report` from plain data, the renderers make text of it, and `write` alone touches a disk.
 A report holds no secret: whatever has `secret` in its name is dropped before anything is read.
@@ -11,6 +11,7 @@ A report holds no secret: whatever has `secret` in its name is dropped before an
 from __future__ import annotations
 
 import csv
+import html
 import io
 import json
 import os
@@ -23,6 +24,7 @@ from typing import Any
 
 from ansible_collections.keyturn.iam.plugins.plugin_utils._plan import CIS_ONE_ACTIVE_KEY
 from ansible_collections.keyturn.iam.plugins.plugin_utils._plan_input import Policy
+from ansible_collections.keyturn.iam.plugins.plugin_utils._report_style import STYLE
 
 SCREEN_WIDTH = 100
 
@@ -760,31 +762,42 @@ def _csv_cell(value: Any) -> str:
     return harmless.replace("\r\n", "\n").replace("\r", "\n")
 
 
+_TABLE_COLUMNS = ("User", "Status", "Key", "Key status", "Age", "Last used", "Stage", "What happens")
+
+
+def _table_cells(row: Row) -> tuple[str, ...]:
+    """What Markdown and HTML show of a row, under those columns."""
+    return (
+        row.user_name,
+        _head(row.status) if row.status else "-",
+        row.access_key_id or "-",
+        row.key.get("status") or "-",
+        _age(row.key.get("age_days")),
+        " ".join(filter(None, _last_used(row.key))),
+        row.key.get("stage") or "-",
+        row.sentence,
+    )
+
+
+def _title(report: Report) -> str:
+    return f"Access keys of account {report.account_id}" if report.account_id else "Access keys"
+
+
+def _when_and_whether(report: Report) -> str:
+    mode = "Nothing was changed: this is what would happen." if report.check_mode else "This is what was done."
+    return f"{report.now}. {mode}" if report.now else mode
+
+
 def as_markdown(report: Report, show_all: bool = False) -> str:
     """A table that a ticket shows: the users that need something, those with nothing to do counted (all of them with `show_all`)."""
-    title = f"# Access keys of account {_md(report.account_id)}" if report.account_id else "# Access keys"
-    mode = "Nothing was changed: this is what would happen." if report.check_mode else "This is what was done."
-    parts = [title, f"{_md(report.now)}. {mode}" if report.now else mode, _md(" ".join(totals_sentences(report)))]
+    parts = [f"# {_md(_title(report))}", _md(_when_and_whether(report)), _md(" ".join(totals_sentences(report)))]
     failed = failures_line(report, most=len(report.failures))
     if failed:
         parts.append(_md(failed))
     rows = [row for row in report.rows if show_all or row.listed]
     if rows:
-        table = ["| User | Status | Key | Key status | Age | Last used | Stage | What happens |", "|---|---|---|---|---|---|---|---|"]
-        for row in rows:
-            use = " ".join(filter(None, _last_used(row.key)))
-            status = _head(row.status) if row.status else "-"
-            state = row.key.get("status") or "-"
-            cells = (
-                row.user_name,
-                status,
-                row.access_key_id or "-",
-                state,
-                _age(row.key.get("age_days")),
-                use,
-                row.key.get("stage") or "-",
-            )
-            table.append(f"| {' | '.join(_md(cell) for cell in (*cells, row.sentence))} |")
+        table = [f"| {' | '.join(_TABLE_COLUMNS)} |", f"|{'---|' * len(_TABLE_COLUMNS)}"]
+        table += [f"| {' | '.join(map(_md, _table_cells(row)))} |" for row in rows]
         parts.append("\n".join(table))
     parts += [_md(note) for note in report.notes]
     return "\n\n".join(parts) + "\n"
@@ -798,6 +811,84 @@ def _md(value: Any) -> str:
     return clean(value).translate(_MD_ESCAPES)
 
 
+# The policy in it is for the day on which something is escaped wrongly: a browser then still runs and loads nothing.
+_HTML_PAGE = """\
+<!doctype html>
+<html lang="en">
+<head>
+<meta charset="utf-8">
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<meta name="color-scheme" content="light dark">
+<meta http-equiv="Content-Security-Policy" content="default-src 'none'; style-src 'unsafe-inline'">
+{title}
+<style>
+{style}</style>
+</head>
+{body}
+</html>
+"""
+
+
+class _Markup(str):
+    """HTML that an element contains as it is; every other text is escaped."""
+
+
+def _element(name: str, *content: str, **attributes: str) -> _Markup:
+    """An element in which no text is markup, neither in its content nor in an attribute (`class_`, `data_label`)."""
+    given = "".join(f' {key.rstrip("_").replace("_", "-")}="{html.escape(clean(value))}"' for key, value in attributes.items())
+    inside = [part if isinstance(part, _Markup) else html.escape(clean(part)) for part in content]
+    # Elements without text between them have lines of their own: a mail server may break long lines anywhere.
+    between = "\n" if all(isinstance(part, _Markup) for part in content) else ""
+    return _Markup(f"<{name}{given}>{between.join(inside)}</{name}>")
+
+
+def as_html(report: Report, show_all: bool = False) -> str:
+    """One page for a mail or a build server: drift first, the users with nothing to do folded in (unfolded with `show_all`)."""
+    drift = [user for user in report.users if user.drift]
+    actions = [user for user in report.users if user.needs_attention and not user.drift]
+    rest = [user for user in report.users if not user.needs_attention]
+    failed = failures_line(report, most=len(report.failures))
+    parts = [_element("h1", _title(report)), _element("p", _when_and_whether(report))]
+    parts += [_element("p", sentence, class_="total") for sentence in totals_sentences(report)]
+    if failed:
+        parts.append(_element("p", failed, class_="failed"))
+    if drift:
+        parts += _html_users("Drift", "Not as the policy wants them", drift, report.check_mode)
+    else:
+        parts.append(_element("p", "No drift."))
+    if actions:
+        parts += _html_users("Actions", "No drift, but an action", actions, report.check_mode)
+    if rest:
+        heading, table = _html_users("Nothing to do", "No drift and no action", rest, report.check_mode)
+        unfolded = {"open": ""} if show_all else {}
+        parts.append(_element("details", _element("summary", heading), table, **unfolded))
+    parts += [_element("p", note) for note in report.notes]
+    return _HTML_PAGE.format(title=_element("title", _title(report)), style=STYLE, body=_element("body", *parts))
+
+
+def _html_users(heading: str, caption: str, users: Sequence[UserReport], check_mode: bool) -> tuple[_Markup, _Markup]:
+    """The heading and the table of some users, with all their keys."""
+    header = _element("tr", *(_element("th", column, scope="col") for column in _TABLE_COLUMNS))
+    bodies = [_html_user(user, check_mode) for user in users]
+    table = _element("table", _element("caption", caption), _element("thead", header), *bodies)
+    return _element("h2", f"{heading}: {_count(len(users), 'user')}"), table
+
+
+def _html_user(user: UserReport, check_mode: bool) -> _Markup:
+    """A user's rows; the name and the status are said once, beside all of them."""
+    rows = _rows(user, check_mode)
+    span = str(len(rows))
+    lines: list[_Markup] = []
+    for row in rows:
+        name, status, *of_key, sentence = _table_cells(row)
+        cells = [] if lines else [_element("th", name, scope="rowgroup", rowspan=span), _element("td", _element("b", status), rowspan=span)]
+        # The labels are for a phone, where the columns' heads are not shown, and neither is what has no label.
+        cells += [_element("td", text, data_label="" if text == "-" else column) for column, text in zip(_TABLE_COLUMNS[2:], of_key)]
+        cells.append(_element("td", _element("strong", row.head), sentence.removeprefix(row.head)) if sentence else _element("td"))
+        lines.append(_element("tr", *cells))
+    return _element("tbody", *lines, class_="drift" if user.drift else "other")
+
+
 def render(report: Report, path: str, show_all: bool = False) -> str:
     """The report in the form that the file's ending names. Raises ReportError for an ending that names none."""
     ending = os.path.splitext(path)[1].lower()
@@ -807,10 +898,12 @@ def render(report: Report, path: str, show_all: bool = False) -> str:
         return as_csv(report)
     if ending == ".md":
         return as_markdown(report, show_all)
-    known = "name a file that ends in .json, .md or .csv"
     if ending == ".html":
-        raise ReportError(f"The report {path} was not written, because .html is not supported; {known}.")
-    raise ReportError(f"The report {path} was not written, because its ending names no form of a report; {known}.")
+        return as_html(report, show_all)
+    raise ReportError(
+        f"The report {path} was not written, because its ending names no form of a report; "
+        "name a file that ends in .json, .md, .html or .csv."
+    )
 
 
 def write(path: str, text: str) -> None:

@@ -108,6 +108,22 @@ def test_an_audit_says_would_without_check_mode(tmp_path: Path) -> None:
     assert "would make a new key: 120 days old, limit 90" in (tmp_path / "report.csv").read_text(encoding="utf-8")
 
 
+def test_a_page_shows_every_user_and_what_they_are_called_is_text(tmp_path: Path) -> None:
+    name = "<script>alert(1)</script>"
+    hostile = {"user_name": name, "status": "blocked", "reason": f"move what uses {name}", "next_date": None, "actions": []}
+    given = {"decisions": "{{ plan + [hostile] }}", "report_file": "report.html"}
+    run = play(tmp_path, given, "--check", "-e", json.dumps({"hostile": hostile}))
+    assert run.returncode == 0, run.stdout + run.stderr
+    page = (tmp_path / "report.html").read_text(encoding="utf-8")
+    assert page.startswith("<!doctype html>")
+    assert "<strong>would make a new key</strong>: 120 days old, limit 90" in page
+    assert "<h2>Drift: 2 users</h2>" in page
+    assert "<summary><h2>Nothing to do: 1 user</h2></summary>" in page
+    assert "&lt;script&gt;alert(" in page
+    assert "<script" not in page
+    assert SECRET not in page
+
+
 @pytest.mark.parametrize(
     ("options", "sentence"),
     [
@@ -115,7 +131,7 @@ def test_an_audit_says_would_without_check_mode(tmp_path: Path) -> None:
         ({"results": [{"action": MAKE, "chnaged": True}]}, "chnaged"),
         ({"decisions": "none of them"}, "decisions"),
         ({"info": {}}, "this one has no access_keys"),
-        ({"report_file": "report.html"}, "because .html is not supported; name a file that ends in .json, .md or .csv."),
+        ({"report_file": "report.txt"}, "its ending names no form of a report; name a file that ends in .json, .md, .html or .csv."),
         ({"report_file": "missing/report.md"}, "does not exist; make it or name another."),
     ],
 )

@@ -6,11 +6,13 @@ from __future__ import annotations
 
 import csv
 import datetime
+import html.parser
 import io
 import itertools
 import json
 import os
 import re
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -91,6 +93,46 @@ def words(lines: list[str]) -> str:
 
 def cells(report: Report) -> list[dict[str, str]]:
     return list(csv.DictReader(io.StringIO(_report.as_csv(report))))
+
+
+@dataclass
+class Element:
+    name: str
+    attributes: dict[str, str | None]
+    text: str = ""
+
+
+class Page(html.parser.HTMLParser):
+    """The elements of a page with their texts, all read as a browser does; an AssertionError where one is not closed in its place."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__()
+        self.elements: list[Element] = []
+        self._open: list[Element] = []
+        self.feed(text)
+        self.close()
+        assert not self._open
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        assert len(attrs) == len(dict(attrs))
+        self.elements.append(Element(tag, dict(attrs)))
+        if tag != "meta":
+            self._open.append(self.elements[-1])
+
+    def handle_endtag(self, tag: str) -> None:
+        assert self._open.pop().name == tag
+
+    def handle_data(self, data: str) -> None:
+        for element in self._open:
+            element.text += data
+
+    def texts(self, *names: str) -> list[str]:
+        return [element.text for element in self.elements if element.name in names]
+
+    @property
+    def outline(self) -> list[str]:
+        """The headings and the users, in their order."""
+        return [each.text for each in self.elements if each.name == "h2" or each.attributes.get("scope") == "rowgroup"]
 
 
 def test_the_screen_shows_who_needs_something_and_counts_the_rest() -> None:
@@ -362,12 +404,14 @@ def test_a_terminal_is_not_steered() -> None:
     assert not [c for c in text if c != "\n" and not c.isprintable()]
     assert "line two" in text
     assert not re.search("[\x00-\x09\x0b-\x1f]", _report.as_markdown(report))
+    assert not [c for c in _report.as_html(report) if c != "\n" and not c.isprintable()]
 
 
 def test_nobody() -> None:
     report = build(info(), [])
     assert screen(report) == ["No user."]
     assert "No user." in _report.as_markdown(report)
+    assert Page(_report.as_html(report)).texts("p") == [f"{NOW}. This is what was done.", "No user.", "No drift."]
     assert cells(report) == []
     assert json.loads(_report.as_json(report))["users"] == []
 
@@ -396,6 +440,7 @@ def test_many_failures_are_named_in_one_line() -> None:
     assert screen(report)[-1].endswith(" and 190 more.") or screen(report)[-1].endswith("190 more.")
     assert len(report.failures) == report.totals["failed"] == 200
     assert "user-199 (make a new key)" in _report.as_markdown(report)
+    assert "user-199 (make a new key)" in _report.as_html(report)
 
 
 RULE = 'CIS AWS Foundations Benchmark v3.0.0, 1.13 "Ensure there is only one active access key available for any single IAM user"'
@@ -419,6 +464,7 @@ def test_who_has_more_than_one_active_key_is_noted_with_the_rule_that_this_break
     assert json.loads(_report.as_json(report))["notes"] == report.notes
     assert note in words(screen(report))
     assert note in _report.as_markdown(report)
+    assert [text for text in Page(_report.as_html(report)).texts("p") if "more than one" in text] == report.notes
 
 
 def test_the_rule_is_named_once_on_the_screen() -> None:
@@ -488,6 +534,99 @@ def test_markdown_has_the_totals_the_account_and_the_whole_sentences() -> None:
     assert "| fine |" in _report.as_markdown(build(WORLD, DECISIONS), show_all=True)
 
 
+def test_the_page_has_the_totals_the_account_and_a_table_of_drift() -> None:
+    page = Page(_report.as_html(build(WORLD, DECISIONS, check_mode=True)))
+    title = "Access keys of account 123456789012"
+    assert page.texts("title", "h1") == [title, title]
+    assert page.texts("p")[:3] == [
+        f"{NOW}. Nothing was changed: this is what would happen.",
+        "4 users: 1 due, 1 to retire, 1 blocked, 1 compliant.",
+        "Would make 1 key, switch off 1, delete 0.",
+    ]
+    assert [line.split("\n") for line in page.texts("thead")] == [
+        ["User", "Status", "Key", "Key status", "Age", "Last used", "Stage", "What happens"]
+    ] * 2
+    assert page.texts("tr")[1:6] == [
+        "\n".join(cells)
+        for cells in (
+            ("ci", "due", CI, "Active", "120d", "2h ago s3 eu-west-1", "-", "would make a new key: 120 days old, limit 90"),
+            ("backup", "to retire", OLD, "Active", "131d", "9d ago s3 us-east-1", "previous", f"would switch off: {SWITCH_OFF['reason']}"),
+            (CURRENT, "Active", "8d", "12h ago s3 eu-west-1", "current", ""),
+            ("vendor-x", "blocked", VENDOR, "Active", "99d", "1h ago ses eu-west-1", "-", f"blocked: {BLOCKED}"),
+            (VENDOR_2, "Active", "200d", "14m ago s3 eu-west-1", "-", ""),
+        )
+    ]
+    assert page.texts("caption") == ["Not as the policy wants them", "No drift and no action"]
+    heads = [each.attributes["rowspan"] for each in page.elements if each.attributes.get("scope") == "rowgroup"]
+    assert heads == ["1", "2", "2", "1"]
+
+
+def test_the_page_tells_drift_first_and_folds_in_who_needs_nothing() -> None:
+    world = info(*WORLD["access_keys"], key("ci", NEW, 0.0, None, stage="current"))
+    plan = [decision("ci", "grace", "waits for 7 days") if each["user_name"] == "ci" else each for each in DECISIONS]
+    report = build(world, plan, [result(MAKE, key_id=NEW), result(SWITCH_OFF, False, True, "It is in use.")])
+    text = _report.as_html(report)
+    page = Page(text)
+    assert page.outline == ["Drift: 2 users", "backup", "vendor-x", "Actions: 1 user", "ci", "Nothing to do: 1 user", "fine"]
+    assert "Failed: backup (switch off)." in page.texts("p")
+    assert "No drift." not in page.texts("p")
+    assert [each.attributes for each in page.elements if each.name == "details"] == [{}]
+    (folded,) = page.texts("details")
+    assert "fine\ncompliant\nAKIAFINEFINEFINEFINE" in folded
+    assert "vendor-x" not in folded
+    assert _report.as_html(report, show_all=True) == text.replace("<details>", '<details open="">')
+
+
+def test_the_page_has_every_key_of_every_user_and_what_the_other_files_say() -> None:
+    plan = [*DECISIONS, *(decision(f"user-{status}", status, f"why {status}") for status in _report.STATUSES)]
+    deed, failure = result(MAKE, key_id=NEW), result(MAKE, False, True, "The quota is full.")
+    for results, check_mode in itertools.product(([], [deed], [failure]), (True, False)):
+        report = build(WORLD, plan, results, check_mode)
+        page = Page(_report.as_html(report))
+        shown = [each.text for each in page.elements if each.attributes.get("data-label") == "Key"]
+        assert sorted(shown) == sorted(row.access_key_id for row in report.rows if row.access_key_id)
+        assert {row.sentence for row in report.rows} <= set(page.texts("td"))
+        assert sorted(user.user_name for user in report.users) == sorted(set(page.outline) - set(page.texts("h2")))
+
+
+HOSTILE = [
+    "<script>alert(1)</script>",
+    '"><img src=x onerror=alert(1)>',
+    "' onmouseover='alert(1)",
+    "&amp;",
+    "&lt;b&gt; &#60; &notit; &",
+    "</td></table></body>",
+    "--><!-- ]]> <![CDATA[ <?php",
+    "{style} {0} %s",
+    "turned \u202e and \u2066 back",
+    "a\x00b\x1b[31m\r\nc",
+    "javascript:alert(1) https://example.com/x.js url(//example.com)",
+]
+
+
+@pytest.mark.parametrize("text", HOSTILE)
+def test_the_page_shows_a_text_as_text_and_loads_nothing(text: str) -> None:
+    use = {"last_used_service": text, "last_used_region": text, "stage": text, "status": text}
+    world = {**info(key(text, text, 10.0, **use), key("b", CI)), "account": {"account_id": text}, "now": text}
+    failing = action("create", "b", None, CI)
+    plan = [decision(text, text, text), decision("b", "due", "x", failing), decision("c", "error", text)]
+    page = Page(_report.as_html(build(world, plan, [result(failing, False, True, text)])))
+    known = {"html", "head", "meta", "title", "style", "body", "h1", "h2", "p", "table", "caption", "thead", "tbody", "tr", "th", "td"}
+    assert {each.name for each in page.elements} <= known | {"strong", "b", "details", "summary"}
+    assert {name for each in page.elements for name in each.attributes} == {
+        *("lang", "charset", "name", "content", "http-equiv"),
+        *("scope", "rowspan", "class", "data-label"),
+    }
+    shown = _report.clean(text)
+    assert page.texts("title") == [f"Access keys of account {shown}"]
+    assert page.texts("p")[0] == f"{shown}. This is what was done."
+    assert shown in page.outline
+    assert {shown, f"2h ago {shown} {shown}", f"failed to make a new key: {shown}", f"error: {shown}"} <= set(page.texts("td"))
+    (style,) = page.texts("style")
+    assert style.strip() == _report.STYLE.strip()
+    assert not re.search(r"url\(|@import|//", style)
+
+
 def test_the_json_file_has_the_documented_keys() -> None:
     document = json.loads(_report.as_json(build(WORLD, DECISIONS, check_mode=True, policy={"max_age_days": 90, "now": []})))
     page = (Path(__file__).parents[2] / "docs" / "report.md").read_text(encoding="utf-8")
@@ -511,7 +650,7 @@ def test_no_form_of_the_report_holds_a_secret() -> None:
         policy={"max_age_days": 90, **leaky},
     )
     texts = [repr(report), "\n".join(screen(report, show_all=True))]
-    texts += [_report.render(report, f"x{ending}", show_all=True) for ending in (".json", ".csv", ".md")]
+    texts += [_report.render(report, f"x{ending}", show_all=True) for ending in (".json", ".csv", ".md", ".html")]
     assert not [text for text in texts if secret in text]
 
 
@@ -557,14 +696,13 @@ def test_a_status_from_a_later_version_is_counted() -> None:
     assert screen(report)[-1].startswith("1 user: 1 brand new. ")
 
 
-@pytest.mark.parametrize("name", ["r.html", "r.HTML", "r.txt", "r", ".json/r"])
+@pytest.mark.parametrize("name", ["r.htm", "r.txt", "r", ".json/r", "html"])
 def test_an_ending_that_names_no_form_is_refused(name: str) -> None:
-    with pytest.raises(ReportError, match=r"name a file that ends in \.json, \.md or \.csv\.$") as error:
+    with pytest.raises(ReportError, match=r"names no form of a report; name a file that ends in \.json, \.md, \.html or \.csv\.$"):
         _report.render(build(WORLD, DECISIONS), name)
-    assert (".html is not supported" in str(error.value)) == name.lower().endswith(".html")
 
 
-@pytest.mark.parametrize("ending", [".json", ".csv", ".md", ".JSON"])
+@pytest.mark.parametrize("ending", [".json", ".csv", ".md", ".html", ".JSON", ".HTML"])
 def test_each_form_is_written_and_replaced_at_once(tmp_path: Path, ending: str) -> None:
     path = tmp_path / f"report{ending}"
     path.write_text("an older and much longer one " * 1000)
