@@ -222,15 +222,17 @@ def test_a_key_is_not_switched_off_when_its_replacement_went_meanwhile(lab: Lab,
 def test_the_report_files(lab: Lab, controller: Controller, rotate: Rotate) -> None:
     lab.seed("ci", OLD)
     lab.seed("=cmd", Key(age_days=2))
-    for ending in ("json", "csv", "md"):
+    for ending in ("json", "csv", "md", "html"):
         rotate(check=True, rotation_report_file=f"report.{ending}").ok()
     report = json.loads((controller.cwd / "report.json").read_text())
     assert report["totals"]["due"] == 1
     rows = list(csv.DictReader((controller.cwd / "report.csv").read_text().splitlines()))
     assert {row["user_name"] for row in rows} == {"ci", "'=cmd"}
     assert "| ci |" in (controller.cwd / "report.md").read_text()
+    page = (controller.cwd / "report.html").read_text()
+    assert "<h2>Drift: 1 user</h2>" in page and ">ci</th>" in page and ">=cmd</th>" in page
     lab.clear_requests()
-    for wrong in ("report.html", "nowhere/report.json"):
+    for wrong in ("report.txt", "nowhere/report.json"):
         run = rotate(rotation_report_file=wrong)
         assert run.rc != 0
         assert wrong in run.msg
