@@ -92,30 +92,52 @@ class Want:
             # a NaN compares false with everything and would satisfy no limit and every limit
             if value is not None and not 0 <= value < float("inf"):
                 raise KeyturnError(f"{name} must be a number that is not negative, not {value}")
-        if not want.user_name.strip():
-            raise KeyturnError("user_name must not be empty")
-        if params.get("vault_file") == "":
-            raise KeyturnError("vault_file must not be empty: name the file, or leave the option out where the secret is to be returned")
-        if want.state == "absent" and not want.access_key_id:
-            raise KeyturnError("state=absent needs access_key_id: which key is to be deleted")
-        if want.access_key_id and want.max_age_days is not None:
-            raise KeyturnError("max_age_days does not go with access_key_id: a named key is neither too old nor replaced")
-        if want.replacement and not (want.access_key_id and want.active is False and want.state == "present"):
-            raise KeyturnError("replacement goes with access_key_id and active=false: which key is in force when that one is switched off")
-        if want.hold_days is not None and not want.stage:
-            raise KeyturnError("hold_days goes with stage=current: how long the user's keys are left as they are after a rollback")
-        if want.stage and not (want.access_key_id and params.get("vault_file") and want.state == "present"):
-            raise KeyturnError("stage=current needs access_key_id and vault_file: which of the store's keys is to be current")
-        if want.stage and (want.active is False or not want.verify):
-            raise KeyturnError("stage=current does not go with active=false or verify=false: what is current is Active, and STS has accepted it")
-        if want.access_key_id and want.replaces:
-            raise KeyturnError("replaces does not go with access_key_id: it is for making a new key")
-        if want.state == "present" and want.active is False and not want.access_key_id:
-            if want.max_age_days != 0:
-                raise KeyturnError("active=false needs access_key_id (which key is to be switched off), or max_age_days=0 for a new key")
-            if params.get("vault_file"):
-                raise KeyturnError("active=false for a new key does not go with vault_file: a key must be Active to be made current")
+        for wrong, sentence in want._mistakes(params):
+            if wrong:
+                raise KeyturnError(sentence)
         return want
+
+    def _mistakes(self, params: Mapping[str, Any]) -> Tuple[Tuple[bool, str], ...]:
+        """What makes no sense together, and how it is said."""
+        named, present, off = bool(self.access_key_id), self.state == "present", self.active is False
+        stored = bool(params.get("vault_file"))
+        return (
+            (not self.user_name.strip(), "user_name must not be empty"),
+            (
+                params.get("vault_file") == "",
+                "vault_file must not be empty: name the file, or leave the option out where the secret is to be returned",
+            ),
+            (not present and not named, "state=absent needs access_key_id: which key is to be deleted"),
+            (
+                named and self.max_age_days is not None,
+                "max_age_days does not go with access_key_id: a named key is neither too old nor replaced",
+            ),
+            (
+                bool(self.replacement) and not (named and off and present),
+                "replacement goes with access_key_id and active=false: which key is in force when that one is switched off",
+            ),
+            (
+                self.hold_days is not None and not self.stage,
+                "hold_days goes with stage=current: how long the user's keys are left as they are after a rollback",
+            ),
+            (
+                bool(self.stage) and not (named and stored and present),
+                "stage=current needs access_key_id and vault_file: which of the store's keys is to be current",
+            ),
+            (
+                bool(self.stage) and (off or not self.verify),
+                "stage=current does not go with active=false or verify=false: what is current is Active, and STS has accepted it",
+            ),
+            (named and bool(self.replaces), "replaces does not go with access_key_id: it is for making a new key"),
+            (
+                present and off and not named and self.max_age_days != 0,
+                "active=false needs access_key_id (which key is to be switched off), or max_age_days=0 for a new key",
+            ),
+            (
+                present and off and not named and stored,
+                "active=false for a new key does not go with vault_file: a key must be Active to be made current",
+            ),
+        )
 
 
 @dataclass
