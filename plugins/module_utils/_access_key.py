@@ -25,6 +25,8 @@ from ._iam import SDK_ERRORS, Iam, Key, User
 # STS must have answered for a new key this often in a row: new keys were seen to pass once and fail next.
 ANSWERS_IN_A_ROW = 3
 STS_PAUSE = 0.5
+# Days and seconds beyond this are a mistake, and dates do not reach much further.
+MOST = 1_000_000
 
 
 class Transaction(Protocol):
@@ -92,6 +94,8 @@ class Want:
             # a NaN compares false with everything and would satisfy no limit and every limit
             if value is not None and not 0 <= value < float("inf"):
                 raise KeyturnError(f"{name} must be a number that is not negative, not {value}")
+            if value is not None and value > MOST:
+                raise KeyturnError(f"{name} must be at most {MOST}, not {value:g}")
         for wrong, sentence in want._mistakes(params):
             if wrong:
                 raise KeyturnError(sentence)

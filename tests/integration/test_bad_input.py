@@ -67,6 +67,7 @@ def test_options(lab: Lab, refused: Refused) -> None:
             (key_task("negative", "ci", max_age_days=-1), f"max_age_days {number} -1.0"),
             (key_task("not_a_number", "ci", max_age_days="nan"), f"max_age_days {number} nan"),
             (key_task("endless", "ci", max_age_days="inf"), f"max_age_days {number} inf"),
+            (key_task("huge", "ci", max_age_days=1e300), "max_age_days must be at most 1000000, not 1e+300"),
             (key_task("words", "ci", max_age_days="ninety"), "'max_age_days' is of type str and we were unable to convert to float"),
             (key_task("idle", "ci", access_key_id=key, active=False, min_idle_days=-7), f"min_idle_days {number} -7.0"),
             (key_task("delay", "ci", verify_delay=-1), f"verify_delay {number} -1.0"),
