@@ -257,7 +257,7 @@ def build(
             if step.outcome == "done"
         ],
         failures=failures,
-        notes=_notes(users),
+        notes=[*_named_in_vain(policy.get("now"), names), *_notes(users)],
     )
 
 
@@ -448,6 +448,16 @@ def _totals(users: Sequence[UserReport], steps: Iterable[Step], failures: Sequen
         totals[verb.total] = sum(1 for step in counting if name != "verify" or step.access_key_id not in made)
     totals["failed"] = len(failures)
     return totals
+
+
+def _named_in_vain(now: Any, names: set[str]) -> list[str]:
+    """A name of rotation_now that is mistyped, or of a user whom this run did not look at, would pass unnoticed."""
+    try:
+        named = Policy.read({"now": now}).now
+    except ValueError as error:
+        raise ReportError(str(error)) from None
+    vain = [name for name in named if name not in names]
+    return [f"rotation_now names {', '.join(vain)}, whom this run did not look at."] if vain else []
 
 
 def _notes(users: Iterable[UserReport]) -> list[str]:

@@ -467,6 +467,14 @@ def test_who_has_more_than_one_active_key_is_noted_with_the_rule_that_this_break
     assert [text for text in Page(_report.as_html(report)).texts("p") if "more than one" in text] == report.notes
 
 
+@pytest.mark.parametrize("now", [["cii", "ci", "other account's"], "cii,ci,other account's"])
+def test_a_name_that_asks_for_a_new_key_in_vain_is_said(now: Any) -> None:
+    report = build(WORLD, [decision("ci", "compliant")], policy={"now": now})
+    assert report.notes == ["rotation_now names cii, other account's, whom this run did not look at."]
+    assert report.notes[0] in words(screen(report))
+    assert build(WORLD, [decision("ci", "compliant")], policy={"now": ["ci"]}).notes == []
+
+
 def test_the_rule_is_named_once_on_the_screen() -> None:
     reason = f"{VENDOR} is in use. 2 Active keys break {RULE}. Set unused_days."
     report = build(WORLD, [decision("vendor-x", "blocked", reason)])
