@@ -121,8 +121,8 @@ class Want:
                 "replacement goes with access_key_id and active=false: which key is in force when that one is switched off",
             ),
             (
-                self.hold_days is not None and not self.stage,
-                "hold_days goes with stage=current: how long the user's keys are left as they are after a rollback",
+                self.hold_days is not None and not (named and stored and present and (self.stage or self.active)),
+                "hold_days goes with access_key_id, vault_file, and stage=current or active=true: how long the rotation leaves the user alone",
             ),
             (
                 bool(self.stage) and not (named and stored and present),
@@ -295,19 +295,21 @@ def _present_key(task: _Task, stored: Transaction, keys: List[Key]) -> None:
         return _predict_promotion(task, owned, key, keys)
     if key is None:
         raise KeyturnError(f"User {want.user_name} has no access key {want.access_key_id}")
-    if want.active is None or (want.active == key.active and not (key.active and _noted(entry, key))):
+    settled = want.active == key.active and not (key.active and _noted(entry, key))
+    hold_until = _hold(want, entry, iam.now, settled)
+    if want.active is None or (settled and hold_until == entry.hold_until):
         return _unchanged(task, entry, key)
     entry = _owned(task, entry)
     if not want.active:
         _check_replacement(task, entry, keys)
         _check_idle(task, key.access_key_id, "switched off")
-    _switch(task, stored, entry, key, keys, want.active)
+    _switch(task, stored, entry, key, keys, want.active, hold_until)
     return None
 
 
-def _switch(task: _Task, stored: Transaction, entry: Entry, key: Key, keys: List[Key], active: bool) -> Entry:
+def _switch(task: _Task, stored: Transaction, entry: Entry, key: Key, keys: List[Key], active: bool, hold_until: Optional[datetime]) -> Entry:
     """Switches the key on or off, and notes in the store that it was our hand, or that it no longer is."""
-    after = entry.deactivated(key.access_key_id, None if active else task.iam.now)
+    after = replace(entry.deactivated(key.access_key_id, None if active else task.iam.now), hold_until=hold_until)
     changed = replace(key, status="Active" if active else "Inactive")
     if not task.check:
         # The note of our own hand goes before a deactivation and after an activation: a crash between leaves an Active
@@ -338,29 +340,27 @@ def _put_in_force(task: _Task, stored: Transaction, keys: List[Key]) -> Optional
     if key is None:
         raise KeyturnError(f"{said}: IAM does not have it (any more); rotation_now gives the user a new key")
     entry = _owned(task, entry)
-    if key.active and entry.deactivated(key.access_key_id, None).put_in_force(key.access_key_id, now, _hold(want, entry, now)) == entry:
+    if key.active and not record.deactivate_date and _current_by_word(want, entry, now) == entry:
         return _unchanged(task, entry, key)
     if not key.active or record.deactivate_date:
         keys = [replace(other, status="Active") if other is key else other for other in keys]
-        entry = _switch(task, stored, entry, key, keys, True)
-    if not task.check:
-        _show(task, entry, keys, key)
-        return key.access_key_id
-    task.done.changed = True
-    _show(task, entry.put_in_force(key.access_key_id, now, _hold(want, entry, now)), keys, key)
-    return None
+        entry = _switch(task, stored, entry, key, keys, True, entry.hold_until)
+    task.done.changed = task.done.changed or task.check
+    after = _current_by_word(want, entry, now) if task.check else entry
+    task.done.after = _picture(keys, after)
+    task.done.access_key, task.done.stage = replace(key, status="Active").public(), after.stage(key.access_key_id)
+    return None if task.check else key.access_key_id
 
 
-def _show(task: _Task, entry: Entry, keys: List[Key], key: Key) -> None:
-    task.done.after = _picture(keys, entry)
-    task.done.access_key, task.done.stage = replace(key, status="Active").public(), entry.stage(key.access_key_id)
+def _current_by_word(want: Want, entry: Entry, now: datetime) -> Entry:
+    key_id = str(want.access_key_id)
+    return entry.put_in_force(key_id, now, _hold(want, entry, now, key_id == entry.current_id))
 
 
-def _hold(want: Want, entry: Entry, now: datetime) -> Optional[datetime]:
-    """Until when the user's keys are held: as it was where the task says nothing, or where the key is current and held already."""
-    if want.hold_days is None:
-        return entry.hold_until
-    if want.access_key_id == entry.current_id and want.hold_days and entry.hold_until and entry.hold_until > now:
+def _hold(want: Want, entry: Entry, now: datetime, settled: bool) -> Optional[datetime]:
+    """Until when the user's keys are held: as it was where the task says nothing, or where all else is settled and they are held."""
+    held = bool(entry.hold_until and entry.hold_until > now)
+    if want.hold_days is None or (settled and held and want.hold_days):
         return entry.hold_until
     return now + timedelta(days=want.hold_days) if want.hold_days else None
 
@@ -780,7 +780,7 @@ def _verify(task: _Task, access_key_id: str) -> None:
             raise KeyturnError(f"Access key {access_key_id} of user {want.user_name} left the store while STS was asked: run again")
         if want.stage and record.deactivate_date:
             raise KeyturnError(f"Access key {access_key_id} of user {want.user_name} was switched off while STS was asked: run again")
-        after = entry.put_in_force(access_key_id, iam.now, _hold(want, entry, iam.now)) if want.stage else entry.promote(access_key_id, iam.now)
+        after = _current_by_word(want, entry, iam.now) if want.stage else entry.promote(access_key_id, iam.now)
         if access_key_id not in (entry.current_id, entry.next_id) and not want.stage:
             raise KeyturnError(f"Access key {access_key_id} of user {want.user_name} is no longer the newest in the store: run again")
         if after != entry:

@@ -49,8 +49,9 @@ options:
     choices: [current]
   hold_days:
     description:
-      - With O(stage=current), the rotation leaves the user's keys as they are for so many days from then on. V(0) ends that.
-      - Left out, it stays as it is. A key that is current and held already is not held for longer.
+      - With O(vault_file) and O(stage=current) or O(active=true), the rotation leaves the user's keys as they are for so many days from then on.
+        V(0) ends that.
+      - Left out, that stays as it is. Where nothing else is to be done and the keys are held already, they are not held for longer.
     type: float
   max_age_days:
     description:

@@ -103,18 +103,19 @@ def applied(info: Mapping[str, Any], results: Iterable[Mapping[str, Any]]) -> di
     }
 
 
-def previous(info: Mapping[str, Any]) -> str | None:
-    """The key that a rollback of the only user in `info` puts back in force: of the stored keys that IAM has, the one that was current last.
+def previous(info: Mapping[str, Any], access_key_id: str | None = None) -> dict[str, Any] | None:
+    """The key that a rollback of the only user in `info` puts back in force, and whether its secret is stored; None where there is none.
 
-    While a rollback holds it has happened, so that it is the current key. None where there is no such key.
+    Of the keys that IAM has it is the stored one that was current last, else the one made by hand that was switched off last.
+    While a rollback holds it has happened, so that it is the current key.
     """
-    user = info["users"][0]
-    store: Mapping[str, Any] = user.get("store") or {}
-    if (store.get("hold_until") or "") > info["now"]:
-        return str(store["access_key_id"])
-    others = store.get("other_keys") or {}
-    rows = [key["access_key_id"] for key in info["access_keys"] if key["stage"] == "previous"]
-    return max(rows, key=lambda key_id: (others[key_id]["promote_date"], others[key_id].get("create_date") or ""), default=None)
+    store: Mapping[str, Any] = info["users"][0].get("store") or {}
+    notes: dict[str, Mapping[str, Any]] = {str(store.get("access_key_id")): store, **(store.get("other_keys") or {})}
+    rows = [(row["access_key_id"], row["stage"] == "previous", row["deactivate_date"]) for row in info["access_keys"] if row["stage"] != "current"]
+    left = [(ours, notes[key_id]["promote_date"] if ours else off, key_id) for key_id, ours, off in rows if ours or off]
+    held = (store.get("hold_until") or "") > info["now"]
+    found = access_key_id or (store.get("access_key_id") if held else max(left)[-1] if left else None)
+    return {"access_key_id": found, "stored": bool(notes.get(found, {}).get("stored"))} if found else None
 
 
 def revoked(info: Mapping[str, Any], access_key_id: str) -> dict[str, Any]:

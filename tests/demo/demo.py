@@ -101,6 +101,7 @@ class Show:
         self.same_again()
         self.eight_days_later()
         self.forty_five_days_later()
+        self.incidents()
         self.store()
         self.real_account()
 
@@ -220,17 +221,33 @@ class Show:
             "last and goes the same way, and it is mailer's turn for a new key."
         )
 
+    def incidents(self) -> None:
+        stage, account = self.stage, self.account
+        stage.heading("7. A consumer breaks, a key leaks")
+        stage.text("The key of deploy that was switched off today was in a job that runs once in two months; and grafana's key is on the internet.")
+        shown = stage.show("ansible-playbook keyturn.iam.rollback -e @rotation.yml -e rotation_user_name=deploy --diff")
+        shown.expect("changed=1", "failed=0")
+        expect([key.status for key in account.keys("deploy")] == ["Active", "Active"], "the old key of deploy is not in force")
+        leaked = account.current_key("grafana")
+        shown = stage.show(f"ansible-playbook keyturn.iam.revoke -e @rotation.yml -e rotation_access_key_id={leaked}")
+        self._expect_done(shown.rc, create=["grafana"])
+        expect([key.status for key in account.keys("grafana")] == ["Inactive", "Active"], "the leaked key still works")
+        stage.remark(
+            "deploy's old key works again beside the newer one, and the rotation leaves deploy alone for a week. grafana's key was off at once; "
+            "its new key is in the store."
+        )
+
     def store(self) -> None:
-        self.stage.heading("7. The store: an Ansible Vault file that playbooks use as it is")
+        self.stage.heading("8. The store: an Ansible Vault file that playbooks use as it is")
         shown = self.stage.show(f"head -n 2 {VAULT_FILE}")
         shown.expect("$ANSIBLE_VAULT;")
         shown = self.stage.show(f"ansible-vault view {VAULT_FILE} | grep -A 16 '^  ci:' | sed '/secret/s/: .*/: (masked)/'")
-        shown.expect(self.account.current_key("ci"), self.account.current_key("deploy"), "(masked)", "deactivate_date")
+        shown.expect(self.account.current_key("ci"), self.account.current_key("deploy"), "(masked)", "hold_until")
         self.stage.remark("A playbook lists the file in vars_files and reads {{ iam_access_keys['ci'].access_key_id }}.")
 
     def real_account(self) -> None:
         self._expect_no_secret()
-        self.stage.heading("8. Your own account")
+        self.stage.heading("9. Your own account")
         self.stage.text("With a file rotation.yml of three lines:")
         self.stage.lines(REAL_FILE)
         self.stage.lines(REAL_COMMANDS)

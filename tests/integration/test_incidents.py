@@ -76,6 +76,37 @@ def test_the_previous_key_is_put_back_in_force(lab: Lab, controller: Controller,
     assert held.changed == 0 and not written(lab) and "1 held" in held.stdout
 
 
+def test_a_key_made_by_hand_is_switched_on_again(lab: Lab, controller: Controller, run: Playbook) -> None:
+    """The first rotation replaces a key whose secret the store never had: its consumer needs it in force, the others read the store."""
+    old = lab.seed("ci", Key(100, used_days=20)).keys[0]
+    run("rotate").ok()
+    lab.clock(advance=8)
+    run("rotate").ok()
+    new = lab.state()["ci"].keys[1]
+    assert status(lab) == ["Inactive", "Active"] and entry(controller)["access_key_id"] == new.access_key_id
+    check = run("rollback", check=True, rotation_user_name="ci").ok()
+    said = " ".join(check.stdout.split())
+    assert f"Access key {old.access_key_id} of user ci would be Active; its secret is not in {STORE}, whose current key stays what it is." in said
+    run("rollback", rotation_user_name="ci").ok()
+    assert status(lab) == ["Active", "Active"]
+    after = entry(controller)
+    assert after["access_key_id"] == new.access_key_id and "other_keys" not in after and after["hold_until"]
+    lab.clear_requests()
+    assert run("rollback", rotation_user_name="ci").ok().changed == 0 and run("rotate").ok().changed == 0 and not written(lab)
+    lab.clock(advance=8)
+    lab.use(old.access_key_id)
+    assert "blocked" in run("rotate").ok().stdout and status(lab) == ["Active", "Active"]
+
+
+def test_a_hold_is_ended_by_its_own_word(lab: Lab, controller: Controller, rotated: UserState) -> None:
+    old = rotated.keys[0].access_key_id
+    given = {"access_key_id": old, "active": True, "vault_file": STORE}
+    tasks = [key_task(name, "ci", hold_days=days, **given) for name, days in (("on", 3), ("again", 5), ("end", 0), ("ended", 0))]
+    ran = controller.run(play(*tasks)).ok()
+    assert [ok(ran, name)["changed"] for name in ("on", "again", "end", "ended")] == [True, False, True, False]
+    assert "hold_until" not in entry(controller) and status(lab) == ["Active", "Active"]
+
+
 def test_after_a_rollback_a_person_decides(lab: Lab, controller: Controller, run: Playbook, rotated: UserState) -> None:
     """The old key is over the limit and the newer one works: the rotation asks, and the way forward is one command."""
     old, new = rotated.keys
@@ -96,9 +127,9 @@ def test_no_rollback_to_what_is_not_there(lab: Lab, controller: Controller, run:
     old, new = rotated.keys
     lab.seed("vendor", Key(10))
     for variables, said in (
-        ({"rotation_user_name": "vendor"}, f"User vendor has no previous access key that IAM still has and whose secret is in {STORE}"),
+        ({"rotation_user_name": "vendor"}, "User vendor has no access key that was replaced or switched off by the rotation and that IAM still has"),
         ({"rotation_user_name": "nobody"}, "There is no IAM user nobody"),
-        ({"rotation_user_name": "ci", "rotation_access_key_id": "AKIANOBODYSKEY000000"}, f"cannot be made current: {STORE} does not have its secret"),
+        ({"rotation_user_name": "ci", "rotation_access_key_id": "AKIANOBODYSKEY000000"}, "User ci has no access key AKIANOBODYSKEY000000"),
         ({"rotation_user_name": "ci", "rotation_vault_file": ""}, "rotation_vault_file is empty"),
         ({"rotation_user_name": "ci", "rotation_hold_days": -1}, "hold_days must be a number that is not negative"),
         ({}, "missing required arguments: rotation_user_name"),
@@ -106,7 +137,7 @@ def test_no_rollback_to_what_is_not_there(lab: Lab, controller: Controller, run:
         failed = run("rollback", **variables)
         assert failed.rc == 2 and said in failed.msg.replace(str(controller.cwd) + "/", ""), str(failed)
     lab.delete_key(old.access_key_id)
-    assert "User ci has no previous access key" in run("rollback", rotation_user_name="ci").msg
+    assert "User ci has no access key that was replaced" in run("rollback", rotation_user_name="ci").msg
     named = run("rollback", rotation_user_name="ci", rotation_access_key_id=old.access_key_id)
     assert "IAM does not have it (any more); rotation_now gives the user a new key" in named.msg
     assert not written(lab) and entry(controller)["access_key_id"] == new.access_key_id

@@ -129,19 +129,25 @@ def test_what_was_done_is_applied() -> None:
 
 
 def test_the_key_that_was_current_last_is_rolled_back_to() -> None:
-    keys = [key("GONE", 300), key("OLD", 200, stage="previous"), key("OLDER", 250, stage="previous"), key("NOW", 20, stage="current")]
-    others = {"OLD": note(200, promoted=100), "OLDER": note(250, promoted=190), "LEFT": note(90, promoted=50), "NEXT": note(1)}
-    assert _steps.previous(worlds.info(keys, entry("NOW", 20, 20, other_keys=others))) == "OLD"
+    by_hand = key("HAND", 400, deactivate_date=ago(1))
+    keys = [key("OLD", 200, stage="previous", stored=True), key("OLDER", 250, stage="previous", stored=True), key("NOW", 20, stage="current", stored=True)]
+    others = {"OLD": note(200, promoted=100), "OLDER": note(250, promoted=190), "LEFT": note(90, promoted=50), "NEXT": note(1), "HAND": note(off=1)}
+    look = worlds.info([by_hand, *keys], entry("NOW", 20, 20, other_keys=others))
+    assert _steps.previous(look) == {"access_key_id": "OLD", "stored": True}
+    assert _steps.previous(look, "OLDER") == {"access_key_id": "OLDER", "stored": True}
+    assert _steps.previous(look, "HAND") == _steps.previous(worlds.info([by_hand, keys[-1]], entry("NOW", 20, 20, other_keys=others)))
+    assert _steps.previous(look, "HAND") == {"access_key_id": "HAND", "stored": False}
 
 
 def test_a_rollback_that_holds_has_happened() -> None:
     keys = [key("OLD", 200, stage="current"), key("NEW", 20, stage="previous")]
     for hold, expected in ((ago(days=-7), "OLD"), (ago(days=1), "NEW"), (NOW, "NEW")):
-        assert _steps.previous(worlds.info(keys, entry("OLD", 200, 1, other_keys={"NEW": note(20, promoted=20)}, hold_until=hold))) == expected
+        look = worlds.info(keys, entry("OLD", 200, 1, other_keys={"NEW": note(20, promoted=20)}, hold_until=hold))
+        assert _steps.previous(look) == {"access_key_id": expected, "stored": True}
 
 
-@pytest.mark.parametrize("store", [None, entry(), entry("NOW", 20, 20), entry("NOW", 20, 20, other_keys={"HAND": note(off=3)})])
-def test_without_a_stored_key_that_was_current_there_is_no_rollback(store: Any) -> None:
+@pytest.mark.parametrize("store", [None, entry(), entry("NOW", 20, 20), entry("NOW", 20, 20, other_keys={"GONE": note(90, promoted=80)})])
+def test_without_a_key_that_was_in_force_there_is_no_rollback(store: Any) -> None:
     assert _steps.previous(worlds.info([key("NOW", 20, stage="current"), key("HAND", 90)], store)) is None
 
 
