@@ -75,6 +75,7 @@ class Want:
     active: Optional[bool] = None
     stage: Optional[str] = None
     hold_days: Optional[float] = None
+    leaked: Optional[bool] = None
     max_age_days: Optional[float] = None
     replaces: Optional[str] = None
     replacement: Optional[str] = None
@@ -132,6 +133,14 @@ class Want:
                 bool(self.stage) and (off or not self.verify),
                 "stage=current does not go with active=false or verify=false: what is current is Active, and STS has accepted it",
             ),
+            (
+                bool(self.leaked) and not (named and off and present),
+                "leaked=true goes with access_key_id and active=false: which key is to be switched off for good",
+            ),
+            (
+                self.leaked is False and not (named and present and (self.stage or self.active)),
+                "leaked=false goes with access_key_id, and stage=current or active=true: it says that a revoked key is safe",
+            ),
             (named and bool(self.replaces), "replaces does not go with access_key_id: it is for making a new key"),
             (
                 present and off and not named and self.max_age_days != 0,
@@ -164,6 +173,8 @@ class _Task:
     want: Want
     check: bool
     done: Outcome = field(default_factory=Outcome)
+    keys: List[Key] = field(default_factory=list)
+    """The user's keys as far as this task has seen and changed them."""
 
 
 def ensure(iam: Iam, store: Store, want: Want, check: bool) -> Outcome:
@@ -236,7 +247,8 @@ def _asked_as(task: _Task) -> str:
 
 def _picture(keys: List[Key], entry: Entry) -> Dict[str, str]:
     """A user's keys as the diff shows them: status and stage, no secret."""
-    return {key.access_key_id: _shown(key.status, entry.stage(key.access_key_id)) for key in keys}
+    shown = {key.access_key_id: _shown(key.status, entry.stage(key.access_key_id)) for key in keys}
+    return {**shown, "(held until)": to_iso(entry.hold_until)} if entry.hold_until else shown
 
 
 def _shown(status: str, stage: Optional[str]) -> str:
@@ -249,7 +261,7 @@ def _find(keys: List[Key], access_key_id: Optional[str]) -> Optional[Key]:
 
 def _changed(task: _Task, entry: Entry, keys: List[Key]) -> None:
     task.done.changed = True
-    task.done.after = _picture(keys, entry)
+    task.keys, task.done.after = keys, _picture(keys, entry)
 
 
 def _unchanged(task: _Task, entry: Entry, key: Optional[Key]) -> None:
@@ -290,17 +302,23 @@ def _present_key(task: _Task, stored: Transaction, keys: List[Key]) -> None:
     want, entry, iam = task.want, stored.entry, task.iam
     key = _find(keys, want.access_key_id)
     if want.active is None and want.access_key_id == entry.next_id:  # check mode only, see above
-        _check_next(want, entry, want.access_key_id, keys, iam)
+        _check_next(want, entry, str(want.access_key_id), keys, iam)
         owned = _owned(task, entry)
         return _predict_promotion(task, owned, key, keys)
     if key is None:
         raise KeyturnError(f"User {want.user_name} has no access key {want.access_key_id}")
-    settled = want.active == key.active and not (key.active and _noted(entry, key))
-    hold_until = _hold(want, entry, iam.now, settled)
+    record = entry.key(key.access_key_id) or StoredKey()
+    settled = want.active == key.active and not (key.active and record.deactivate_date)
+    if want.leaked and task.store.path is not None:  # a list may lag behind a rollback, and a person may have been faster
+        settled = settled and bool(record.deactivate_date and record.revoke_date) and not entry.hold_until
+    hold_until = None if want.leaked else _hold(want, entry, iam.now, settled)
     if want.active is None or (settled and hold_until == entry.hold_until):
         return _unchanged(task, entry, key)
     entry = _owned(task, entry)
-    if not want.active:
+    if want.active:
+        _check_not_revoked(task, entry, key.access_key_id)
+    else:
+        _check_not_held(task, entry, "switched off")
         _check_replacement(task, entry, keys)
         _check_idle(task, key.access_key_id, "switched off")
     _switch(task, stored, entry, key, keys, want.active, hold_until)
@@ -309,14 +327,14 @@ def _present_key(task: _Task, stored: Transaction, keys: List[Key]) -> None:
 
 def _switch(task: _Task, stored: Transaction, entry: Entry, key: Key, keys: List[Key], active: bool, hold_until: Optional[datetime]) -> Entry:
     """Switches the key on or off, and notes in the store that it was our hand, or that it no longer is."""
-    after = replace(entry.deactivated(key.access_key_id, None if active else task.iam.now), hold_until=hold_until)
+    after = replace(entry.deactivated(key.access_key_id, None if active else task.iam.now, bool(task.want.leaked)), hold_until=hold_until)
     changed = replace(key, status="Active" if active else "Inactive")
     if not task.check:
         # The note of our own hand goes before a deactivation and after an activation: a crash between leaves an Active
         # key with a note, which the next run takes for what it is, never a key we switched off that looks like a person's.
         if not active:
             stored.write(after)
-        if active != key.active:
+        if active != key.active or task.want.leaked:
             try:
                 task.iam.set_status(key.user_name, key.access_key_id, active)
             except IamError as error:
@@ -334,12 +352,13 @@ def _put_in_force(task: _Task, stored: Transaction, keys: List[Key]) -> Optional
     """A stored key that a person wants as the current one (again): it is switched on here, and current once STS accepts it."""
     want, entry, now = task.want, stored.entry, task.iam.now
     record, key = entry.key(want.access_key_id), _find(keys, want.access_key_id)
+    entry = _owned(task, entry)
     said = f"Access key {want.access_key_id} of user {want.user_name} cannot be made current"
     if not (record and record.secret_access_key):
         raise KeyturnError(f"{said}: {task.store.path} does not have its secret")
     if key is None:
         raise KeyturnError(f"{said}: IAM does not have it (any more); rotation_now gives the user a new key")
-    entry = _owned(task, entry)
+    _check_not_revoked(task, entry, key.access_key_id)
     if key.active and not record.deactivate_date and _current_by_word(want, entry, now) == entry:
         return _unchanged(task, entry, key)
     if not key.active or record.deactivate_date:
@@ -347,7 +366,7 @@ def _put_in_force(task: _Task, stored: Transaction, keys: List[Key]) -> Optional
         entry = _switch(task, stored, entry, key, keys, True, entry.hold_until)
     task.done.changed = task.done.changed or task.check
     after = _current_by_word(want, entry, now) if task.check else entry
-    task.done.after = _picture(keys, after)
+    task.keys, task.done.after = keys, _picture(keys, after)
     task.done.access_key, task.done.stage = replace(key, status="Active").public(), after.stage(key.access_key_id)
     return None if task.check else key.access_key_id
 
@@ -365,30 +384,48 @@ def _hold(want: Want, entry: Entry, now: datetime, settled: bool) -> Optional[da
     return now + timedelta(days=want.hold_days) if want.hold_days else None
 
 
+def _check_not_revoked(task: _Task, entry: Entry, access_key_id: str) -> None:
+    record = entry.key(access_key_id)
+    if record and record.revoke_date and task.want.leaked is not False:
+        raise KeyturnError(
+            f"Access key {access_key_id} of user {task.want.user_name} is not switched on: it was revoked on {to_iso(record.revoke_date)}; "
+            "leaked=false says that it is safe all the same"
+        )
+
+
+def _check_not_held(task: _Task, entry: Entry, what: str) -> None:
+    """What a plan decided is not done against a rollback that came meanwhile; a person's own task has no `min_idle_days`."""
+    want = task.want
+    planned = want.min_idle_days is not None or want.replacement
+    if planned and entry.hold_until and entry.hold_until > task.iam.now:
+        raise _held(want, str(want.access_key_id), what, entry.hold_until)
+
+
+def _held(want: Want, access_key_id: str, what: str, until: datetime) -> KeyturnError:
+    return KeyturnError(f"Access key {access_key_id} of user {want.user_name} is not {what}: the user's keys are held as they are until {to_iso(until)}")
+
+
 def _check_replacement(task: _Task, entry: Entry, keys: List[Key]) -> None:
     """Promise 2, on what is there now: a person may have rolled back, or switched the new key off, since the plan was made."""
     want, iam = task.want, task.iam
     if not want.replacement:
         return
-    said = f"Access key {want.access_key_id} of user {want.user_name} is not switched off"
-    if entry.hold_until and entry.hold_until > iam.now:
-        raise KeyturnError(f"{said}: the user's keys are held as they are until {to_iso(entry.hold_until)}")
     current = entry.current_id if entry.current_id and _in_force(entry, keys, entry.current_id, iam) else None
     if not _in_force(entry, keys, want.replacement, iam) or (current and current != want.replacement):
-        raise KeyturnError(f"{said}: {want.replacement}, which replaced it, is no longer in force; look again and plan anew")
+        raise KeyturnError(
+            f"Access key {want.access_key_id} of user {want.user_name} is not switched off: {want.replacement}, which replaced it, is no "
+            "longer in force; look again and plan anew"
+        )
 
 
 def _in_force(entry: Entry, keys: List[Key], access_key_id: str, iam: Iam) -> bool:
-    """Whether the key is Active, or so young that a list may leave it out."""
+    """Whether the key is Active, or so young that a list may leave it out; what we switched off just now a list may still call Active."""
     key, record = _find(keys, access_key_id), entry.key(access_key_id)
+    if record and record.deactivate_date and iam.now - record.deactivate_date < LIST_LAG:
+        return False
     if key:
         return key.active
     return bool(record and record.secret_access_key and record.create_date and iam.now - record.create_date < LIST_LAG)
-
-
-def _noted(entry: Entry, key: Key) -> bool:
-    record = entry.key(key.access_key_id)
-    return bool(record and record.deactivate_date)
 
 
 def _check_idle(task: _Task, access_key_id: str, what: str) -> None:
@@ -418,12 +455,16 @@ def _absent(task: _Task, stored: Transaction, keys: List[Key]) -> None:
     if key is None:
         return _absent_unlisted(task, stored, keys)
     entry = _owned(task, entry)
+    _check_not_held(task, entry, "deleted")
     _check_idle(task, key.access_key_id, "deleted")
-    if want.min_idle_days is not None and key.active and _noted(entry, key):
-        raise KeyturnError(
-            f"Access key {key.access_key_id} of user {want.user_name} is not deleted: it had been switched off and is Active again; "
-            "keep it with active=true, or switch it off once more"
+    record = entry.key(key.access_key_id)
+    if want.min_idle_days is not None and key.active and record:
+        since = (
+            "it had been switched off and is Active again; keep it with active=true, or switch it off once more"
+            if record.deactivate_date
+            else "it is Active, and the store has its secret; switch it off first, or leave min_idle_days out"
         )
+        raise KeyturnError(f"Access key {key.access_key_id} of user {want.user_name} is not deleted: {since}")
     _delete(task, stored, entry, key)
     _changed(task, entry, [other for other in keys if other is not key])
     task.done.deleted_access_key_id = key.access_key_id
@@ -514,6 +555,10 @@ def _present_any(task: _Task, stored: Transaction, keys: List[Key]) -> Optional[
     ]
     if fitting:
         return _unchanged(task, entry, fitting[-1])
+    held = entry.hold_until and entry.hold_until > iam.now and want.max_age_days != 0
+    in_force = [key for key in _current(task, entry, keys) if key.active] if held else []
+    if in_force:  # after a rollback the key is what a person wants, be it as old as it may
+        return _unchanged(task, entry, in_force[-1])
     entry = _owned(task, entry)
     waiting = _waiting(entry, keys, iam)
     if waiting:
@@ -547,6 +592,8 @@ def _current(task: _Task, entry: Entry, keys: List[Key]) -> List[Key]:
     listed = _find(keys, key_id)
     if key_id is None or not record.secret_access_key:
         return []
+    if listed and listed.active and not _in_force(entry, keys, key_id, task.iam):
+        return [replace(listed, status="Inactive")]  # as of the store, which is ahead of the list
     if listed or record.create_date is None or not _in_force(entry, keys, key_id, task.iam):
         return [listed] if listed else []
     return [Key(key_id, task.want.user_name, "Inactive" if record.deactivate_date else "Active", record.create_date)]
@@ -769,24 +816,29 @@ def _verify(task: _Task, access_key_id: str) -> None:
     """Waits, without the lock, until STS accepts the key; then makes it current under the lock."""
     want, iam = task.want, task.iam
     with task.store.locked(want.user_name, write=False) as stored:
-        entry = stored.entry
-    if entry.current_id != access_key_id or want.stage:  # else another run was faster
-        entry = _owned_for_sts(task, entry)
-        _await_sts(task, entry, access_key_id)
+        asked_with = stored.entry
+    if asked_with.current_id != access_key_id or want.stage:  # else another run was faster
+        asked_with = _owned_for_sts(task, asked_with)
+        _await_sts(task, asked_with, access_key_id)
     with task.store.locked(want.user_name, write=True) as stored:
-        entry = stored.entry
-        record = entry.key(access_key_id)
+        before = stored.entry
+        entry, record, then = before.of(asked_with.account_id, asked_with.user_id), before.key(access_key_id), asked_with.key(access_key_id)
         if record is None:
             raise KeyturnError(f"Access key {access_key_id} of user {want.user_name} left the store while STS was asked: run again")
-        if want.stage and record.deactivate_date:
+        if record.deactivate_date and not (then and then.deactivate_date == record.deactivate_date):
             raise KeyturnError(f"Access key {access_key_id} of user {want.user_name} was switched off while STS was asked: run again")
-        after = _current_by_word(want, entry, iam.now) if want.stage else entry.promote(access_key_id, iam.now)
-        if access_key_id not in (entry.current_id, entry.next_id) and not want.stage:
+        if want.stage:
+            after = _current_by_word(want, entry, iam.now)
+        elif access_key_id not in (entry.current_id, entry.next_id):
             raise KeyturnError(f"Access key {access_key_id} of user {want.user_name} is no longer the newest in the store: run again")
+        elif entry.hold_until and entry.hold_until > iam.now and entry.hold_until != asked_with.hold_until:
+            raise _held(want, access_key_id, "made current", entry.hold_until)  # a person rolled back while STS was asked
+        else:
+            after = entry.promote(access_key_id, iam.now)
         if after != entry:
             stored.write(after)
             task.done.changed = True
-    _after_promotion(task, entry, after, access_key_id)
+    _after_promotion(task, before, after, access_key_id)
 
 
 def _after_promotion(task: _Task, before: Entry, after: Entry, access_key_id: str) -> None:
@@ -799,9 +851,7 @@ def _after_promotion(task: _Task, before: Entry, after: Entry, access_key_id: st
         done.before = {key_id: before.stage(key_id) or "stored" for key_id in before.key_ids}
         done.after = {key_id: after.stage(key_id) or "stored" for key_id in after.key_ids}
         return
-    if before.current_id != access_key_id:
-        _superseded(done, before.current_id)
-    done.after = {**done.after, access_key_id: _shown("Active", "current")}
+    done.after = _picture(task.keys, after)
 
 
 def _superseded(done: Outcome, access_key_id: Optional[str]) -> None:

@@ -17,6 +17,7 @@ ACCESS_KEY: Dict[str, Any] = {
     "active": {"type": "bool", "aliases": ["enabled"]},
     "stage": {"type": "str", "choices": ["current"]},
     "hold_days": {"type": "float"},
+    "leaked": {"type": "bool"},
     "max_age_days": {"type": "float"},
     "replaces": {"type": "str"},
     "replacement": {"type": "str"},

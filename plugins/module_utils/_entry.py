@@ -59,11 +59,12 @@ class StoredKey:
     create_date: Optional[datetime] = None
     promote_date: Optional[datetime] = None
     deactivate_date: Optional[datetime] = None
+    revoke_date: Optional[datetime] = None
     extra: Mapping[str, Any] = field(default_factory=dict)
 
     @classmethod
     def from_mapping(cls, fields: Mapping[str, Any]) -> StoredKey:
-        known = ("secret_access_key", "create_date", "promote_date", "deactivate_date")
+        known = ("secret_access_key", "create_date", "promote_date", "deactivate_date", "revoke_date")
         dates = {name: _date(fields, name) for name in known[1:]}
         return cls(_text(fields, "secret_access_key"), **dates, extra={k: v for k, v in fields.items() if k not in known})
 
@@ -73,8 +74,8 @@ class StoredKey:
         return {**fields, **self.extra}
 
     def dates(self) -> Dict[str, str]:
-        dates = (("create_date", self.create_date), ("promote_date", self.promote_date), ("deactivate_date", self.deactivate_date))
-        return {name: to_iso(moment) for name, moment in dates if moment}
+        dates = {name: getattr(self, name) for name in ("create_date", "promote_date", "deactivate_date", "revoke_date")}
+        return {name: to_iso(moment) for name, moment in dates.items() if moment}
 
 
 @dataclass(frozen=True)
@@ -215,18 +216,26 @@ class Entry:
         return replace(self, current_id=access_key_id, current=replace(key, promote_date=now), others=others, asked=None)
 
     def put_in_force(self, access_key_id: str, now: datetime, hold_until: Optional[datetime]) -> Entry:
-        """The key is current by a person's word (a rollback), and until `hold_until` the user is left alone. `asked` stays where it is another key's."""
+        """The key is current by a person's word (a rollback), and until `hold_until` the user is left alone.
+
+        `asked` stays where it is another key's. A key that had never become current and was passed over is not `next` because an older one is current now.
+        """
         key, asked = self.key(access_key_id), self.asked
         its_own = bool(asked and key and asked.explains(access_key_id, key.create_date))
-        return replace(self.promote(access_key_id, now), asked=None if its_own else asked, hold_until=hold_until)
+        after = replace(self.promote(access_key_id, now), asked=None if its_own else asked, hold_until=hold_until)
+        while after.next_id not in (None, self.next_id):
+            passed_over = after.others[str(after.next_id)]
+            shelved = replace(passed_over, promote_date=passed_over.create_date or now)
+            after = replace(after, others={**after.others, str(after.next_id): shelved})
+        return after
 
-    def deactivated(self, access_key_id: str, moment: Optional[datetime]) -> Entry:
-        """Our switching off a key is noted, or (None) that note is taken back."""
+    def deactivated(self, access_key_id: str, moment: Optional[datetime], revoked: bool = False) -> Entry:
+        """Our switching off a key is noted (for good where it is `revoked`), or (None) that note is taken back."""
+        old = self.key(access_key_id) or StoredKey()
+        key = replace(old, deactivate_date=moment, revoke_date=moment if revoked else old.revoke_date if moment else None)
         if access_key_id == self.current_id:
-            return replace(self, current=replace(self.current, deactivate_date=moment))
-        others = dict(self.others)
-        key = replace(others.get(access_key_id, StoredKey()), deactivate_date=moment)
-        others[access_key_id] = key
+            return replace(self, current=key)
+        others = {**self.others, access_key_id: key}
         if key == StoredKey():
             del others[access_key_id]
         return replace(self, others=others)
@@ -239,7 +248,7 @@ class Entry:
         if self.asked and self.asked.explains(access_key_id, create_date):
             entry = replace(entry, asked=None)
         if access_key_id == self.current_id:
-            return replace(entry, current_id=None, current=StoredKey())
+            return replace(entry, current_id=None, current=StoredKey(), hold_until=None)
         return replace(entry, others={key_id: key for key_id, key in self.others.items() if key_id != access_key_id})
 
     @property

@@ -137,6 +137,8 @@ def _owner(iam: Iam, access_key_id: str) -> str:
     try:
         owner = iam.last_used(access_key_id).user_name
     except IamError as error:
+        if not (error.missing or error.denied):
+            raise
         # AWS denies the request for a key that does not exist, too
         raise KeyturnError(f"No user of this account could be found for access key {access_key_id}", error.exception) from error
     if not owner:

@@ -53,6 +53,12 @@ options:
         V(0) ends that.
       - Left out, that stays as it is. Where nothing else is to be done and the keys are held already, they are not held for longer.
     type: float
+  leaked:
+    description:
+      - V(true), with O(active=false), says that the key is in wrong hands. It is switched off even where IAM's list calls it Inactive already (lists lag);
+        with O(vault_file) the store notes that it was revoked, which ends a hold (O(hold_days)), and no task switches it on again.
+      - V(false), with O(active=true) or O(stage=current), says that a revoked key is safe all the same.
+    type: bool
   max_age_days:
     description:
       - An Active access key that is this many days old or older does not satisfy the task. V(0) means that none does, so that each run makes a new key.

@@ -542,6 +542,9 @@ def _way_to_room(case: Case, key: Key) -> str:
         when = max((key.deactivated or 0.0) + case.delete_after_days_for_room * DAY, case.now)
         sooner = "" if case.named else f" (a smaller rotation_delete_after_days, or {name} in rotation_now, makes that sooner)"
         return f"{key.id} makes room when it is deleted, on {_date(when)}{sooner}."
+    if key.off_by_us:
+        by_hand = _task(name, key.id, "state: absent")
+        return f"{key.id} was switched off and stays as the store's current key until another replaces it: delete it with {by_hand}, and there is room."
     if key.appearing or key.signing:
         return f"{key.id} is not in IAM's lists yet." if key.appearing else f"{key.id} signs this run: run it with the current key."
     switch_off = f"switch it off with {_task(name, key.id, 'active: false')}; there is room once it is deleted (rotation_delete_after_days)"

@@ -94,53 +94,33 @@ def applied(info: Mapping[str, Any], results: Iterable[Mapping[str, Any]]) -> di
     changed = [result["action"] for result in results if result["changed"] and not result["failed"]]
     off = {action["access_key_id"] for action in changed if action["action"] == "deactivate"}
     gone = {action["access_key_id"] for action in changed if action["action"] == "delete"}
-    note = {"status": "Inactive", "deactivate_date": info["now"]}
     rows = [key for key in info["access_keys"] if key["access_key_id"] not in gone]
+    if not off and not gone:
+        return dict(info)
+    dates = {key["access_key_id"]: _since(key, info) for key in rows if key["access_key_id"] in off}
     return {
         **info,
-        "access_keys": [{**key, **note} if key["access_key_id"] in off else key for key in rows],
-        "users": [{**user, "store": _noted(user, off, gone, info)} for user in info["users"]],
+        "access_keys": [{**key, "status": "Inactive", "deactivate_date": dates[key["access_key_id"]]} if key["access_key_id"] in off else key for key in rows],
+        "users": [{**user, "store": _noted(user, {**dict.fromkeys(off, info["now"]), **dates}, gone, info)} for user in info["users"]],
     }
 
 
-def previous(info: Mapping[str, Any], access_key_id: str | None = None) -> dict[str, Any] | None:
-    """The key that a rollback of the only user in `info` puts back in force, and whether its secret is stored; None where there is none.
-
-    Of the keys that IAM has it is the stored one that was current last, else the one made by hand that was switched off last.
-    While a rollback holds it has happened, so that it is the current key.
-    """
-    store: Mapping[str, Any] = info["users"][0].get("store") or {}
-    notes: dict[str, Mapping[str, Any]] = {str(store.get("access_key_id")): store, **(store.get("other_keys") or {})}
-    rows = [(row["access_key_id"], row["stage"] == "previous", row["deactivate_date"]) for row in info["access_keys"] if row["stage"] != "current"]
-    left = [(ours, notes[key_id]["promote_date"] if ours else off, key_id) for key_id, ours, off in rows if ours or off]
-    held = (store.get("hold_until") or "") > info["now"]
-    found = access_key_id or (store.get("access_key_id") if held else max(left)[-1] if left else None)
-    return {"access_key_id": found, "stored": bool(notes.get(found, {}).get("stored"))} if found else None
+def _since(key: Mapping[str, Any], info: Mapping[str, Any]) -> str:
+    """When it was switched off; what was Inactive already keeps its date."""
+    return str((key["status"] != "Active" and key["deactivate_date"]) or info["now"])
 
 
-def revoked(info: Mapping[str, Any], access_key_id: str) -> dict[str, Any]:
-    """What it means to switch the key off: whose it is, whether it signs this run, whether another is in force then."""
-    key = next((row for row in info["access_keys"] if row["access_key_id"] == access_key_id), None)
-    if key is None:
-        raise ValueError(f"access key {access_key_id} was deleted meanwhile")
-    others = [row for row in info["access_keys"] if row is not key and row["status"] == "Active"]
-    return {
-        "user_name": key["user_name"],
-        "signs_this_run": info["account"]["signing_access_key_id"] == access_key_id,
-        "needs_replacement": key["stage"] == "current" or not others,
-    }
-
-
-def _noted(user: Mapping[str, Any], off: set[str], gone: set[str], info: Mapping[str, Any]) -> dict[str, Any] | None:
-    """What the store knows of the user after that."""
+def _noted(user: Mapping[str, Any], off: Mapping[str, str], gone: set[str], info: Mapping[str, Any]) -> dict[str, Any] | None:
+    """What the store knows of the user after that. A hold does not outlive the keys that it is about."""
     mine = {key["access_key_id"] for key in info["access_keys"] if key["user_name"] == user["user_name"]}
     store: dict[str, Any] = dict(user.get("store") or {})
     others = {key_id: dict(note) for key_id, note in (store.get("other_keys") or {}).items() if key_id not in gone}
-    for key_id in off & (mine | set(others)):
+    for key_id in set(off) & (mine | set(others)):
+        store.pop("hold_until", None)
         if key_id == store.get("access_key_id"):
-            store["deactivate_date"] = info["now"]
+            store["deactivate_date"] = off[key_id]
         else:
-            others[key_id] = {**others.get(key_id, {"stored": False}), "deactivate_date": info["now"]}
+            others[key_id] = {**others.get(key_id, {"stored": False}), "deactivate_date": off[key_id]}
     if others or store.get("other_keys"):
         store["other_keys"] = others
     return store or None

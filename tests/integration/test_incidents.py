@@ -24,9 +24,25 @@ def run(controller: Controller) -> Playbook:
     """A playbook of the collection with what rotation.yml of a person has: everyone is rotated."""
 
     def start(name: str, *args: str, check: bool = False, credentials: Any = None, **variables: Any) -> Run:
-        given = {"rotation_users": ["*"], "rotation_vault_file": STORE, "rotation_verify_delay": 0, **variables}
+        given = {"rotation_users": ["*"], "rotation_vault_file": STORE, "rotation_verify_delay": 0, "rotation_fail_on_drift": True, **variables}
         options = {"credentials": credentials} if credentials else {}
         return controller.run(f"keyturn.iam.{name}", *args, check=check, extra_vars={k: v for k, v in given.items() if v is not None}, **options)
+
+    return start
+
+
+@pytest.fixture
+def meanwhile(lab: Lab, controller: Controller) -> Callable[..., Run]:
+    """Runs a rotation that is held up at a request, something else meanwhile, and lets it go on; the rotation's run."""
+
+    def start(action: str, then: Callable[[], object], user: str = "aaa", nth: int = 1) -> Run:
+        lab.fault("pause", action, user=user, nth=nth)
+        given = {"rotation_users": ["*"], "rotation_vault_file": STORE, "rotation_verify_delay": 0, "rotation_unused_days": 365}
+        running = controller.start("keyturn.iam.rotate", extra_vars=given)
+        lab.wait_paused()
+        then()
+        lab.release()
+        return running.wait()
 
     return start
 
@@ -130,6 +146,7 @@ def test_no_rollback_to_what_is_not_there(lab: Lab, controller: Controller, run:
         ({"rotation_user_name": "vendor"}, "User vendor has no access key that was replaced or switched off by the rotation and that IAM still has"),
         ({"rotation_user_name": "nobody"}, "There is no IAM user nobody"),
         ({"rotation_user_name": "ci", "rotation_access_key_id": "AKIANOBODYSKEY000000"}, "User ci has no access key AKIANOBODYSKEY000000"),
+        ({"rotation_user_name": "*"}, "rotation_user_name must name one user"),
         ({"rotation_user_name": "ci", "rotation_vault_file": ""}, "rotation_vault_file is empty"),
         ({"rotation_user_name": "ci", "rotation_hold_days": -1}, "hold_days must be a number that is not negative"),
         ({}, "missing required arguments: rotation_user_name"),
@@ -287,3 +304,176 @@ def test_what_cannot_be_revoked_is_said_before_anything_is_done(lab: Lab, run: P
     assert nobody.rc == 2 and "No user of this account could be found for access key AKIANOBODYSKEY000000" in nobody.msg
     assert "missing required arguments: rotation_access_key_id" in run("revoke").msg
     assert "UpdateAccessKey" not in actions(lab)
+
+
+# -- what may come between -----------------------------------------------------------------------------------------
+
+
+def test_a_revoked_key_stays_off(lab: Lab, controller: Controller, run: Playbook) -> None:
+    """A rollback is what people do next when a consumer breaks: it does not bring the leaked key back."""
+    user = lab.seed("ci", Key(30, used_days=0))
+    leaked = user.keys[0].access_key_id
+    write_store(controller.cwd / STORE, {"iam_access_keys": {"ci": entry_of(user, user.keys[0])}})
+    run("revoke", rotation_access_key_id=leaked).ok()
+    assert "and that was not revoked; name ci in rotation_now" in run("rollback", rotation_user_name="ci").msg
+    named = run("rollback", rotation_user_name="ci", rotation_access_key_id=leaked)
+    assert "was revoked on" in named.msg and "leaked=false says that it is safe all the same" in named.msg
+    tasks = [
+        key_task("on", "ci", access_key_id=leaked, active=True, vault_file=STORE),
+        key_task("safe", "ci", access_key_id=leaked, active=True, leaked=False, vault_file=STORE),
+    ]
+    assert status(lab) == ["Inactive", "Active"]
+    ran = controller.run(play(*tasks)).ok()
+    assert "was revoked on" in refusal(ran, "on") and ok(ran, "safe")["changed"]
+    assert status(lab) == ["Active", "Active"] and "revoke_date" not in entry(controller)["other_keys"][leaked]
+
+
+def test_a_key_that_was_rolled_back_to_is_revoked(lab: Lab, controller: Controller, run: Playbook, rotated: UserState) -> None:
+    """The hold is about the key that leaked, so it ends with it; the newer key comes back with one command."""
+    old, new = rotated.keys
+    run("rollback", rotation_user_name="ci").ok()
+    failed = run("revoke", rotation_access_key_id=old.access_key_id)
+    assert failed.rc == 2 and "has no room for it" in failed.msg and "is held" not in failed.msg
+    assert status(lab) == ["Inactive", "Active"] and "hold_until" not in entry(controller)
+    run("rollback", rotation_user_name="ci").ok()
+    assert status(lab) == ["Inactive", "Active"] and entry(controller)["access_key_id"] == new.access_key_id
+
+
+@pytest.mark.parametrize("hold_days", [7, 0])
+def test_a_rotation_on_its_way_does_not_undo_a_rollback(
+    lab: Lab, controller: Controller, run: Playbook, meanwhile: Callable[..., Run], hold_days: int
+) -> None:
+    """It had planned to delete the key that a person puts back in force while it waits for another user's key."""
+    lab.seed("aaa", Key(100))
+    user = lab.seed("ci", Key(160, "Inactive", used_days=80), Key(60, used_days=1))
+    old, new = user.keys
+    previous = stored(old, promote_date=old.create_date, deactivate_date=later(lab.clock(), days=-31))
+    write_store(controller.cwd / STORE, {"iam_access_keys": {"ci": entry_of(user, new, other_keys={old.access_key_id: previous})}})
+    rotation = meanwhile("GetCallerIdentity", lambda: run("rollback", rotation_user_name="ci", rotation_hold_days=hold_days).ok())
+    assert status(lab) == ["Active", "Active"] and entry(controller)["secret_access_key"] == old.secret_access_key
+    assert rotation.rc == 2 and f"Access key {old.access_key_id} of user ci is not deleted" in " ".join(rotation.output.split())
+
+
+def test_a_rotation_on_its_way_does_not_switch_off_what_is_held(lab: Lab, controller: Controller, run: Playbook, meanwhile: Callable[..., Run]) -> None:
+    lab.seed("zzz", Key(10))
+    user = lab.seed("ci", Key(900), Key(800))
+    old, new = user.keys
+    others = {old.access_key_id: stored(old, promote_date=old.create_date)}
+    write_store(controller.cwd / STORE, {"iam_access_keys": {"ci": entry_of(user, new, other_keys=others)}})
+    rotation = meanwhile("GetAccessKeyLastUsed", lambda: run("rollback", rotation_user_name="ci").ok(), user="zzz")
+    assert status(lab) == ["Active", "Active"] and entry(controller)["hold_until"], str(rotation)
+    assert "the user's keys are held as they are until" in " ".join(rotation.output.split())
+
+
+@pytest.mark.parametrize("what", ["rollback", "revoke"])
+def test_a_rotation_on_its_way_does_not_make_current_what_was_rolled_back_or_revoked(
+    lab: Lab, controller: Controller, run: Playbook, meanwhile: Callable[..., Run], what: str
+) -> None:
+    user = lab.seed("ci", Key(100, "Inactive"), Key(50), Key(0.1))
+    old, new, coming = user.keys
+    others = {old.access_key_id: stored(old, promote_date=old.create_date), coming.access_key_id: stored(coming)}
+    write_store(controller.cwd / STORE, {"iam_access_keys": {"ci": entry_of(user, new, other_keys=others)}})
+    given = {"rotation_user_name": "ci"} if what == "rollback" else {"rotation_access_key_id": coming.access_key_id}
+    rotation = meanwhile("GetCallerIdentity", lambda: run(what, **given).ok(), user="ci", nth=2)
+    assert entry(controller)["access_key_id"] == (old if what == "rollback" else new).access_key_id
+    assert status(lab) == (["Active", "Active", "Active"] if what == "rollback" else ["Inactive", "Active", "Inactive"])
+    assert rotation.rc == 2 and "ci: not done" in rotation.msg
+
+
+def test_lists_that_lag_do_not_mislead_a_revocation(lab: Lab, controller: Controller, run: Playbook) -> None:
+    """The list still calls the leaked key Active when the rest is planned: the user's other key is not taken for replaced, and a young one is replaced too."""
+    for name, keys in (("ci", (Key(150, used_days=20), Key(20, used_days=1))), ("young", (Key(0.5),))):
+        user = lab.seed(name, *keys)
+        entries = open_store(controller.cwd / STORE)["iam_access_keys"] if name == "young" else {}
+        others = {key.access_key_id: stored(key, promote_date=key.create_date) for key in user.keys[:-1]}
+        write_store(controller.cwd / STORE, {"iam_access_keys": {**entries, name: entry_of(user, user.keys[-1], other_keys=others)}})
+    lab.settings(stale_lists_seconds=8)
+    failed = run("revoke", rotation_access_key_id=lab.state()["ci"].keys[1].access_key_id)
+    assert failed.rc == 2 and status(lab) == ["Active", "Inactive"]
+    run("revoke", rotation_access_key_id=lab.state()["young"].keys[0].access_key_id).ok()
+    assert status(lab, "young") == ["Inactive", "Active"]
+
+
+def test_a_key_that_seems_to_be_off_is_switched_off_all_the_same(lab: Lab, controller: Controller, run: Playbook, rotated: UserState) -> None:
+    """A list that lags behind a rollback; a person who was faster in the console, whose key is deleted like others that were revoked."""
+    old, new = rotated.keys
+    run("rollback", rotation_user_name="ci").ok()
+    lab.settings(stale_lists_seconds=8)
+    run("rollback", rotation_user_name="ci", rotation_access_key_id=new.access_key_id, rotation_hold_days=0).ok()
+    lab.clear_requests()
+    run("revoke", rotation_access_key_id=old.access_key_id).ok()
+    assert written(lab) == [("UpdateAccessKey", old.access_key_id)] and status(lab) == ["Inactive", "Active"]
+    lab.settings(stale_lists_seconds=0)
+    by_hand = lab.seed("vendor", Key(50, "Inactive"), Key(40, used_days=1)).keys[0].access_key_id
+    run("revoke", rotation_access_key_id=by_hand).ok()
+    assert entry(controller, "vendor")["other_keys"][by_hand]["revoke_date"]
+
+
+@pytest.mark.parametrize("spelled", ["false", "no"])
+def test_a_person_may_want_no_new_key(lab: Lab, controller: Controller, run: Playbook, spelled: str) -> None:
+    user = lab.seed("ci", Key(30))
+    write_store(controller.cwd / STORE, {"iam_access_keys": {"ci": entry_of(user, user.keys[0])}})
+    run("revoke", "-e", f"rotation_replace={spelled}", rotation_access_key_id=user.keys[0].access_key_id).ok()
+    assert status(lab) == ["Inactive"]
+    lab.seed("due", Key(200))
+    run("rotate", "-e", f"rotation_fail_on_drift={spelled}", check=True).ok()
+
+
+@pytest.mark.parametrize("keys", [(Key(0.5),), (Key(30),), (Key(200), Key(30))])
+def test_check_mode_of_a_revocation_predicts_what_comes(lab: Lab, controller: Controller, run: Playbook, keys: tuple[Key, ...]) -> None:
+    lab.settings(quota=5)
+    user = lab.seed("ci", *keys)
+    write_store(controller.cwd / STORE, {"iam_access_keys": {"ci": entry_of(user, user.keys[-1], hold_until=later(lab.clock(), days=3))}})
+    given = {"rotation_access_key_id": user.keys[-1].access_key_id}
+    check = run("revoke", check=True, **given).ok()
+    assert not written(lab) and "Would make 1 key, switch off 0, delete 0." in check.stdout
+    run("revoke", **given).ok()
+    assert [action for action, _key in written(lab)] == ["UpdateAccessKey", "CreateAccessKey"]
+
+
+def test_two_revocations_at_once_end_as_one(lab: Lab, controller: Controller) -> None:
+    user = lab.seed("ci", Key(30))
+    write_store(controller.cwd / STORE, {"iam_access_keys": {"ci": entry_of(user, user.keys[0])}})
+    given = {"rotation_access_key_id": user.keys[0].access_key_id, "rotation_vault_file": STORE, "rotation_verify_delay": 1}
+    both = [controller.start("keyturn.iam.revoke", extra_vars=given) for _each in range(2)]
+    for each in both:
+        each.wait().ok()
+    assert status(lab) == ["Inactive", "Active"]
+    assert entry(controller)["access_key_id"] == lab.state()["ci"].keys[1].access_key_id
+
+
+@pytest.mark.parametrize("kill", ["CreateAccessKey", "GetCallerIdentity"])
+def test_an_interrupted_revocation_of_a_key_that_was_not_stored(lab: Lab, controller: Controller, run: Playbook, kill: str) -> None:
+    leaked = lab.seed("ci", Key(30)).keys[0].access_key_id
+    lab.fault("kill", kill, when="after")
+    assert run("revoke", rotation_access_key_id=leaked).rc < 0
+    run("revoke", rotation_access_key_id=leaked).ok()
+    old, new = lab.state()["ci"].keys
+    assert (old.status, new.status) == ("Inactive", "Active") and entry(controller)["access_key_id"] == new.access_key_id
+
+
+def test_a_next_that_was_passed_over_does_not_come_back(lab: Lab, controller: Controller, run: Playbook) -> None:
+    lab.settings(quota=3)
+    user = lab.seed("ci", Key(120), Key(70), Key(20))
+    old, passed, new = user.keys
+    others = {old.access_key_id: stored(old, promote_date=old.create_date), passed.access_key_id: stored(passed)}
+    write_store(controller.cwd / STORE, {"iam_access_keys": {"ci": entry_of(user, new, other_keys=others)}})
+    back = run("rollback", "--diff", rotation_user_name="ci", rotation_hold_days=0, rotation_access_key_id=old.access_key_id).ok()
+    assert f'"{passed.access_key_id}": "Active, previous"' in back.stdout
+    run("rotate", rotation_max_age_days=200)
+    assert entry(controller)["access_key_id"] == old.access_key_id
+
+
+def test_the_store_is_saved_whatever_becomes_of_a_revocation(lab: Lab, controller: Controller, run: Playbook) -> None:
+    user = lab.seed("ci", Key(30))
+    write_store(controller.cwd / STORE, {"iam_access_keys": {"ci": entry_of(user, user.keys[0])}})
+    path = "{{ rotation_vault_file | realpath }}"
+    (controller.cwd / "save.yml").write_text(f"- ansible.builtin.copy: {{src: '{path}', dest: '{path}.saved', decrypt: false}}\n")
+    lab.fault("cut", "UpdateAccessKey", count=0)
+    given = {"rotation_access_key_id": user.keys[0].access_key_id, "rotation_on_stored": "save.yml"}
+    assert run("revoke", **given).rc == 2
+    assert (controller.cwd / f"{STORE}.saved").read_bytes() == (controller.cwd / STORE).read_bytes()
+    lab.clear_faults()
+    run("revoke", **given).ok()
+    saved = open_store(controller.cwd / f"{STORE}.saved")["iam_access_keys"]["ci"]
+    assert saved["access_key_id"] == lab.state()["ci"].keys[1].access_key_id

@@ -9,9 +9,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-import worlds
 from ansible_collections.keyturn.iam.plugins.plugin_utils import _steps
-from worlds import ago, entry, key, note
 
 NOW = "2026-11-24T04:00:00+00:00"
 
@@ -123,50 +121,3 @@ def test_what_was_done_is_applied() -> None:
     assert after["users"][0]["store"]["other_keys"] == {"P": {"stored": True}, "H": {"stored": False, "deactivate_date": NOW}}
     assert after["users"][1]["store"] is None
     assert list(store["other_keys"]) == ["P", "Q"]
-
-
-# -- incidents -----------------------------------------------------------------------------------------------------
-
-
-def test_the_key_that_was_current_last_is_rolled_back_to() -> None:
-    by_hand = key("HAND", 400, deactivate_date=ago(1))
-    keys = [key("OLD", 200, stage="previous", stored=True), key("OLDER", 250, stage="previous", stored=True), key("NOW", 20, stage="current", stored=True)]
-    others = {"OLD": note(200, promoted=100), "OLDER": note(250, promoted=190), "LEFT": note(90, promoted=50), "NEXT": note(1), "HAND": note(off=1)}
-    look = worlds.info([by_hand, *keys], entry("NOW", 20, 20, other_keys=others))
-    assert _steps.previous(look) == {"access_key_id": "OLD", "stored": True}
-    assert _steps.previous(look, "OLDER") == {"access_key_id": "OLDER", "stored": True}
-    assert _steps.previous(look, "HAND") == _steps.previous(worlds.info([by_hand, keys[-1]], entry("NOW", 20, 20, other_keys=others)))
-    assert _steps.previous(look, "HAND") == {"access_key_id": "HAND", "stored": False}
-
-
-def test_a_rollback_that_holds_has_happened() -> None:
-    keys = [key("OLD", 200, stage="current"), key("NEW", 20, stage="previous")]
-    for hold, expected in ((ago(days=-7), "OLD"), (ago(days=1), "NEW"), (NOW, "NEW")):
-        look = worlds.info(keys, entry("OLD", 200, 1, other_keys={"NEW": note(20, promoted=20)}, hold_until=hold))
-        assert _steps.previous(look) == {"access_key_id": expected, "stored": True}
-
-
-@pytest.mark.parametrize("store", [None, entry(), entry("NOW", 20, 20), entry("NOW", 20, 20, other_keys={"GONE": note(90, promoted=80)})])
-def test_without_a_key_that_was_in_force_there_is_no_rollback(store: Any) -> None:
-    assert _steps.previous(worlds.info([key("NOW", 20, stage="current"), key("HAND", 90)], store)) is None
-
-
-@pytest.mark.parametrize(
-    ("keys", "needs"),
-    [
-        ([key("LEAKED", 20, stage="current")], True),
-        ([key("LEAKED", 20, stage="current"), key("OLD", 90, stage="previous")], True),
-        ([key("LEAKED", 90, stage="previous"), key("NEW", 20, stage="current")], False),
-        ([key("LEAKED", 90), key("HAND", 20)], False),
-        ([key("LEAKED", 90), key("HAND", 20, status="Inactive")], True),
-        ([key("LEAKED", 90, status="Inactive", stage="current"), key("HAND", 20, status="Inactive")], True),
-    ],
-)
-def test_who_has_another_key_in_force_needs_none(keys: list[dict[str, Any]], needs: bool) -> None:
-    assert _steps.revoked(worlds.info(keys), "LEAKED") == {"user_name": "ci", "signs_this_run": False, "needs_replacement": needs}
-    assert _steps.revoked(worlds.info(keys, signing_access_key_id="LEAKED"), "LEAKED")["signs_this_run"]
-
-
-def test_a_key_that_vanished_meanwhile_is_said_to_have() -> None:
-    with pytest.raises(ValueError, match="LEAKED was deleted meanwhile"):
-        _steps.revoked(worlds.info([]), "LEAKED")
