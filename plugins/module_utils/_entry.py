@@ -20,6 +20,8 @@ ASKED_WINDOW = timedelta(minutes=5)
 LEFTOVER_WAIT = timedelta(hours=12)
 # IAM's lists are eventually consistent: a key younger than this that a list leaves out is not gone.
 LIST_LAG = timedelta(hours=1)
+# For so long after our switching off a key its note counts more than a list that calls the key Active.
+NOTE_LEADS = timedelta(minutes=5)
 # What a list mostly lags by; after that a request that left no key to be seen has most likely made none.
 LIST_SETTLES = timedelta(seconds=10)
 _IDS = ("account_id", "user_id", "access_key_id")

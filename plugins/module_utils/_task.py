@@ -9,9 +9,10 @@ from __future__ import annotations
 from typing import Any, Callable, Dict, Mapping, Optional
 
 from . import _info
-from ._access_key import NoStore, Store, Want, ensure
+from ._access_key import NoStore, Store, ensure
 from ._errors import KeyturnError
 from ._iam import Iam
+from ._want import Want
 
 Connect = Callable[..., Iam]
 

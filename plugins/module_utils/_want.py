@@ -1,0 +1,103 @@
+# Copyright (c) 2026 keyturn contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""What a task with `iam_access_key` wants, and which wishes make no sense together."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, Mapping, Optional, Tuple
+
+from ._errors import KeyturnError
+
+# Days and seconds beyond this are a mistake, and dates do not reach much further.
+MOST = 1_000_000
+
+
+@dataclass(frozen=True)
+class Want:
+    """A task's options, see the documentation of `iam_access_key`. Ages are days, the others seconds."""
+
+    user_name: str
+    access_key_id: Optional[str] = None
+    state: str = "present"
+    active: Optional[bool] = None
+    stage: Optional[str] = None
+    hold_days: Optional[float] = None
+    leaked: Optional[bool] = None
+    max_age_days: Optional[float] = None
+    replaces: Optional[str] = None
+    replacement: Optional[str] = None
+    assume_deleted: Tuple[str, ...] = ()
+    at_limit: str = "fail"
+    min_idle_days: Optional[float] = None
+    verify: bool = True
+    verify_delay: float = 10
+    verify_timeout: float = 60
+
+    @classmethod
+    def of(cls, params: Mapping[str, Any]) -> Want:
+        """The task that validated options describe. Raises KeyturnError for options that do not go together."""
+        want = cls(**{name: params[name] for name in cls.__dataclass_fields__ if params.get(name) is not None})
+        for name in ("max_age_days", "min_idle_days", "hold_days", "verify_delay", "verify_timeout"):
+            value = getattr(want, name)
+            # a NaN compares false with everything and would satisfy no limit and every limit
+            if value is not None and not 0 <= value < float("inf"):
+                raise KeyturnError(f"{name} must be a number that is not negative, not {value}")
+            if value is not None and value > MOST:
+                raise KeyturnError(f"{name} must be at most {MOST}, not {value:g}")
+        for wrong, sentence in want._mistakes(params):
+            if wrong:
+                raise KeyturnError(sentence)
+        return want
+
+    def _mistakes(self, params: Mapping[str, Any]) -> Tuple[Tuple[bool, str], ...]:
+        """What makes no sense together, and how it is said."""
+        named, present, off = bool(self.access_key_id), self.state == "present", self.active is False
+        stored = bool(params.get("vault_file"))
+        return (
+            (not self.user_name.strip(), "user_name must not be empty"),
+            (
+                params.get("vault_file") == "",
+                "vault_file must not be empty: name the file, or leave the option out where the secret is to be returned",
+            ),
+            (not present and not named, "state=absent needs access_key_id: which key is to be deleted"),
+            (
+                named and self.max_age_days is not None,
+                "max_age_days does not go with access_key_id: a named key is neither too old nor replaced",
+            ),
+            (
+                bool(self.replacement) and not (named and off and present),
+                "replacement goes with access_key_id and active=false: which key is in force when that one is switched off",
+            ),
+            (
+                self.hold_days is not None and not (named and stored and present and (self.stage or self.active)),
+                "hold_days goes with access_key_id, vault_file, and stage=current or active=true: how long the rotation leaves the user alone",
+            ),
+            (
+                bool(self.stage) and not (named and stored and present),
+                "stage=current needs access_key_id and vault_file: which of the store's keys is to be current",
+            ),
+            (
+                bool(self.stage) and (off or not self.verify),
+                "stage=current does not go with active=false or verify=false: what is current is Active, and STS has accepted it",
+            ),
+            (
+                bool(self.leaked) and not (named and off and present),
+                "leaked=true goes with access_key_id and active=false: which key is to be switched off for good",
+            ),
+            (
+                self.leaked is False and not (named and present and (self.stage or self.active)),
+                "leaked=false goes with access_key_id, and stage=current or active=true: it says that a revoked key is safe",
+            ),
+            (named and bool(self.replaces), "replaces does not go with access_key_id: it is for making a new key"),
+            (
+                present and off and not named and self.max_age_days != 0,
+                "active=false needs access_key_id (which key is to be switched off), or max_age_days=0 for a new key",
+            ),
+            (
+                present and off and not named and stored,
+                "active=false for a new key does not go with vault_file: a key must be Active to be made current",
+            ),
+        )
