@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import contextlib
+import signal
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -30,6 +31,9 @@ def _collections() -> Path:
         return folder
 
 
+# Who starts the tests in the background has Ctrl-C ignored, and what they start would ignore it too.
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 COLLECTIONS = _collections()
 sys.path.insert(0, str(COLLECTIONS))
 
