@@ -40,7 +40,17 @@ def bootstrap() -> None:
     script = HOME / ".ansible" / "test" / "cache" / f"get_pip_{version.replace('.', '_')}.py"
     if not script.exists():
         script.parent.mkdir(parents=True, exist_ok=True)
-        pip = [sys.executable, "-m", "pip", "download", "--quiet", "--disable-pip-version-check", "--no-deps", "--dest", str(script.parent)]
+        pip = [
+            sys.executable,
+            "-m",
+            "pip",
+            "download",
+            "--quiet",
+            "--disable-pip-version-check",
+            "--no-deps",
+            "--dest",
+            str(script.parent),
+        ]
         subprocess.run([*pip, f"pip=={version}"], check=True)
         script.write_text(BOOTSTRAP.format(wheel=str(next(script.parent.glob(f"pip-{version}-*.whl")))))
 
@@ -49,7 +59,9 @@ def copy() -> Path:
     """The files that git knows, or would take, where ansible-test looks for a collection."""
     folder = HOME / "ansible_collections" / "keyturn" / "iam"
     shutil.rmtree(folder, ignore_errors=True)
-    listed = subprocess.check_output(["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"], cwd=CHECKOUT, text=True)
+    listed = subprocess.check_output(
+        ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"], cwd=CHECKOUT, text=True
+    )
     for name in filter(None, listed.split("\0")):
         if (CHECKOUT / name).exists():
             (folder / name).parent.mkdir(parents=True, exist_ok=True)
@@ -64,10 +76,21 @@ def copy() -> Path:
 
 def main() -> int:
     bootstrap()
-    command = [str(Path(sys.executable).with_name("ansible-test")), "sanity", "--venv", "--python", PYTHON, "--color", "no", *sys.argv[1:]]
+    command = [
+        str(Path(sys.executable).with_name("ansible-test")),
+        "sanity",
+        "--venv",
+        "--python",
+        PYTHON,
+        "--color",
+        "no",
+        *sys.argv[1:],
+    ]
     # A pythonX.Y that it finds must be one that makes environments of its own, not a wrapper that chooses among versions.
     path = os.pathsep.join([str(Path(sys.base_prefix, "bin")), os.environ.get("PATH", os.defpath)])
-    return subprocess.run(command, cwd=copy(), env={**os.environ, "HOME": str(HOME), "PATH": path}, check=False).returncode
+    return subprocess.run(
+        command, cwd=copy(), env={**os.environ, "HOME": str(HOME), "PATH": path}, check=False
+    ).returncode
 
 
 if __name__ == "__main__":

@@ -23,7 +23,9 @@ def ago(days: float = 0, hours: float = 0, seconds: float = 0, now: datetime = N
     return (now - timedelta(days=days, hours=hours, seconds=seconds)).isoformat()
 
 
-def key(key_id: str, age: float, used: float | None = None, status: str = "Active", user: str = "ci", **more: Any) -> Record:
+def key(
+    key_id: str, age: float, used: float | None = None, status: str = "Active", user: str = "ci", **more: Any
+) -> Record:
     """A row of `access_keys`: made `age` days ago, used `used` days ago (None: never)."""
     row = {
         "user_name": user,
@@ -41,7 +43,9 @@ def key(key_id: str, age: float, used: float | None = None, status: str = "Activ
     return {**row, **more}
 
 
-def note(age: float | None = None, promoted: float | None = None, off: float | None = None, stored: bool | None = None) -> Record:
+def note(
+    age: float | None = None, promoted: float | None = None, off: float | None = None, stored: bool | None = None
+) -> Record:
     """What the store says of one key; an age makes it one of ours, with its secret."""
     dates = {"create_date": age, "promote_date": promoted, "deactivate_date": off}
     record: Record = {name: ago(days) for name, days in dates.items() if days is not None}
@@ -49,7 +53,11 @@ def note(age: float | None = None, promoted: float | None = None, off: float | N
 
 
 def entry(
-    current: str | None = None, age: float | None = None, promoted: float | None = None, off: float | None = None, **more: Any
+    current: str | None = None,
+    age: float | None = None,
+    promoted: float | None = None,
+    off: float | None = None,
+    **more: Any,
 ) -> Record:
     """The store's entry of a user; keyword arguments beside the current key's are the entry's other fields."""
     owner: Record = {"account_id": ACCOUNT, "user_id": "AIDACI"}
@@ -61,11 +69,21 @@ def entry(
 def user(name: str = "ci", store: Record | None = None, **more: Any) -> Record:
     """An item of `users`."""
     arn = f"arn:aws:iam::{ACCOUNT}:user/{name}"
-    record = {"user_name": name, "user_id": f"AIDA{name.upper()}", "path": "/", "arn": arn, "tags": None, "error": None, "store": store}
+    record = {
+        "user_name": name,
+        "user_id": f"AIDA{name.upper()}",
+        "path": "/",
+        "arn": arn,
+        "tags": None,
+        "error": None,
+        "store": store,
+    }
     return {**record, **more}
 
 
-def info(keys: Iterable[Record] = (), store: Record | None = None, users: Iterable[Record] | None = None, **account: Any) -> Info:
+def info(
+    keys: Iterable[Record] = (), store: Record | None = None, users: Iterable[Record] | None = None, **account: Any
+) -> Info:
     """A look at user ci with these keys and this entry, or at `users`; keyword arguments are of the account."""
     return {
         "access_keys": list(keys),
@@ -77,7 +95,11 @@ def info(keys: Iterable[Record] = (), store: Record | None = None, users: Iterab
     }
 
 
-def apply(seen: Info, decisions: Iterable[Mapping[str, Any]], only: Iterable[str] = ("create", "verify", "deactivate", "delete")) -> Info:
+def apply(
+    seen: Info,
+    decisions: Iterable[Mapping[str, Any]],
+    only: Iterable[str] = ("create", "verify", "deactivate", "delete"),
+) -> Info:
     """The same world, at the same time, once the role carried the decisions out: what IAM has and what the store says."""
     actions = [action for decision in decisions for action in decision["actions"] if action["action"] in only]
     world = copy.deepcopy(seen) if actions else seen
@@ -115,7 +137,9 @@ def _create(world: Info, record: Record, action: Mapping[str, Any]) -> None:
     replaced = row(world, action["replaces"]) if action["replaces"] else None
     assert action["replaces"] is None or (replaced and replaced["status"] == "Active"), "the module would refuse"
     store = _entry(record)
-    number = 1 + max((int(one["access_key_id"][-4:]) for one in world["access_keys"] if "NEW" in one["access_key_id"]), default=0)
+    number = 1 + max(
+        (int(one["access_key_id"][-4:]) for one in world["access_keys"] if "NEW" in one["access_key_id"]), default=0
+    )
     key_id = f"AKIANEW{number:04}"
     world["access_keys"].append({**key(key_id, 0, user=record["user_name"]), "create_date": world["now"]})
     _promote(world, store, key_id, {"create_date": world["now"]})
@@ -126,8 +150,12 @@ def _verify(world: Info, record: Record, action: Mapping[str, Any]) -> None:
     made = store["other_keys"].pop(action["access_key_id"])
     assert "promote_date" not in made, "only next is verified"
     if row(world, action["access_key_id"]) is None:
-        world["access_keys"].append({**key(action["access_key_id"], 0, user=record["user_name"]), "create_date": made["create_date"]})
-    _promote(world, store, action["access_key_id"], {name: value for name, value in made.items() if name == "create_date"})
+        world["access_keys"].append(
+            {**key(action["access_key_id"], 0, user=record["user_name"]), "create_date": made["create_date"]}
+        )
+    _promote(
+        world, store, action["access_key_id"], {name: value for name, value in made.items() if name == "create_date"}
+    )
 
 
 def _deactivate(world: Info, record: Record, action: Mapping[str, Any]) -> None:
@@ -138,7 +166,9 @@ def _deactivate(world: Info, record: Record, action: Mapping[str, Any]) -> None:
     if store.get("access_key_id") == action["access_key_id"]:
         store["deactivate_date"] = world["now"]
     else:
-        store.setdefault("other_keys", {}).setdefault(action["access_key_id"], {"stored": False})["deactivate_date"] = world["now"]
+        store.setdefault("other_keys", {}).setdefault(action["access_key_id"], {"stored": False})["deactivate_date"] = (
+            world["now"]
+        )
 
 
 def _delete(world: Info, record: Record, action: Mapping[str, Any]) -> None:

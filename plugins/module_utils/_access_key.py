@@ -108,7 +108,11 @@ def _tell_what_was_done(done: Outcome, error: KeyturnError) -> None:
         error.message = f"{error.message} (access key {done.deleted_access_key_id} was deleted before)"
     if done.changed or done.deleted_access_key_id:
         did = {name: getattr(done, name) for name in ("access_key", "deleted_access_key_id", "stage")}
-        error.returns = {"changed": True, **{name: value for name, value in did.items() if value is not None}, **error.returns}
+        error.returns = {
+            "changed": True,
+            **{name: value for name, value in did.items() if value is not None},
+            **error.returns,
+        }
 
 
 def _under_lock(task: _Task) -> Optional[str]:
@@ -116,7 +120,13 @@ def _under_lock(task: _Task) -> Optional[str]:
     want = task.want
     with task.store.locked(want.user_name, write=not task.check) as stored:
         entry = stored.entry
-        if want.access_key_id == entry.next_id and want.state == "present" and want.active is None and want.access_key_id and not want.stage:
+        if (
+            want.access_key_id == entry.next_id
+            and want.state == "present"
+            and want.active is None
+            and want.access_key_id
+            and not want.stage
+        ):
             if not want.verify:
                 return _keep_next(task, entry, None)
             if not task.check:
@@ -220,7 +230,9 @@ def _present_key(task: _Task, stored: Transaction, keys: List[Key]) -> None:
         raise KeyturnError(f"User {want.user_name} has no access key {want.access_key_id}")
     record = entry.key(key.access_key_id) or StoredKey()
     settled = want.active == key.active and not (key.active and record.deactivate_date)
-    if want.leaked and task.store.path is not None:  # a list may lag behind a rollback, and a person may have been faster
+    if (
+        want.leaked and task.store.path is not None
+    ):  # a list may lag behind a rollback, and a person may have been faster
         settled = settled and bool(record.deactivate_date and record.revoke_date) and not entry.hold_until
     hold_until = None if want.leaked else _hold(want, entry, iam.now, settled)
     if want.active is None or (settled and hold_until == entry.hold_until):
@@ -236,9 +248,20 @@ def _present_key(task: _Task, stored: Transaction, keys: List[Key]) -> None:
     return None
 
 
-def _switch(task: _Task, stored: Transaction, entry: Entry, key: Key, keys: List[Key], active: bool, hold_until: Optional[datetime]) -> Entry:
+def _switch(
+    task: _Task,
+    stored: Transaction,
+    entry: Entry,
+    key: Key,
+    keys: List[Key],
+    active: bool,
+    hold_until: Optional[datetime],
+) -> Entry:
     """Switches the key on or off, and notes in the store that it was our hand, or that it no longer is."""
-    after = replace(entry.deactivated(key.access_key_id, None if active else task.iam.now, bool(task.want.leaked)), hold_until=hold_until)
+    after = replace(
+        entry.deactivated(key.access_key_id, None if active else task.iam.now, bool(task.want.leaked)),
+        hold_until=hold_until,
+    )
     changed = replace(key, status="Active" if active else "Inactive")
     if not task.check:
         # The note of our own hand goes before a deactivation and after an activation: a crash between leaves an Active
@@ -313,7 +336,9 @@ def _check_not_held(task: _Task, entry: Entry, what: str) -> None:
 
 
 def _held(want: Want, access_key_id: str, what: str, until: datetime) -> KeyturnError:
-    return KeyturnError(f"Access key {access_key_id} of user {want.user_name} is not {what}: the user's keys are held as they are until {to_iso(until)}")
+    return KeyturnError(
+        f"Access key {access_key_id} of user {want.user_name} is not {what}: the user's keys are held as they are until {to_iso(until)}"
+    )
 
 
 def _check_replacement(task: _Task, entry: Entry, keys: List[Key]) -> None:
@@ -347,7 +372,10 @@ def _check_idle(task: _Task, access_key_id: str, what: str) -> None:
     try:
         used = task.iam.last_used(access_key_id)
     except IamError as error:
-        raise KeyturnError(f"Access key {access_key_id} of user {want.user_name} is not {what}: its last use is not known", error.exception) from error
+        raise KeyturnError(
+            f"Access key {access_key_id} of user {want.user_name} is not {what}: its last use is not known",
+            error.exception,
+        ) from error
     if used.date and (task.iam.now - used.date) < timedelta(days=want.min_idle_days):
         raise KeyturnError(
             f"Access key {access_key_id} of user {want.user_name} is not {what}: it was last used {used}, within the "
@@ -461,7 +489,8 @@ def _present_any(task: _Task, stored: Transaction, keys: List[Key]) -> Optional[
     want, entry, iam = task.want, stored.entry, task.iam
     kept = task.store.path is not None
     fitting = [
-        key for key in (_current(task, entry, keys) if kept else keys)
+        key
+        for key in (_current(task, entry, keys) if kept else keys)
         if key.active and (want.max_age_days is None or iam.now - key.create_date < timedelta(days=want.max_age_days))
     ]
     if fitting:
@@ -566,14 +595,18 @@ def _make_room(task: _Task, stored: Transaction, entry: Entry, keys: List[Key], 
     if want.at_limit == "fail":
         raise KeyturnError(f"{having}, so no other can be made: {ids}; delete one, or set at_limit")
     if len(keys) > quota:
-        raise KeyturnError(f"{having}, so deleting one makes no room for another: {ids}; delete {len(keys) - quota + 1} with state=absent")
+        raise KeyturnError(
+            f"{having}, so deleting one makes no room for another: {ids}; delete {len(keys) - quota + 1} with state=absent"
+        )
     spared = {entry.current_id, entry.next_id, want.replaces}
     allowed = [
         key for key in keys if key.access_key_id not in spared and (want.at_limit == "delete_oldest" or not key.active)
     ]
     if not allowed:
         which = "is Inactive" if want.at_limit == "delete_inactive" else "may be deleted"
-        raise KeyturnError(f"{having}, and none {which} (the stored current and next key and the one to be replaced stay): {ids}")
+        raise KeyturnError(
+            f"{having}, and none {which} (the stored current and next key and the one to be replaced stay): {ids}"
+        )
     victim = allowed[0]
     _check_idle(task, victim.access_key_id, "deleted")
     entry = _delete(task, stored, entry, victim)
@@ -630,12 +663,19 @@ def _outcome_unknown(task: _Task, asked: Entry, error: UnknownOutcome) -> Keytur
     """One more look at the list, for the sentence that a person needs now. The store keeps what was asked."""
     want = task.want
     try:
-        new = [key for key in task.iam.keys(want.user_name) if asked.asked and asked.asked.explains(key.access_key_id, key.create_date)]
+        new = [
+            key
+            for key in task.iam.keys(want.user_name)
+            if asked.asked and asked.asked.explains(key.access_key_id, key.create_date)
+        ]
     except KeyturnError:
         new = []
     said = f"No answer came to the request for a new access key of user {want.user_name}, and it is never sent twice"
     if not new:
-        return KeyturnError(f"{said}; no new key shows in IAM's list yet: run again later, which makes one or names what was left", error.exception)
+        return KeyturnError(
+            f"{said}; no new key shows in IAM's list yet: run again later, which makes one or names what was left",
+            error.exception,
+        )
     names = ", ".join(key.access_key_id for key in new)
     if task.store.path is None:
         return KeyturnError(
@@ -672,7 +712,9 @@ def _not_kept(task: _Task, stored: Transaction, before: Entry, key: Key, error: 
             )
     with suppress(StoreError):  # the failed write may have reached the file all the same
         stored.write(before)
-    return StoreError(f"{said}, so it was deleted again; nothing else was changed: make the file writable and run again")
+    return StoreError(
+        f"{said}, so it was deleted again; nothing else was changed: make the file writable and run again"
+    )
 
 
 def _switch_off_new(task: _Task, key: Key, keys: List[Key]) -> None:
@@ -733,17 +775,29 @@ def _verify(task: _Task, access_key_id: str) -> None:
         _await_sts(task, asked_with, access_key_id)
     with task.store.locked(want.user_name, write=True) as stored:
         before = stored.entry
-        entry, record, then = before.of(asked_with.account_id, asked_with.user_id), before.key(access_key_id), asked_with.key(access_key_id)
+        entry, record, then = (
+            before.of(asked_with.account_id, asked_with.user_id),
+            before.key(access_key_id),
+            asked_with.key(access_key_id),
+        )
         if record is None:
-            raise KeyturnError(f"Access key {access_key_id} of user {want.user_name} left the store while STS was asked: run again")
+            raise KeyturnError(
+                f"Access key {access_key_id} of user {want.user_name} left the store while STS was asked: run again"
+            )
         if record.deactivate_date and not (then and then.deactivate_date == record.deactivate_date):
-            raise KeyturnError(f"Access key {access_key_id} of user {want.user_name} was switched off while STS was asked: run again")
+            raise KeyturnError(
+                f"Access key {access_key_id} of user {want.user_name} was switched off while STS was asked: run again"
+            )
         if want.stage:
             after = _current_by_word(want, entry, iam.now)
         elif access_key_id not in (entry.current_id, entry.next_id):
-            raise KeyturnError(f"Access key {access_key_id} of user {want.user_name} is no longer the newest in the store: run again")
+            raise KeyturnError(
+                f"Access key {access_key_id} of user {want.user_name} is no longer the newest in the store: run again"
+            )
         elif entry.hold_until and entry.hold_until > iam.now and entry.hold_until != asked_with.hold_until:
-            raise _held(want, access_key_id, "made current", entry.hold_until)  # a person rolled back while STS was asked
+            raise _held(
+                want, access_key_id, "made current", entry.hold_until
+            )  # a person rolled back while STS was asked
         else:
             after = entry.promote(access_key_id, iam.now)
         if after != entry:
@@ -755,7 +809,9 @@ def _verify(task: _Task, access_key_id: str) -> None:
 def _after_promotion(task: _Task, before: Entry, after: Entry, access_key_id: str) -> None:
     record, done = after.key(access_key_id), task.done
     done.stage = "current"
-    if done.access_key is None:  # a key of an earlier run: IAM was not asked, so the store's stages are what there is to show
+    if (
+        done.access_key is None
+    ):  # a key of an earlier run: IAM was not asked, so the store's stages are what there is to show
         done.access_key = {"access_key_id": access_key_id, "user_name": task.want.user_name, "status": "Active"}
         if record and record.create_date:
             done.access_key["create_date"] = to_iso(record.create_date)
@@ -783,7 +839,9 @@ def _await_sts(task: _Task, entry: Entry, access_key_id: str) -> None:
     want, iam, sts = task.want, task.iam, task.iam.sts
     record = entry.key(access_key_id)
     if record is None or not record.secret_access_key:
-        raise KeyturnError(f"Access key {access_key_id} of user {want.user_name} left the store while its turn came: run again")
+        raise KeyturnError(
+            f"Access key {access_key_id} of user {want.user_name} left the store while its turn came: run again"
+        )
     deadline: Optional[float] = None
     answers, looked, last = 0, False, None
     if iam.knows_time:
@@ -809,16 +867,25 @@ def _await_sts(task: _Task, entry: Entry, access_key_id: str) -> None:
                 looked = True
                 _check_next(want, entry, access_key_id, _listed(task), iam)
             if time.monotonic() >= deadline:
-                then = "it is switched on, but not current: run again" if want.stage else "it stays in the store as next and the next run goes on with it"
+                then = (
+                    "it is switched on, but not current: run again"
+                    if want.stage
+                    else "it stays in the store as next and the next run goes on with it"
+                )
                 raise KeyturnError(
-                    f"STS did not accept access key {access_key_id} of user {want.user_name} within {want.verify_timeout:g} seconds; {then}", last
+                    f"STS did not accept access key {access_key_id} of user {want.user_name} within {want.verify_timeout:g} seconds; {then}",
+                    last,
                 )
             time.sleep(STS_PAUSE)
 
 
 def _too_early(want: Want, record: StoredKey, iam: Iam) -> float:
     """Seconds until an answer counts: verify_delay after the key was made, by AWS's clock."""
-    return want.verify_delay - (iam.now - record.create_date).total_seconds() if record.create_date and want.verify_delay else 0
+    return (
+        want.verify_delay - (iam.now - record.create_date).total_seconds()
+        if record.create_date and want.verify_delay
+        else 0
+    )
 
 
 def _listed(task: _Task) -> List[Key]:

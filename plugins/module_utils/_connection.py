@@ -44,12 +44,22 @@ def connect(module: Any, pool: int = 10) -> Iam:
     if wanted:
         config = config.merge(wanted)
     config = config.merge(Config(retries={"total_max_attempts": 1, "mode": "standard"}))
-    client = boto3_conn(module, conn_type="client", resource="iam", region=region, endpoint=endpoint, config=config, **params)
+    client = boto3_conn(
+        module, conn_type="client", resource="iam", region=region, endpoint=endpoint, config=config, **params
+    )
     _read_dates_fast(client)
     tries = int(retries.get("total_max_attempts") or retries.get("max_attempts", TRIES - 1) + 1)
 
     def own_sts() -> Any:
-        return boto3_conn(module, conn_type="client", resource="sts", region=region, endpoint=sts_endpoint(endpoint), config=config, **params)
+        return boto3_conn(
+            module,
+            conn_type="client",
+            resource="sts",
+            region=region,
+            endpoint=sts_endpoint(endpoint),
+            config=config,
+            **params,
+        )
 
     @cache
     def sts() -> StsCheck:
@@ -67,7 +77,9 @@ def _read_dates_fast(client: Any) -> None:
         except ValueError:
             return parse_timestamp(text)
 
-    client._endpoint._response_parser_factory.set_parser_defaults(timestamp_parser=parse)  # botocore has no public way to it
+    client._endpoint._response_parser_factory.set_parser_defaults(
+        timestamp_parser=parse
+    )  # botocore has no public way to it
 
 
 def sts_endpoint(endpoint: Optional[str]) -> Optional[str]:
@@ -79,7 +91,9 @@ def sts_endpoint(endpoint: Optional[str]) -> Optional[str]:
 class StsCheck:
     """Asks STS whose key a key is. One client serves all keys: it signs with whatever its credentials hold."""
 
-    def __init__(self, region: Optional[str], endpoint: Optional[str], profile: Optional[str], verify: Any, config: Any) -> None:
+    def __init__(
+        self, region: Optional[str], endpoint: Optional[str], profile: Optional[str], verify: Any, config: Any
+    ) -> None:
         session = botocore.session.Session(profile=profile)
         session.set_credentials("-", "-")
         self._credentials = session.get_credentials()
@@ -88,7 +102,9 @@ class StsCheck:
                 "sts", region_name=region, endpoint_url=sts_endpoint(endpoint), verify=verify, config=config
             )
         except (BotoCoreError, ValueError) as error:
-            raise KeyturnError("Could not connect to STS, which has to accept a new key before it is made current", error) from error
+            raise KeyturnError(
+                "Could not connect to STS, which has to accept a new key before it is made current", error
+            ) from error
 
     def identity(self, access_key_id: str, secret_access_key: str) -> Dict[str, Any]:
         """GetCallerIdentity signed with the key.

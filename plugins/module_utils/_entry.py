@@ -68,7 +68,9 @@ class StoredKey:
     def from_mapping(cls, fields: Mapping[str, Any]) -> StoredKey:
         known = ("secret_access_key", "create_date", "promote_date", "deactivate_date", "revoke_date")
         dates = {name: _date(fields, name) for name in known[1:]}
-        return cls(_text(fields, "secret_access_key"), **dates, extra={k: v for k, v in fields.items() if k not in known})
+        return cls(
+            _text(fields, "secret_access_key"), **dates, extra={k: v for k, v in fields.items() if k not in known}
+        )
 
     def to_mapping(self) -> Dict[str, Any]:
         fields: Dict[str, Any] = {"secret_access_key": self.secret_access_key} if self.secret_access_key else {}
@@ -76,7 +78,9 @@ class StoredKey:
         return {**fields, **self.extra}
 
     def dates(self) -> Dict[str, str]:
-        dates = {name: getattr(self, name) for name in ("create_date", "promote_date", "deactivate_date", "revoke_date")}
+        dates = {
+            name: getattr(self, name) for name in ("create_date", "promote_date", "deactivate_date", "revoke_date")
+        }
         return {name: to_iso(moment) for name, moment in dates.items() if moment}
 
 
@@ -89,7 +93,9 @@ class Asked:
 
     def explains(self, access_key_id: str, create_date: Optional[datetime]) -> bool:
         """Whether the key may be what that request made: not there before, and made at that time."""
-        return access_key_id not in self.known and create_date is not None and abs(create_date - self.date) <= ASKED_WINDOW
+        return (
+            access_key_id not in self.known and create_date is not None and abs(create_date - self.date) <= ASKED_WINDOW
+        )
 
 
 @dataclass(frozen=True)
@@ -116,7 +122,9 @@ class Entry:
         others, asked = rest.pop("other_keys", None) or {}, rest.pop("asked", None)
         if not isinstance(others, Mapping) or not all(isinstance(key, Mapping) for key in others.values()):
             raise ValueError("has other_keys that are not a mapping of mappings")
-        if asked and not (isinstance(asked, Mapping) and asked.get("date") and isinstance(asked.get("known") or [], list)):
+        if asked and not (
+            isinstance(asked, Mapping) and asked.get("date") and isinstance(asked.get("known") or [], list)
+        ):
             raise ValueError("has an 'asked' without date and known keys")
         asked_date = _date(asked, "date") if asked else None
         account_id, user_id, current_id = (str(value) if (value := _text(rest, name)) else None for name in _IDS)
@@ -132,7 +140,9 @@ class Entry:
             user_id=user_id,
             current_id=current_id,
             current=replace(current, extra={}),
-            asked=Asked(asked_date, tuple(str(key) for key in asked.get("known") or ())) if asked and asked_date else None,
+            asked=Asked(asked_date, tuple(str(key) for key in asked.get("known") or ()))
+            if asked and asked_date
+            else None,
             hold_until=hold_until,
             others={str(key_id): StoredKey.from_mapping(key) for key_id, key in others.items()},
             extra=current.extra,
@@ -140,7 +150,11 @@ class Entry:
 
     def to_mapping(self) -> Dict[str, Any]:
         """The entry as the file has it, without what is not set."""
-        fields: Dict[str, Any] = {"account_id": self.account_id, "user_id": self.user_id, "access_key_id": self.current_id}
+        fields: Dict[str, Any] = {
+            "account_id": self.account_id,
+            "user_id": self.user_id,
+            "access_key_id": self.current_id,
+        }
         fields.update(self.current.to_mapping())
         if self.asked:
             fields["asked"] = {"date": to_iso(self.asked.date), "known": list(self.asked.known)}
@@ -152,10 +166,14 @@ class Entry:
 
     def public(self) -> Dict[str, Any]:
         """What may be shown of the entry: dates and ids, and whether a secret is there, but no secret."""
-        fields = {name: value for name, value in replace(self, extra={}).to_mapping().items() if name != "secret_access_key"}
+        fields = {
+            name: value for name, value in replace(self, extra={}).to_mapping().items() if name != "secret_access_key"
+        }
         fields["stored"] = bool(self.current_id and self.current.secret_access_key)
         if self.others:
-            fields["other_keys"] = {i: {**key.dates(), "stored": bool(key.secret_access_key)} for i, key in self.others.items()}
+            fields["other_keys"] = {
+                i: {**key.dates(), "stored": bool(key.secret_access_key)} for i, key in self.others.items()
+            }
         return fields
 
     def key(self, access_key_id: Optional[str]) -> Optional[StoredKey]:
@@ -215,7 +233,9 @@ class Entry:
         if self.current_id:
             old = self.current
             others[self.current_id] = replace(old, promote_date=old.promote_date or old.create_date or now)
-        return replace(self, current_id=access_key_id, current=replace(key, promote_date=now), others=others, asked=None)
+        return replace(
+            self, current_id=access_key_id, current=replace(key, promote_date=now), others=others, asked=None
+        )
 
     def put_in_force(self, access_key_id: str, now: datetime, hold_until: Optional[datetime]) -> Entry:
         """The key is current by a person's word (a rollback), and until `hold_until` the user is left alone.
@@ -234,7 +254,9 @@ class Entry:
     def deactivated(self, access_key_id: str, moment: Optional[datetime], revoked: bool = False) -> Entry:
         """Our switching off a key is noted (for good where it is `revoked`), or (None) that note is taken back."""
         old = self.key(access_key_id) or StoredKey()
-        key = replace(old, deactivate_date=moment, revoke_date=moment if revoked else old.revoke_date if moment else None)
+        key = replace(
+            old, deactivate_date=moment, revoke_date=moment if revoked else old.revoke_date if moment else None
+        )
         if access_key_id == self.current_id:
             return replace(self, current=key)
         others = {**self.others, access_key_id: key}

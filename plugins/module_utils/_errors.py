@@ -14,7 +14,9 @@ from ansible_collections.amazon.aws.plugins.module_utils.exceptions import Ansib
 class KeyturnError(AnsibleAWSError):
     """A task cannot do what it was asked. `returns` are values that its failed result must carry all the same."""
 
-    def __init__(self, message: str, exception: Optional[BaseException] = None, returns: Optional[Mapping[str, Any]] = None) -> None:
+    def __init__(
+        self, message: str, exception: Optional[BaseException] = None, returns: Optional[Mapping[str, Any]] = None
+    ) -> None:
         super().__init__(message=message, exception=exception)
         self.returns = dict(returns or {})
 

@@ -37,15 +37,32 @@ try:
     # All that a call of a boto3 client raises.
     SDK_ERRORS: Tuple[Type[Exception], ...] = (ClientError, BotoCoreError, ResponseParserError)
 except ImportError:  # amazon.aws says so before anything here is used
-    BotoCoreError = ClientError = ConnectTimeoutError = EndpointConnectionError = HTTPClientError = SSLError = ResponseParserError = Exception
+    BotoCoreError = ClientError = ConnectTimeoutError = EndpointConnectionError = HTTPClientError = SSLError = (
+        ResponseParserError
+    ) = Exception
     NoCredentialsError = NoRegionError = Exception
     SDK_ERRORS = (Exception,)
 # The most that one answer of a listing may hold (API Reference, "MaxItems"); AWS may send fewer, so all pages are read.
 PAGE = 1000
 TRIES = 8
 # https://docs.aws.amazon.com/IAM/latest/APIReference/CommonErrors.html and botocore's own list of throttling codes
-THROTTLED = ("Throttling", "ThrottlingException", "RequestLimitExceeded", "TooManyRequestsException", "RequestThrottled", "SlowDown")
-TRANSIENT = (*THROTTLED, "ServiceFailure", "ServiceUnavailable", "InternalFailure", "InternalError", "Unavailable", "RequestTimeout")
+THROTTLED = (
+    "Throttling",
+    "ThrottlingException",
+    "RequestLimitExceeded",
+    "TooManyRequestsException",
+    "RequestThrottled",
+    "SlowDown",
+)
+TRANSIENT = (
+    *THROTTLED,
+    "ServiceFailure",
+    "ServiceUnavailable",
+    "InternalFailure",
+    "InternalError",
+    "Unavailable",
+    "RequestTimeout",
+)
 # Another change of the same user is under way (UpdateAccessKey and DeleteAccessKey, API Reference, "Errors").
 BUSY = ("ConcurrentModification", "EntityTemporarilyUnmodifiable")
 
@@ -57,7 +74,9 @@ def proves_nothing_done(error: Exception) -> bool:
         return status < 500 and not _code(error).startswith("RequestTimeout")
     if isinstance(error, (HTTPClientError, SSLError, ResponseParserError)):
         return False  # the connection was there, so that the request may have been
-    return isinstance(error, BotoCoreError)  # nothing was sent: nobody listened, no credentials, no region, a wrong parameter
+    return isinstance(
+        error, BotoCoreError
+    )  # nothing was sent: nobody listened, no credentials, no region, a wrong parameter
 
 
 def _code(error: Exception) -> str:
@@ -169,7 +188,9 @@ class Iam:
     def now(self) -> datetime:
         """The time by AWS's clock: the Date header of its latest answer, in whole seconds."""
         if self._date is None:
-            raise KeyturnError("AWS's answer carried no Date header, so that the age of a key cannot be told; is a proxy removing it?")
+            raise KeyturnError(
+                "AWS's answer carried no Date header, so that the age of a key cannot be told; is a proxy removing it?"
+            )
         return from_iso(parsedate_to_datetime(self._date))
 
     @property
@@ -189,7 +210,9 @@ class Iam:
         self.noticed(response)
         return response
 
-    def _repeated(self, policy: Type[AWSRetry], operation: str, params: Mapping[str, Any], client: Any = None) -> Dict[str, Any]:
+    def _repeated(
+        self, policy: Type[AWSRetry], operation: str, params: Mapping[str, Any], client: Any = None
+    ) -> Dict[str, Any]:
         # A decorator of its own for each request: the delays of one that is shared start anew with each request of another thread.
         return policy.jittered_backoff(**self._backoff)(self._send)(operation, params, client)
 
@@ -224,14 +247,20 @@ class Iam:
 
     def keys(self, user_name: str) -> List[Key]:
         """All access keys of the user, oldest first. Raises IamError, `missing` for a user that IAM does not have."""
-        pages = self._pages("list_access_keys", "AccessKeyMetadata", f"list the access keys of user {user_name}", UserName=user_name)
+        pages = self._pages(
+            "list_access_keys", "AccessKeyMetadata", f"list the access keys of user {user_name}", UserName=user_name
+        )
         return sorted((Key.of(key) for key in pages), key=lambda key: (key.create_date, key.access_key_id))
 
     def last_used(self, access_key_id: str) -> LastUsed:
-        answer = self._ask("get_access_key_last_used", f"read the last use of access key {access_key_id}", AccessKeyId=access_key_id)
+        answer = self._ask(
+            "get_access_key_last_used", f"read the last use of access key {access_key_id}", AccessKeyId=access_key_id
+        )
         used = answer.get("AccessKeyLastUsed") or {}
         # A key that was never used has no date and "N/A" for the rest (API Reference, AccessKeyLastUsed).
-        service, region = (None if used.get(name) in (None, "N/A") else used[name] for name in ("ServiceName", "Region"))
+        service, region = (
+            None if used.get(name) in (None, "N/A") else used[name] for name in ("ServiceName", "Region")
+        )
         date = from_iso(used["LastUsedDate"]) if used.get("LastUsedDate") else None
         return LastUsed(answer.get("UserName"), date, service if date else None, region if date else None)
 
@@ -278,7 +307,10 @@ class Iam:
     def delete(self, user_name: str, access_key_id: str) -> None:
         """Deletes a key. Raises IamError, `missing` where the user or the key is not there (any more)."""
         self._ask(
-            "delete_access_key", f"delete access key {access_key_id} of user {user_name}", UserName=user_name, AccessKeyId=access_key_id
+            "delete_access_key",
+            f"delete access key {access_key_id} of user {user_name}",
+            UserName=user_name,
+            AccessKeyId=access_key_id,
         )
 
     # -- STS -----------------------------------------------------------------------------------------------------
@@ -306,7 +338,9 @@ class Iam:
     def _identity(self) -> Dict[str, Any]:
         """GetCallerIdentity, which needs no permission, asked once a connection."""
         if self._caller is None:
-            self._caller = self._ask("get_caller_identity", "read the account of these credentials", client=self._own_sts())
+            self._caller = self._ask(
+                "get_caller_identity", "read the account of these credentials", client=self._own_sts()
+            )
         return self._caller
 
 

@@ -124,7 +124,9 @@ def _select(iam: Iam, params: Mapping[str, Any], warnings: List[str]) -> Tuple[L
         return [_Seen(name, user) for name, user in found.items()], not prefix
     chosen: Dict[str, _Seen] = {}
     for name in names:
-        matches = [one for one in found if fnmatchcase(one, name)] if is_pattern(name) else [name] if name in found else []
+        matches = (
+            [one for one in found if fnmatchcase(one, name)] if is_pattern(name) else [name] if name in found else []
+        )
         chosen.update((one, _Seen(one, found[one])) for one in matches)
         if not matches and not is_pattern(name):
             chosen[name] = _missing(name, prefix)
@@ -140,7 +142,9 @@ def _owner(iam: Iam, access_key_id: str) -> str:
         if not (error.missing or error.denied):
             raise
         # AWS denies the request for a key that does not exist, too
-        raise KeyturnError(f"No user of this account could be found for access key {access_key_id}", error.exception) from error
+        raise KeyturnError(
+            f"No user of this account could be found for access key {access_key_id}", error.exception
+        ) from error
     if not owner:
         raise KeyturnError(f"Access key {access_key_id} belongs to no IAM user (to the root user, perhaps)")
     return owner

@@ -17,7 +17,9 @@ from ._want import Want
 Connect = Callable[..., Iam]
 
 
-def access_key(params: Mapping[str, Any], connect: Connect, check: bool, diff: bool, store: Optional[Store] = None) -> Dict[str, Any]:
+def access_key(
+    params: Mapping[str, Any], connect: Connect, check: bool, diff: bool, store: Optional[Store] = None
+) -> Dict[str, Any]:
     """The result of a task with `iam_access_key`. Raises KeyturnError."""
     want = Want.of(params)
     store = store or NoStore()

@@ -243,7 +243,9 @@ from ansible_collections.keyturn.iam.plugins.module_utils._errors import Keyturn
 def main() -> None:
     module = AnsibleAWSModule(argument_spec=_argspec.ACCESS_KEY, supports_check_mode=True)
     if module.params["vault_file"]:
-        module.fail_json(msg="vault_file needs the controller's process: a module's answer would carry the secret over the connection")
+        module.fail_json(
+            msg="vault_file needs the controller's process: a module's answer would carry the secret over the connection"
+        )
     try:
         result = _task.access_key(module.params, partial(connect, module), module.check_mode, module._diff)
     except KeyturnError as error:

@@ -259,7 +259,9 @@ from ansible_collections.keyturn.iam.plugins.module_utils._errors import Keyturn
 
 
 def main() -> None:
-    module = AnsibleAWSModule(argument_spec=_argspec.INFO, mutually_exclusive=_argspec.INFO_EXCLUSIVE, supports_check_mode=True)
+    module = AnsibleAWSModule(
+        argument_spec=_argspec.INFO, mutually_exclusive=_argspec.INFO_EXCLUSIVE, supports_check_mode=True
+    )
     if module.params["vault_file"]:
         module.fail_json(msg="vault_file needs the controller's process: only there can Ansible Vault be opened")
     try:

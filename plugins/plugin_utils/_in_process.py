@@ -90,13 +90,18 @@ class InProcessAction(ActionBase):
         wants_store = bool(self._task.args.get("vault_file"))
         elsewhere = self._elsewhere()
         if wants_store and elsewhere:
-            return {"failed": True, "msg": f"A task with vault_file runs in the controller's process, where the secret stays: {elsewhere}"}
+            return {
+                "failed": True,
+                "msg": f"A task with vault_file runs in the controller's process, where the secret stays: {elsewhere}",
+            }
         if self.returns_secret and self._task.async_val:
             self._task.no_log = True  # the result of a poll passes this plugin by
         if wants_store or not (elsewhere or self._asked_for_module(variables)):
             result = self._in_process(variables)
         else:
-            result = self._execute_module(module_name=self.module_name, task_vars=variables, wrap_async=self._task.async_val)
+            result = self._execute_module(
+                module_name=self.module_name, task_vars=variables, wrap_async=self._task.async_val
+            )
         return self._censored(result)
 
     def _elsewhere(self) -> str | None:
@@ -114,7 +119,11 @@ class InProcessAction(ActionBase):
     def _asked_for_module(self, variables: Mapping[str, Any]) -> bool:
         if not boolean(self._templar.template(variables.get("keyturn_in_process", True)), strict=False):
             return True
-        host = variables.get("ansible_delegated_vars", {}).get(self._task.delegate_to, variables) if self._task.delegate_to else variables
+        host = (
+            variables.get("ansible_delegated_vars", {}).get(self._task.delegate_to, variables)
+            if self._task.delegate_to
+            else variables
+        )
         interpreter = str(self._templar.template(host.get("ansible_python_interpreter") or "auto"))
         return not interpreter.startswith("auto") and _installation(interpreter) != _installation(sys.executable)
 
@@ -126,7 +135,9 @@ class InProcessAction(ActionBase):
         spec = _argspec.with_aws(self.argument_spec)
         with _environment(environment):
             try:
-                validated, arguments = self.validate_argument_spec(argument_spec=spec, mutually_exclusive=self.mutually_exclusive)
+                validated, arguments = self.validate_argument_spec(
+                    argument_spec=spec, mutually_exclusive=self.mutually_exclusive
+                )
             except AnsibleActionFail as error:
                 return {"failed": True, "msg": str(error.message)}
             params = {name: _plain(arguments.get(name)) for name in spec}

@@ -26,18 +26,30 @@ def previous(info: Mapping[str, Any], access_key_id: str | None = None) -> dict[
         return {"problem": wrong}
     notes: dict[str, Mapping[str, Any]] = {**(store.get("other_keys") or {}), str(store.get("access_key_id")): store}
     rows = [row for row in info["access_keys"] if not notes.get(row["access_key_id"], {}).get("revoke_date")]
-    current = next((row for row in rows if row["stage"] == "current" and row["status"] == "Active" and not row["deactivate_date"]), None)
-    older = [row for row in rows if row is not current and not (current and row["create_date"] > current["create_date"])]
+    current = next(
+        (row for row in rows if row["stage"] == "current" and row["status"] == "Active" and not row["deactivate_date"]),
+        None,
+    )
+    older = [
+        row for row in rows if row is not current and not (current and row["create_date"] > current["create_date"])
+    ]
     left = [mark for row in older if (mark := _left(row, notes.get(row["access_key_id"], {})))]
     works_already = current and any(row["status"] == "Active" and row is not current for row in rows)
-    found = access_key_id or (max(left)[-1] if left else current["access_key_id"] if current and works_already else None)
+    found = access_key_id or (
+        max(left)[-1] if left else current["access_key_id"] if current and works_already else None
+    )
     if not found:
         revoked_too = " and that was not revoked" if len(rows) < len(info["access_keys"]) else ""
         return {
             "problem": f"User {name} has no access key that was replaced or switched off by the rotation and that IAM still has{revoked_too}; "
             f"name {name} in rotation_now for a new one"
         }
-    return {"user_name": name, "access_key_id": found, "stored": bool(notes.get(found, {}).get("stored")), "problem": None}
+    return {
+        "user_name": name,
+        "access_key_id": found,
+        "stored": bool(notes.get(found, {}).get("stored")),
+        "problem": None,
+    }
 
 
 def _left(row: Mapping[str, Any], note: Mapping[str, Any]) -> tuple[int, str, str] | None:
@@ -74,12 +86,21 @@ def revoked(info: Mapping[str, Any], access_key_id: str) -> dict[str, Any]:
     in_force = [
         row
         for row in rows
-        if row is not key and row["status"] == "Active" and row["stage"] != "next" and (known is None or row["stored"] or row["access_key_id"] in known)
+        if row is not key
+        and row["status"] == "Active"
+        and row["stage"] != "next"
+        and (known is None or row["stored"] or row["access_key_id"] in known)
     ]
     signs = f"Access key {access_key_id} of user {name} signs this run, which would lock itself out: run it with other credentials"
     return {
         "user_name": name,
         "needs_replacement": key["stage"] == "current" or not in_force,
         "problem": signs if info["account"]["signing_access_key_id"] == access_key_id else None,
-        "results": [{"action": {"action": "deactivate", "user_name": name, "access_key_id": access_key_id}, "changed": True, "failed": False}],
+        "results": [
+            {
+                "action": {"action": "deactivate", "user_name": name, "access_key_id": access_key_id},
+                "changed": True,
+                "failed": False,
+            }
+        ],
     }

@@ -36,9 +36,7 @@ NAMED_DAYS = 1.0
 UNKNOWN_QUOTA_FULL_AT = 2
 """Where the quota may not be read, AWS's answer decides; but no key is planned for a user who has as many as IAM's default allows."""
 
-CIS_ONE_ACTIVE_KEY = (
-    'CIS AWS Foundations Benchmark v3.0.0, 1.13 "Ensure there is only one active access key available for any single IAM user"'
-)
+CIS_ONE_ACTIVE_KEY = 'CIS AWS Foundations Benchmark v3.0.0, 1.13 "Ensure there is only one active access key available for any single IAM user"'
 CIS_ROTATED = 'CIS AWS Foundations Benchmark v3.0.0, 1.14 "Ensure access keys are rotated every 90 days or less"'
 
 
@@ -112,13 +110,19 @@ class Case:
     def unused(self, key: Key) -> bool:
         """Whether the key shows no sign of life for `unused_days`."""
         days = self.policy.unused_days
-        return days is not None and key.listed and self.since(key.last_sign_of_life) >= days * DAY and not self.in_use(key)
+        return (
+            days is not None and key.listed and self.since(key.last_sign_of_life) >= days * DAY and not self.in_use(key)
+        )
 
     def may_be_deleted(self, key: Key, after_days: float) -> bool:
         """Whether we switched the key off so long ago; never the replacement, and not what was switched off this very second."""
         if key.deactivated is None or key.active or key is self.user.current or self.in_use(key):
             return False
-        return self.since(key.deactivated) >= after_days * DAY and key.deactivated < self.now and not _used_after_switch_off(key)
+        return (
+            self.since(key.deactivated) >= after_days * DAY
+            and key.deactivated < self.now
+            and not _used_after_switch_off(key)
+        )
 
     @cached_property
     def replacement(self) -> Key | None:
@@ -149,8 +153,12 @@ class Case:
     @cached_property
     def replaced(self) -> list[Key]:
         """Keys that still work (or did this very second) though another followed them; what a new key would replace is none of them."""
-        still_active = [key for key in self.keys if key.active or (key.deactivated is not None and key.deactivated >= self.now)]
-        if self.named and self.current and not self.current.active:  # revoked: what a person wants replaced is in nobody's way
+        still_active = [
+            key for key in self.keys if key.active or (key.deactivated is not None and key.deactivated >= self.now)
+        ]
+        if (
+            self.named and self.current and not self.current.active
+        ):  # revoked: what a person wants replaced is in nobody's way
             still_active = [key for key in still_active if key is not self.current]
         others = [key for key in still_active if key is not self.replacement]
         return [key for key in others if key.promoted is not None or self.was_made_before_current(key)]
@@ -165,7 +173,9 @@ class Case:
     def in_grace(self) -> bool:
         """Whether the replacement is too young as the current key for an older one to be switched off (or not to be seen in IAM yet)."""
         current = self.current
-        return current is not None and (not current.listed or self.since(current.current_since) < self.policy.deactivate_after_days * DAY)
+        return current is not None and (
+            not current.listed or self.since(current.current_since) < self.policy.deactivate_after_days * DAY
+        )
 
     def may_be_in_grace(self, key: Key) -> bool:
         """Of a key of the current one's very second nobody can say that it is not the older one."""
@@ -186,7 +196,9 @@ class Case:
         if self.excess <= 0:
             return []
         after_days = self.delete_after_days_for_room
-        waiting = sorted((key for key in self.keys if self.may_be_deleted(key, after_days)), key=lambda key: key.deactivated or 0.0)
+        waiting = sorted(
+            (key for key in self.keys if self.may_be_deleted(key, after_days)), key=lambda key: key.deactivated or 0.0
+        )
         if len(waiting) < self.excess:
             return None
         return [delete_finished(self, key) for key in waiting[: self.excess]]
@@ -213,7 +225,9 @@ class Case:
         """Active keys that nobody needs and whose deletion will make room: as few as that takes, and never the last Active one."""
         candidates = [key for key in self.not_stored_and_unused if key.active and not self.may_be_in_grace(key)]
         candidates.sort(key=lambda key: (key not in self.replaced, key.last_sign_of_life))
-        leaving = sum(key.off_by_us and key is not self.current and not _used_after_switch_off(key) for key in self.keys)
+        leaving = sum(
+            key.off_by_us and key is not self.current and not _used_after_switch_off(key) for key in self.keys
+        )
         chosen = candidates[: max(self.excess - leaving, len(self.replaced))]
         makes_room = all(key in chosen for key in self.replaced) and len(chosen) + leaving >= self.excess
         return chosen if makes_room and len(chosen) < len(self.active) else []
@@ -269,19 +283,33 @@ def delete_unused(case: Case, key: Key) -> Action:
 
 def deactivate_unused(case: Case, key: Key, replacement: Key | None = None) -> Action:
     reason = f"unused for {_span(case.since(key.last_sign_of_life))}, limit {_number(case.policy.unused_days or 0)}"
-    return Action("deactivate", key.id, reason, min_idle_days=_unused_limit(case), replacement=replacement.id if replacement else None)
+    return Action(
+        "deactivate",
+        key.id,
+        reason,
+        min_idle_days=_unused_limit(case),
+        replacement=replacement.id if replacement else None,
+    )
 
 
 def deactivate_replaced(case: Case, key: Key) -> Action:
     idle = "never used" if key.last_used is None else f"idle for {_span(case.since(key.last_used))}"
     current = case.current
     reason = f"{idle}, replaced {_span(case.since(current.current_since if current else case.now))} ago"
-    return Action("deactivate", key.id, reason, min_idle_days=case.policy.idle_days, replacement=case.replacement.id if case.replacement else None)
+    return Action(
+        "deactivate",
+        key.id,
+        reason,
+        min_idle_days=case.policy.idle_days,
+        replacement=case.replacement.id if case.replacement else None,
+    )
 
 
 def create(case: Case) -> Action:
     old = case.replacement
-    return Action("create", None, _why_due(case), replaces=old.id if old and old.listed else None, max_age_days=case.max_age_days)
+    return Action(
+        "create", None, _why_due(case), replaces=old.id if old and old.listed else None, max_age_days=case.max_age_days
+    )
 
 
 def _unused_limit(case: Case) -> float:
@@ -425,7 +453,9 @@ def exempt(case: Case) -> Decision:
 def held(case: Case) -> Decision:
     though = ", although rotation_now names it" if case.named else ""
     until = case.user.hold_until or case.now
-    return Decision("held", f"User {case.user.name} is held until {_date(until)} after a rollback: nothing is done before{though}.")
+    return Decision(
+        "held", f"User {case.user.name} is held until {_date(until)} after a rollback: nothing is done before{though}."
+    )
 
 
 def leftover_waits(case: Case) -> Decision:
@@ -440,7 +470,9 @@ def leftover_waits(case: Case) -> Decision:
 def verify_next(case: Case) -> Decision:
     key = t.cast(Key, case.next)
     made = f"made {_span(case.age(key))} ago"
-    reason = f"Key {key.id} of user {case.user.name}, {made}, is stored as next: it becomes current once STS accepts it."
+    reason = (
+        f"Key {key.id} of user {case.user.name}, {made}, is stored as next: it becomes current once STS accepts it."
+    )
     others = _left_as_they_are(case, [other for other in case.keys if other is not key], " before")
     return Decision("due", _join(reason, others), (Action("verify", key.id, f"stored as next, {made}"),))
 
@@ -451,7 +483,13 @@ def broken(case: Case) -> Decision:
     for key in _broken(case):
         stage = "current" if key is case.current else "next"
         owner = dict(case.user.strangers).get(key.id)
-        what = f"belongs to user {owner}" if owner else f"is {key.status}, not by this collection" if key.listed else "is no longer in IAM"
+        what = (
+            f"belongs to user {owner}"
+            if owner
+            else f"is {key.status}, not by this collection"
+            if key.listed
+            else "is no longer in IAM"
+        )
         sentences.append(f"The stored {stage} key {key.id} of user {name} {what}.")
     again = [key.id for key in _broken(case) if key.listed]
     switch_on = f"switch it on again with {_task(name, again[0], 'active: true')}, or " if again else ""
@@ -463,7 +501,10 @@ def broken(case: Case) -> Decision:
 def no_active_key(case: Case) -> Decision:
     name = case.user.name
     if not case.keys:
-        return Decision("no_active_key", _join(f"User {name} has no access key; name {name} in rotation_now for one.", _loose_ends(case)))
+        return Decision(
+            "no_active_key",
+            _join(f"User {name} has no access key; name {name} in rotation_now for one.", _loose_ends(case)),
+        )
     keys = _and(_described(case, key) for key in case.keys)
     reason = (
         f"User {name} has no Active key: {keys}; name {name} in rotation_now for a new one, or delete what is no longer needed with "
@@ -494,9 +535,17 @@ def delete_unused_then_make_key(case: Case) -> Decision:
 def _due(case: Case, for_room: list[Action]) -> Decision:
     old = case.replacement
     whose = f"Key {old.id} of user {case.user.name}" if old else f"User {case.user.name}"
-    room = f" {_and(action.access_key_id or '' for action in for_room)} makes room: {for_room[0].reason}." if for_room else ""
+    room = (
+        f" {_and(action.access_key_id or '' for action in for_room)} makes room: {for_room[0].reason}."
+        if for_room
+        else ""
+    )
     reason = f"{whose} is due for a new key: {_why_due(case)}.{room}"
-    return Decision("due", _join(reason, _loose_ends(case, but=[action.access_key_id for action in for_room])), (*for_room, create(case)))
+    return Decision(
+        "due",
+        _join(reason, _loose_ends(case, but=[action.access_key_id for action in for_room])),
+        (*for_room, create(case)),
+    )
 
 
 def switch_off_unused(case: Case) -> Decision:
@@ -540,13 +589,21 @@ def _way_to_room(case: Case, key: Key) -> str:
         return f"{key.id} was used after it was switched off: delete it with {_task(name, key.id, 'state: absent')}."
     if key.off_by_us and key is not case.current:
         when = max((key.deactivated or 0.0) + case.delete_after_days_for_room * DAY, case.now)
-        sooner = "" if case.named else f" (a smaller rotation_delete_after_days, or {name} in rotation_now, makes that sooner)"
+        sooner = (
+            ""
+            if case.named
+            else f" (a smaller rotation_delete_after_days, or {name} in rotation_now, makes that sooner)"
+        )
         return f"{key.id} makes room when it is deleted, on {_date(when)}{sooner}."
     if key.off_by_us:
         by_hand = _task(name, key.id, "state: absent")
         return f"{key.id} was switched off and stays as the store's current key until another replaces it: delete it with {by_hand}, and there is room."
     if key.appearing or key.signing:
-        return f"{key.id} is not in IAM's lists yet." if key.appearing else f"{key.id} signs this run: run it with the current key."
+        return (
+            f"{key.id} is not in IAM's lists yet."
+            if key.appearing
+            else f"{key.id} signs this run: run it with the current key."
+        )
     switch_off = f"switch it off with {_task(name, key.id, 'active: false')}; there is room once it is deleted (rotation_delete_after_days)"
     if case.in_use(key):
         return f"{key.id} is in use: move its users to another key, then {switch_off}."
@@ -587,7 +644,9 @@ def _older_in_use(case: Case) -> str:
     sentences = []
     for key in case.older:
         if key.signing:
-            sentences.append(f"Key {key.id} of user {case.user.name} signs this run, so that it stays: run it with the current key.")
+            sentences.append(
+                f"Key {key.id} of user {case.user.name} signs this run, so that it stays: run it with the current key."
+            )
         elif case.in_use(key):
             since = case.current.current_since if case.current else case.now
             sentences.append(
@@ -600,7 +659,9 @@ def _older_in_use(case: Case) -> str:
 
 def grace_until_deleted(case: Case) -> Decision:
     sentences = [_switched_off(case, key) for key in case.waiting]
-    made_by_hand = _age_and_limit(case, case.replacement) if case.replacement and case.replacement is not case.current else ""
+    made_by_hand = (
+        _age_and_limit(case, case.replacement) if case.replacement and case.replacement is not case.current else ""
+    )
     loose_ends = _loose_ends(case, but=[key.id for key in case.waiting])
     return Decision("grace", _join(*sentences, made_by_hand, _one_key_rule(case), loose_ends))
 
@@ -621,7 +682,9 @@ def _switched_off(case: Case, key: Key) -> str:
 def unmanaged(case: Case) -> Decision:
     keys = _and(_described(case, key) for key in case.active)
     old = [key.id for key in case.active if case.age(key) >= case.max_age_days * DAY]
-    too_old = f"{_and(old)} {_is(old)} over the limit of {_number(case.max_age_days)} days ({CIS_ROTATED})." if old else ""
+    too_old = (
+        f"{_and(old)} {_is(old)} over the limit of {_number(case.max_age_days)} days ({CIS_ROTATED})." if old else ""
+    )
     reason = (
         f"User {case.user.name} has {len(case.active)} Active keys made by hand, and none of them is stored: {keys}. Switch off what is no "
         f"longer used with {_task(case.user.name, '…', 'active: false')}; name {case.user.name} in rotation_now for a stored key."
@@ -633,7 +696,11 @@ def unmanaged(case: Case) -> Decision:
 def due_soon(case: Case) -> Decision:
     key = t.cast(Key, case.replacement)
     due = key.made + case.max_age_days * DAY
-    when = f"due for a new key on {_date(due)}" if due > case.now else f"over the limit of {_number(case.max_age_days)} days"
+    when = (
+        f"due for a new key on {_date(due)}"
+        if due > case.now
+        else f"over the limit of {_number(case.max_age_days)} days"
+    )
     reason = f"Key {key.id} of user {case.user.name} is {_span(case.age(key))} old and {when}{_not_stored(case, key)}."
     return Decision("due_soon", _join(reason, _one_key_rule(case), _loose_ends(case)))
 
@@ -702,12 +769,17 @@ def decide(case: Case) -> Decision:
         return decided
     if case.finished:
         deletions = [delete_finished(case, key) for key in case.finished]
-        sentences = [f"Key {delete.access_key_id} of user {case.user.name} is deleted: {delete.reason}." for delete in deletions]
+        sentences = [
+            f"Key {delete.access_key_id} of user {case.user.name} is deleted: {delete.reason}." for delete in deletions
+        ]
         decided = _first(decided, deletions, " ".join(sentences), decided.status if decided.actions else "retire")
     if leftover_goes(case):
         delete = delete_leftover(case, t.cast(Key, case.leftover))
         decided = _first(
-            decided, [delete], f"Key {delete.access_key_id} of user {case.user.name} is deleted: {delete.reason}.", decided.status
+            decided,
+            [delete],
+            f"Key {delete.access_key_id} of user {case.user.name} is deleted: {delete.reason}.",
+            decided.status,
         )
     return decided
 
@@ -742,7 +814,10 @@ def _turning_points(user: User, policy: Policy, now: float) -> list[float]:
     dates: set[float] = set() if user.hold_until is None else {user.hold_until}
     for key in (*user.keys, *user.departed):
         for date, days in (
-            (key.created, (max_age, max_age - policy.warn_days, LEFTOVER_WAIT / DAY if user.asked else None, policy.unused_days)),
+            (
+                key.created,
+                (max_age, max_age - policy.warn_days, LEFTOVER_WAIT / DAY if user.asked else None, policy.unused_days),
+            ),
             (key.last_used, (policy.idle_days, policy.unused_days)),
             (key.promoted, (policy.unused_days,)),
             (key.deactivated, (policy.delete_after_days, NAMED_DAYS if named else None)),
@@ -800,7 +875,11 @@ def _as_result(case: Case) -> dict[str, t.Any]:
 
 def _described(case: Case, key: Key) -> str:
     status = "not listed yet" if key.appearing else key.status or "not in IAM"
-    off = f", switched off by this collection {_span(case.since(key.deactivated))} ago" if key.off_by_us and key.deactivated else ""
+    off = (
+        f", switched off by this collection {_span(case.since(key.deactivated))} ago"
+        if key.off_by_us and key.deactivated
+        else ""
+    )
     return f"{key.id} ({status}, {_span(case.age(key))} old, {_last_use(case, key)}{off})"
 
 
@@ -825,15 +904,21 @@ def _loose_ends(case: Case, but: Sequence[str | None] = ()) -> str:
             sentences.append(_switched_off(case, key))
         elif key.active:
             end = f"switch it off with {_task(name, key.id, 'active: false')} if nothing needs it"
-            sentences.append(f"{_described(case, key)} works beside {case.replacement.id if case.replacement else 'it'}: {end}.")
+            sentences.append(
+                f"{_described(case, key)} works beside {case.replacement.id if case.replacement else 'it'}: {end}."
+            )
         else:
             end = f"delete it with {_task(name, key.id, 'state: absent')} if nothing needs it"
             sentences.append(f"{_described(case, key)} is left alone: {end}.")
     for key in case.departed:
         if key.deactivated is None:
-            sentences.append(f"The store has {key.id}, which IAM no longer has: remove it with {_task(name, key.id, 'state: absent')}.")
+            sentences.append(
+                f"The store has {key.id}, which IAM no longer has: remove it with {_task(name, key.id, 'state: absent')}."
+            )
     for key_id, owner in case.user.strangers:
-        sentences.append(f"The store's entry for {name} has {key_id}, which belongs to user {owner}: correct it with ansible-vault edit.")
+        sentences.append(
+            f"The store's entry for {name} has {key_id}, which belongs to user {owner}: correct it with ansible-vault edit."
+        )
     return " ".join(sentences)
 
 

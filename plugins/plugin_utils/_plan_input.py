@@ -96,14 +96,24 @@ def _days(name: str, value: t.Any) -> float:
 
 def _names(name: str, value: t.Any) -> tuple[str, ...]:
     # "a,b" is a list to Ansible: so extra variables are given on the command line
-    items = [] if value is None else value.split(",") if isinstance(value, str) else [value] if isinstance(value, int) else value
+    items = (
+        []
+        if value is None
+        else value.split(",")
+        if isinstance(value, str)
+        else [value]
+        if isinstance(value, int)
+        else value
+    )
     if not isinstance(items, Iterable) or isinstance(items, (Mapping, bytes)):
         raise ValueError(f"In the rotation policy, {name} must be a list of user names, not {_shown(value)}.")
     names = []
     for item in items:
         # YAML reads a user called 1234 as a number.
         if isinstance(item, bool) or not isinstance(item, (str, int)):
-            raise ValueError(f"In the rotation policy, {name} must be a list of user names, but it holds {_shown(item)}.")
+            raise ValueError(
+                f"In the rotation policy, {name} must be a list of user names, but it holds {_shown(item)}."
+            )
         names.append((_text(item) or "").strip())
     return tuple(name for name in names if name)
 
@@ -274,7 +284,11 @@ def _read_users(info: Mapping[str, t.Any], now: float) -> list[User]:
         except _Unreadable as error:
             users.append(User(name, error=str(error)))
     for name in rows.keys() - records.keys():
-        users.append(User(name, error=f"There are access keys of user {name}, but nothing else is known of that user: look again."))
+        users.append(
+            User(
+                name, error=f"There are access keys of user {name}, but nothing else is known of that user: look again."
+            )
+        )
     return sorted(users, key=lambda user: user.name)
 
 
@@ -282,7 +296,9 @@ def _read_gone(orphan: Mapping[str, t.Any], names_by_id: Mapping[str | None, str
     ids = tuple(_text(key_id) or "" for key_id in orphan.get("access_key_ids") or ())
     user_id = _text(orphan.get("user_id"))
     # A key never moves to another user: where it is found, there the user is.
-    new_name = names_by_id.get(user_id) if user_id else next((owners[key_id] for key_id in ids if key_id in owners), None)
+    new_name = (
+        names_by_id.get(user_id) if user_id else next((owners[key_id] for key_id in ids if key_id in owners), None)
+    )
     return User(_text(orphan.get("user_name")) or "", gone=True, gone_ids=ids, new_name=new_name)
 
 
@@ -366,12 +382,16 @@ def _notes(name: str, entry: Mapping[str, t.Any]) -> dict[str, Key]:
     """The store's keys beside the current one, as far as the store knows them."""
     others = entry.get("other_keys") or {}
     if not isinstance(others, Mapping):
-        raise _Unreadable(f"other_keys of user {name} in the store is not a mapping: repair it with ansible-vault edit.")
+        raise _Unreadable(
+            f"other_keys of user {name} in the store is not a mapping: repair it with ansible-vault edit."
+        )
     notes = {}
     for raw_id, raw_note in others.items():
         note = {} if raw_note is None else raw_note
         if not isinstance(note, Mapping):
-            raise _Unreadable(f"The store's entry for key {raw_id} of user {name} is not a mapping: repair it with ansible-vault edit.")
+            raise _Unreadable(
+                f"The store's entry for key {raw_id} of user {name} is not a mapping: repair it with ansible-vault edit."
+            )
         key_id = _text(raw_id) or ""
         notes[key_id] = _note(name, key_id, note)
     return notes
@@ -432,7 +452,9 @@ def _staged(keys: Sequence[Key], current: Key | None) -> list[Key]:
     Dates are whole seconds: of keys of the same second, the one that was never current, or that was stored last, came later.
     """
     oldest = current.made if current else 0.0
-    never_current = [key for key in keys if key is not current and key.stored and key.promoted is None and key.created is not None]
+    never_current = [
+        key for key in keys if key is not current and key.stored and key.promoted is None and key.created is not None
+    ]
     return sorted((key for key in never_current if key.made >= oldest), key=lambda key: key.made)
 
 
@@ -460,7 +482,9 @@ def _mappings(info: Mapping[str, t.Any], name: str) -> list[Mapping[str, t.Any]]
         raise ValueError(f"This is no result of keyturn.iam.iam_access_key_info: its {name} is not a list.")
     rows = list(rows)
     if not all(isinstance(row, Mapping) for row in rows):
-        raise ValueError(f"This is no result of keyturn.iam.iam_access_key_info: not every item of its {name} is a mapping.")
+        raise ValueError(
+            f"This is no result of keyturn.iam.iam_access_key_info: not every item of its {name} is a mapping."
+        )
     return rows
 
 

@@ -225,7 +225,9 @@ def build(
     info, policy = plain(info), plain(policy or {})
     planned, tried = plain(decisions), plain(results)
     if not isinstance(info.get("access_keys"), list):
-        raise ReportError("The report needs the result of iam_access_key_info as its info, and this one has no access_keys.")
+        raise ReportError(
+            "The report needs the result of iam_access_key_info as its info, and this one has no access_keys."
+        )
     keys: dict[str, list[Mapping[str, Any]]] = {}
     for key in info["access_keys"]:
         keys.setdefault(str(key.get("user_name")), []).append({name: key.get(name) for name in _KEY_FIELDS})
@@ -233,7 +235,11 @@ def build(
     max_age = _max_age(policy)
     users = [_user(decision, keys, steps, max_age) for decision in planned]
     names = {user.user_name for user in users}
-    users += [UserReport(name, "", "", None, False, False, keys.get(name, []), own) for name, own in steps.items() if name not in names]
+    users += [
+        UserReport(name, "", "", None, False, False, keys.get(name, []), own)
+        for name, own in steps.items()
+        if name not in names
+    ]
     users.sort(key=_order)
     every_step = [step for user in users for step in user.steps]
     failures = _failures(users)
@@ -271,7 +277,9 @@ def _steps(decisions: list[Any], results: list[Any], check_mode: bool) -> dict[s
         found[_identity(step)] = step
     for decision in decisions:
         if not isinstance(decision, Mapping) or not decision.get("user_name") or not decision.get("status"):
-            raise ReportError("The report needs the decisions of rotation_plan, and one of these has no user_name or no status.")
+            raise ReportError(
+                "The report needs the decisions of rotation_plan, and one of these has no user_name or no status."
+            )
         for action in decision.get("actions") or ():
             step = _step(action, "planned" if check_mode else "pending", {})
             found.setdefault(_identity(step), step)
@@ -296,7 +304,9 @@ def _outcome(result: Mapping[str, Any], check_mode: bool) -> str:
 
 def _step(action: Any, outcome: str, result: Mapping[str, Any]) -> Step:
     if not isinstance(action, Mapping) or action.get("action") not in VERBS or not action.get("user_name"):
-        raise ReportError(f"The report does not know the action {action!r}; it needs an action of a decision of rotation_plan.")
+        raise ReportError(
+            f"The report does not know the action {action!r}; it needs an action of a decision of rotation_plan."
+        )
     made = action["action"] == "create" and outcome == "done"
     return Step(
         action=action["action"],
@@ -316,11 +326,16 @@ def _max_age(policy: Mapping[str, Any]) -> float:
     try:
         return Policy().max_age_days if limit is None else float(limit)
     except (TypeError, ValueError):
-        raise ReportError(f"The report needs a number of days as the policy's max_age_days, and {limit!r} is none.") from None
+        raise ReportError(
+            f"The report needs a number of days as the policy's max_age_days, and {limit!r} is none."
+        ) from None
 
 
 def _user(
-    decision: Mapping[str, Any], keys: Mapping[str, list[Mapping[str, Any]]], steps: Mapping[str, list[Step]], max_age: float
+    decision: Mapping[str, Any],
+    keys: Mapping[str, list[Mapping[str, Any]]],
+    steps: Mapping[str, list[Step]],
+    max_age: float,
 ) -> UserReport:
     name = str(decision["user_name"])
     own = keys.get(name, [])
@@ -393,7 +408,9 @@ def _worth_telling(steps: Sequence[Step]) -> list[Step]:
     """A new key that became current in the same run is told once, as made."""
     made = {step.new_access_key_id for step in steps if step.new_access_key_id}
     return [
-        step for step in steps if not (step.action == "verify" and step.access_key_id in made and step.outcome in ("done", "unchanged"))
+        step
+        for step in steps
+        if not (step.action == "verify" and step.access_key_id in made and step.outcome in ("done", "unchanged"))
     ]
 
 
@@ -431,7 +448,9 @@ def _failures(users: Iterable[UserReport]) -> list[dict[str, Any]]:
         if user.status == "error":
             failures.append({"user_name": user.user_name, "action": None, "msg": user.reason})
         failures += [
-            {"user_name": step.user_name, "action": step.action, "msg": step.msg} for step in user.steps if step.outcome == "failed"
+            {"user_name": step.user_name, "action": step.action, "msg": step.msg}
+            for step in user.steps
+            if step.outcome == "failed"
         ]
     return failures
 
@@ -489,9 +508,17 @@ def totals_sentences(report: Report) -> list[str]:
         for name, number in totals.items()
         if number and name not in no_counts
     )
-    words = ("Would make", "verify", "switch off", "delete") if report.check_mode else ("Made", "verified", "switched off", "deleted")
+    words = (
+        ("Would make", "verify", "switch off", "delete")
+        if report.check_mode
+        else ("Made", "verified", "switched off", "deleted")
+    )
     made, verified, switched_off, deleted = words
-    did = [f"{made} {_count(totals['made'], 'key')}", f"{switched_off} {totals['switched_off']}", f"{deleted} {totals['deleted']}"]
+    did = [
+        f"{made} {_count(totals['made'], 'key')}",
+        f"{switched_off} {totals['switched_off']}",
+        f"{deleted} {totals['deleted']}",
+    ]
     if totals["verified"]:
         did.insert(1, f"{verified} {totals['verified']}")
     return [f"{_count(totals['users'], 'user')}{f': {counts}' if counts else ''}.", f"{', '.join(did)}."]
@@ -499,7 +526,9 @@ def totals_sentences(report: Report) -> list[str]:
 
 def failures_line(report: Report, most: int = 10) -> str:
     """Who failed at what; empty where nothing failed. Users in error are in the table and are not repeated."""
-    failed = [f"{failure['user_name']} ({VERBS[failure['action']].to_do})" for failure in report.failures if failure["action"]]
+    failed = [
+        f"{failure['user_name']} ({VERBS[failure['action']].to_do})" for failure in report.failures if failure["action"]
+    ]
     if not failed:
         return ""
     more = f" and {len(failed) - most} more" if len(failed) > most else ""
@@ -588,7 +617,11 @@ def screen(report: Report, show_all: bool = False) -> list[str]:
     lines = [*_table(rows), ""] if rows else []
     totals = " ".join(totals_sentences(report))
     # Two sentences that do not fit one line are two lines, so that each can be searched for.
-    for text in (*([totals] if columns(totals) <= SCREEN_WIDTH else totals_sentences(report)), failures_line(report), *report.notes):
+    for text in (
+        *([totals] if columns(totals) <= SCREEN_WIDTH else totals_sentences(report)),
+        failures_line(report),
+        *report.notes,
+    ):
         lines += wrap(clean(text), SCREEN_WIDTH)
     return lines
 
@@ -845,7 +878,9 @@ class _Markup(str):
 
 def _element(name: str, *content: str, **attributes: str) -> _Markup:
     """An element in which no text is markup, neither in its content nor in an attribute (`class_`, `data_label`)."""
-    given = "".join(f' {key.rstrip("_").replace("_", "-")}="{html.escape(clean(value))}"' for key, value in attributes.items())
+    given = "".join(
+        f' {key.rstrip("_").replace("_", "-")}="{html.escape(clean(value))}"' for key, value in attributes.items()
+    )
     inside = [part if isinstance(part, _Markup) else html.escape(clean(part)) for part in content]
     # Elements without text between them have lines of their own: a mail server may break long lines anywhere.
     between = "\n" if all(isinstance(part, _Markup) for part in content) else ""
@@ -891,10 +926,24 @@ def _html_user(user: UserReport, check_mode: bool) -> _Markup:
     lines: list[_Markup] = []
     for row in rows:
         name, status, *of_key, sentence = _table_cells(row)
-        cells = [] if lines else [_element("th", name, scope="rowgroup", rowspan=span), _element("td", _element("b", status), rowspan=span)]
+        cells = (
+            []
+            if lines
+            else [
+                _element("th", name, scope="rowgroup", rowspan=span),
+                _element("td", _element("b", status), rowspan=span),
+            ]
+        )
         # The labels are for a phone, where the columns' heads are not shown, and neither is what has no label.
-        cells += [_element("td", text, data_label="" if text == "-" else column) for column, text in zip(_TABLE_COLUMNS[2:], of_key)]
-        cells.append(_element("td", _element("strong", row.head), sentence.removeprefix(row.head)) if sentence else _element("td"))
+        cells += [
+            _element("td", text, data_label="" if text == "-" else column)
+            for column, text in zip(_TABLE_COLUMNS[2:], of_key)
+        ]
+        cells.append(
+            _element("td", _element("strong", row.head), sentence.removeprefix(row.head))
+            if sentence
+            else _element("td")
+        )
         lines.append(_element("tr", *cells))
     return _element("tbody", *lines, class_="drift" if user.drift else "other")
 
@@ -924,7 +973,9 @@ def write(path: str, text: str) -> None:
     target = os.path.realpath(path)
     folder = os.path.dirname(target)
     if not os.path.isdir(folder):
-        raise ReportError(f"The report {path} was not written, because the folder {folder} does not exist; make it or name another.")
+        raise ReportError(
+            f"The report {path} was not written, because the folder {folder} does not exist; make it or name another."
+        )
     if os.path.isdir(target):
         raise ReportError(f"The report {path} was not written, because that is a folder; name a file in it.")
     # Not tempfile's, which only its owner may read whatever the umask says: a report is for others.

@@ -30,7 +30,8 @@ def steps(decisions: Iterable[Decision], step: str, results: Iterable[Mapping[st
         _told(action, decision)
         for decision in decisions
         for action in decision["actions"]
-        if action["action"] == kind and (step != "make_room" or any(other["action"] == "create" for other in decision["actions"]))
+        if action["action"] == kind
+        and (step != "make_room" or any(other["action"] == "create" for other in decision["actions"]))
     ]
     if step == "verify":
         due += [
@@ -76,7 +77,9 @@ def look(info: Mapping[str, Any], again: Mapping[str, Any], user_names: Sequence
     seen = {user["user_name"]: user for user in again.get("users") or ()}
     why = again.get("msg") or "the user vanished meanwhile"
     users = [
-        seen.get(user["user_name"], {**user, "error": f"Could not be looked at again: {why}"}) if user["user_name"] in names else user
+        seen.get(user["user_name"], {**user, "error": f"Could not be looked at again: {why}"})
+        if user["user_name"] in names
+        else user
         for user in info["users"]
     ]
     keys = [key for key in info["access_keys"] if key["user_name"] not in names] + list(again.get("access_keys") or ())
@@ -100,8 +103,16 @@ def applied(info: Mapping[str, Any], results: Iterable[Mapping[str, Any]]) -> di
     dates = {key["access_key_id"]: _since(key, info) for key in rows if key["access_key_id"] in off}
     return {
         **info,
-        "access_keys": [{**key, "status": "Inactive", "deactivate_date": dates[key["access_key_id"]]} if key["access_key_id"] in off else key for key in rows],
-        "users": [{**user, "store": _noted(user, {**dict.fromkeys(off, info["now"]), **dates}, gone, info)} for user in info["users"]],
+        "access_keys": [
+            {**key, "status": "Inactive", "deactivate_date": dates[key["access_key_id"]]}
+            if key["access_key_id"] in off
+            else key
+            for key in rows
+        ],
+        "users": [
+            {**user, "store": _noted(user, {**dict.fromkeys(off, info["now"]), **dates}, gone, info)}
+            for user in info["users"]
+        ],
     }
 
 
@@ -110,7 +121,9 @@ def _since(key: Mapping[str, Any], info: Mapping[str, Any]) -> str:
     return str((key["status"] != "Active" and key["deactivate_date"]) or info["now"])
 
 
-def _noted(user: Mapping[str, Any], off: Mapping[str, str], gone: set[str], info: Mapping[str, Any]) -> dict[str, Any] | None:
+def _noted(
+    user: Mapping[str, Any], off: Mapping[str, str], gone: set[str], info: Mapping[str, Any]
+) -> dict[str, Any] | None:
     """What the store knows of the user after that. A hold does not outlive the keys that it is about."""
     mine = {key["access_key_id"] for key in info["access_keys"] if key["user_name"] == user["user_name"]}
     store: dict[str, Any] = dict(user.get("store") or {})

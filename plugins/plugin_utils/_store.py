@@ -25,7 +25,14 @@ from typing import Any
 import yaml
 from ansible import constants as C
 from ansible.errors import AnsibleError
-from ansible.parsing.vault import VaultAES256, VaultLib, format_vaulttext_envelope, is_encrypted, match_encrypt_secret, match_secrets
+from ansible.parsing.vault import (
+    VaultAES256,
+    VaultLib,
+    format_vaulttext_envelope,
+    is_encrypted,
+    match_encrypt_secret,
+    match_secrets,
+)
 from ansible_collections.keyturn.iam.plugins.module_utils._entry import Entry
 from ansible_collections.keyturn.iam.plugins.module_utils._errors import StoreError
 
@@ -101,7 +108,9 @@ class Text:
                 section = _section(yaml.compose(text, Loader=_Loader), path)
         except yaml.YAMLError as error:
             mark = getattr(error, "problem_mark", None)
-            raise StoreError(f"{path} is encrypted, but not YAML inside{f' (line {mark.line + 1})' if mark else ''}") from None
+            raise StoreError(
+                f"{path} is encrypted, but not YAML inside{f' (line {mark.line + 1})' if mark else ''}"
+            ) from None
         except RecursionError:
             raise StoreError(f"{path} is encrypted, but its YAML holds itself or is nested too deeply") from None
         if section is None:
@@ -110,7 +119,10 @@ class Text:
         users = section[1]
         if not users.value or users.tag == NULL:
             end = _end_of_line(text, users.end_mark.index)
-            return cls(_whole_lines(text[: users.start_mark.index].rstrip(" ") + text[users.end_mark.index : end]), tail=text[end:])
+            return cls(
+                _whole_lines(text[: users.start_mark.index].rstrip(" ") + text[users.end_mark.index : end]),
+                tail=text[end:],
+            )
         names = [name.value for name, _value in users.value]
         if len(set(names)) != len(names):
             raise StoreError(f"{path} names a user twice under {KEYS}")
@@ -123,7 +135,11 @@ class Text:
 
     def __str__(self) -> str:
         if self.entries:
-            return self.head + "".join([self.between.get(name, "") + entry for name, entry in self.entries.items()]) + self.tail
+            return (
+                self.head
+                + "".join([self.between.get(name, "") + entry for name, entry in self.entries.items()])
+                + self.tail
+            )
         openings = list(_OPENING.finditer(self.head))
         end = openings[-1].end() if openings else len(self.head)
         return self.head[:end] + " {}" * bool(openings) + self.head[end:] + self.tail
@@ -132,7 +148,9 @@ class Text:
         if entry.empty:
             return self._drop(user_name)
         fields = entry.to_mapping()
-        lines = yaml.dump({user_name: fields}, Dumper=_Dumper, sort_keys=False, allow_unicode=True, width=10_000).splitlines(keepends=True)
+        lines = yaml.dump(
+            {user_name: fields}, Dumper=_Dumper, sort_keys=False, allow_unicode=True, width=10_000
+        ).splitlines(keepends=True)
         if lines[-1] == "...\n":  # the dumper ends a document so after a person's |+ text
             lines.pop()
         if user_name not in self.entries and self.entries:
@@ -174,7 +192,9 @@ def _section(root: Any, path: str) -> tuple[Any, Any] | None:
     for _key, value in found:
         if not isinstance(value, yaml.MappingNode) and value.tag != NULL:
             raise StoreError(f"{KEYS} in {path} is not a mapping of users")
-        if isinstance(value, yaml.MappingNode) and not all(isinstance(name, yaml.ScalarNode) for name, _value in value.value):
+        if isinstance(value, yaml.MappingNode) and not all(
+            isinstance(name, yaml.ScalarNode) for name, _value in value.value
+        ):
             raise StoreError(f"{KEYS} in {path} has a user whose name is not text")
     return found[0] if found else None
 
@@ -196,17 +216,24 @@ def _in_pieces(text: str, root: yaml.MappingNode, section: tuple[Any, Any] | Non
 
 def _on_own_line(text: str, name: yaml.ScalarNode) -> bool:
     start = name.start_mark.index
-    return not text[_line_start(text, start) : start].strip() and text.startswith((name.value, f'"{name.value}"', f"'{name.value}'"), start)
+    return not text[_line_start(text, start) : start].strip() and text.startswith(
+        (name.value, f'"{name.value}"', f"'{name.value}'"), start
+    )
 
 
 def _has_anchors(text: str, key: yaml.ScalarNode, root: yaml.MappingNode) -> bool:
     """Whether the entries hold anchors or aliases: an alias has the marks of what it refers to."""
     start = key.start_mark.index
-    end = min((other.start_mark.index for other, _value in root.value if other.start_mark.index > start), default=len(text))
+    end = min(
+        (other.start_mark.index for other, _value in root.value if other.start_mark.index > start), default=len(text)
+    )
     if "&" not in text[start:end] and "*" not in text[start:end]:
         return False
     anchors = (yaml.AnchorToken, yaml.AliasToken)
-    return any(isinstance(token, anchors) and start <= token.start_mark.index < end for token in yaml.scan(text, Loader=_Loader))
+    return any(
+        isinstance(token, anchors) and start <= token.start_mark.index < end
+        for token in yaml.scan(text, Loader=_Loader)
+    )
 
 
 def _ends_in_block_scalar(node: yaml.Node) -> bool:
@@ -290,7 +317,9 @@ class _Opened:
 class VaultStore:
     """The vault file at `path`, opened with the vault secrets of the run. Raises StoreError for whatever is wrong with it."""
 
-    def __init__(self, path: str, vault: VaultLib, vault_id: str | None = None, lock_timeout: float = LOCK_TIMEOUT) -> None:
+    def __init__(
+        self, path: str, vault: VaultLib, vault_id: str | None = None, lock_timeout: float = LOCK_TIMEOUT
+    ) -> None:
         self.path: str = path
         self._file = Path(os.path.realpath(path))  # a symbolic link stays one
         self._vault, self._vault_id, self._lock_timeout = vault, vault_id, lock_timeout
@@ -461,13 +490,19 @@ class VaultStore:
         try:
             handle = os.open(name, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
         except OSError as error:
-            raise StoreError(f"{self.path} cannot be written: no lock file in {self._file.parent} ({error.strerror})") from None
+            raise StoreError(
+                f"{self.path} cannot be written: no lock file in {self._file.parent} ({error.strerror})"
+            ) from None
         try:
             self._give_to_owner(handle)
-            _acquire(handle, self._lock_timeout, lambda: StoreError(
-                f"{self.path} is locked by another run for more than {self._lock_timeout:g} seconds; wait for it, or see with "
-                f"`fuser {name}` who holds it, and run again"
-            ))
+            _acquire(
+                handle,
+                self._lock_timeout,
+                lambda: StoreError(
+                    f"{self.path} is locked by another run for more than {self._lock_timeout:g} seconds; wait for it, or see with "
+                    f"`fuser {name}` who holds it, and run again"
+                ),
+            )
             yield
         finally:
             os.close(handle)

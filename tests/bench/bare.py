@@ -42,7 +42,11 @@ def audit(iam: Any, _names: list[str]) -> None:
         keys = iam.list_access_keys(UserName=name)["AccessKeyMetadata"]
         return [(key, iam.get_access_key_last_used(AccessKeyId=key["AccessKeyId"])) for key in keys]
 
-    names = [user["UserName"] for page in iam.get_paginator("list_users").paginate(PaginationConfig={"PageSize": 1000}) for user in page["Users"]]
+    names = [
+        user["UserName"]
+        for page in iam.get_paginator("list_users").paginate(PaginationConfig={"PageSize": 1000})
+        for user in page["Users"]
+    ]
     with ThreadPoolExecutor(THREADS) as pool:
         list(pool.map(look, names))
 

@@ -72,13 +72,22 @@ class Figure:
     met: bool | None = None
 
     @classmethod
-    def compare(cls, what: str, ours: str, other: str, ratio: float, target: float, *, at_least: bool = False) -> Figure:
+    def compare(
+        cls, what: str, ours: str, other: str, ratio: float, target: float, *, at_least: bool = False
+    ) -> Figure:
         met = ratio >= target if at_least else ratio <= target
         return cls(what, ours, other, f"{ratio:.3g}x", f"{'at least' if at_least else 'at most'} {target:g}x", met)
 
     @property
     def cells(self) -> tuple[str, ...]:
-        return self.what, self.ours, self.other, self.ratio, self.target, {None: "", True: "met", False: "missed"}[self.met]
+        return (
+            self.what,
+            self.ours,
+            self.other,
+            self.ratio,
+            self.target,
+            {None: "", True: "met", False: "missed"}[self.met],
+        )
 
 
 HEADINGS = ("what", "ours", "compared with", "ratio", "target", "")
@@ -89,7 +98,9 @@ class Growth:
     """Seconds by number of users, start of ansible-playbook taken off, and the peak memory."""
 
     users: list[int] = field(default_factory=list)
-    seconds: dict[str, list[float]] = field(default_factory=lambda: {"audit": [], "nothing to do": [], "rotation of all": []})
+    seconds: dict[str, list[float]] = field(
+        default_factory=lambda: {"audit": [], "nothing to do": [], "rotation of all": []}
+    )
     peaks: list[float] = field(default_factory=list)
 
 
@@ -131,9 +142,22 @@ def loop(bench: Bench, sizes: Sizes) -> list[Figure]:
     ours_moto, bare_moto = (moto["ours"] - moto["ours_start"]) / sizes.loop, moto["bare"] / sizes.loop
     what = f"a task with nothing to do, {sizes.loop} in a loop"
     return [
-        Figure.compare(what, shown(ours), f"amazon.aws.iam_access_key: {shown(amazon)}", amazon / ours, 40, at_least=True),
-        Figure.compare("the same, with moto's own server", shown(ours_moto), f"bare boto3: {shown(bare_moto)}", ours_moto / bare_moto, 3),
-        Figure("the same, with the laboratory's leaner one", shown(ours), f"bare boto3: {shown(bare)}", f"{ours / bare:.3g}x"),
+        Figure.compare(
+            what, shown(ours), f"amazon.aws.iam_access_key: {shown(amazon)}", amazon / ours, 40, at_least=True
+        ),
+        Figure.compare(
+            "the same, with moto's own server",
+            shown(ours_moto),
+            f"bare boto3: {shown(bare_moto)}",
+            ours_moto / bare_moto,
+            3,
+        ),
+        Figure(
+            "the same, with the laboratory's leaner one",
+            shown(ours),
+            f"bare boto3: {shown(bare)}",
+            f"{ours / bare:.3g}x",
+        ),
         Figure("the same", shown(ours), f"ansible.builtin.debug in a loop: {shown(debug)}", f"{ours / debug:.3g}x"),
     ]
 
@@ -145,15 +169,32 @@ def audit(bench: Bench, sizes: Sizes) -> list[Figure]:
     def look(users: list[str] | None = None) -> float:
         return bench.tasks({INFO: {}} if users is None else {INFO: {}, "loop": users})
 
-    sides: dict[str, Callable[[], float]] = {"ours": look, "start": lambda: look([]), "bare": lambda: bench.bare("audit"), "floor": lambda: bench.bare("floor")}
+    sides: dict[str, Callable[[], float]] = {
+        "ours": look,
+        "start": lambda: look([]),
+        "bare": lambda: bench.bare("audit"),
+        "floor": lambda: bench.bare("floor"),
+    }
     seen = interleaved(sizes.rounds, **sides)
     asked, bare_asked = bench.requests(look), bench.requests(sides["bare"])
     ours = seen["ours"] - seen["start"]
     what = f"audit of {sizes.audit:,} users, {LATENCY_MS} ms a request"
     return [
         Figure.compare(what, shown(ours), f"boto3 in 16 threads: {shown(seen['bare'])}", ours / seen["bare"], 0.9),
-        Figure("the same requests without boto3 and ansible", shown(seen["floor"]), f"boto3: {shown(seen['bare'])}", f"{seen['floor'] / seen['bare']:.3g}x"),
-        Figure("the same, in requests", f"{asked:,}", f"{bare_asked:,}", f"{asked - bare_asked:+d}", "at most 2 more", asked - bare_asked <= 2),
+        Figure(
+            "the same requests without boto3 and ansible",
+            shown(seen["floor"]),
+            f"boto3: {shown(seen['bare'])}",
+            f"{seen['floor'] / seen['bare']:.3g}x",
+        ),
+        Figure(
+            "the same, in requests",
+            f"{asked:,}",
+            f"{bare_asked:,}",
+            f"{asked - bare_asked:+d}",
+            "at most 2 more",
+            asked - bare_asked <= 2,
+        ),
     ]
 
 
@@ -169,7 +210,11 @@ def composed(bench: Bench, count: int) -> float:
     return bench.tasks(
         {"amazon.aws.iam_access_key_info": {"user_name": "{{ item }}"}, "loop": "{{ names }}", "register": "seen"},
         {"amazon.aws.iam_access_key": {"user_name": "{{ item }}"}, **named},
-        {"ansible.builtin.copy": {"content": content, "dest": f"{folder}/{{{{ item.item }}}}.yml", "mode": "0600"}, **made, "no_log": True},
+        {
+            "ansible.builtin.copy": {"content": content, "dest": f"{folder}/{{{{ item.item }}}}.yml", "mode": "0600"},
+            **made,
+            "no_log": True,
+        },
         {"amazon.aws.aws_caller_info": keys, **made, "no_log": True},
         extra_vars={"names": bench.names[:count], "password": PASSWORD},
     )
@@ -184,11 +229,22 @@ def rotation(bench: Bench, sizes: Sizes) -> list[Figure]:
         amazon=lambda: composed(bench, sizes.slow_rotation),
     )
     large = (_rotate_all(bench, sizes.large_rotation).seconds - seen["start"]) / sizes.large_rotation
-    ours, amazon = ((seen[side] - seen["start"]) / count for side, count in (("ours", sizes.rotation), ("amazon", sizes.slow_rotation)))
+    ours, amazon = (
+        (seen[side] - seen["start"]) / count
+        for side, count in (("ours", sizes.rotation), ("amazon", sizes.slow_rotation))
+    )
     what = f"rotation of {sizes.rotation:,} users due at once, a user"
     return [
-        Figure.compare(what, shown(ours), f"composed from amazon.aws: {shown(amazon)}", amazon / ours, 18, at_least=True),
-        Figure.compare(f"the same of {sizes.large_rotation:,} users", shown(large), f"{sizes.rotation:,} users: {shown(ours)}", large / ours, 1.5),
+        Figure.compare(
+            what, shown(ours), f"composed from amazon.aws: {shown(amazon)}", amazon / ours, 18, at_least=True
+        ),
+        Figure.compare(
+            f"the same of {sizes.large_rotation:,} users",
+            shown(large),
+            f"{sizes.rotation:,} users: {shown(ours)}",
+            large / ours,
+            1.5,
+        ),
     ]
 
 
@@ -203,7 +259,10 @@ def store(bench: Bench, sizes: Sizes) -> list[Figure]:
     def add(full: bool, count: int) -> float:
         bench.fleet(sizes.store + count, YOUNG)
         path = bench.store(bench.users[: sizes.store] if full else [])
-        task = {OURS: {"user_name": "{{ item }}", "vault_file": str(path), "max_age_days": 1, "verify_delay": 0}, "loop": "{{ names }}"}
+        task = {
+            OURS: {"user_name": "{{ item }}", "vault_file": str(path), "max_age_days": 1, "verify_delay": 0},
+            "loop": "{{ names }}",
+        }
         return bench.tasks(task, extra_vars={"names": bench.names[sizes.store : sizes.store + count]})
 
     seen = interleaved(
@@ -218,7 +277,13 @@ def store(bench: Bench, sizes: Sizes) -> list[Figure]:
     what = f"one more key into a store of {sizes.store:,} entries"
     return [
         Figure.compare(f"{what}, in a loop", shown(full), f"into an empty one: {shown(empty)}", full / empty, 1.5),
-        Figure.compare(f"{what}, a run as a whole", shown(cold_full), f"into an empty one: {shown(cold_empty)}", cold_full / cold_empty, 1.5),
+        Figure.compare(
+            f"{what}, a run as a whole",
+            shown(cold_full),
+            f"into an empty one: {shown(cold_empty)}",
+            cold_full / cold_empty,
+            1.5,
+        ),
     ]
 
 
@@ -234,7 +299,16 @@ def nothing(bench: Bench, sizes: Sizes) -> list[Figure]:
     )
     share = (seen["audit"] - seen["start"]) / (seen["run"] - seen["start"])
     what = f"a run with nothing to do over {sizes.audit:,} users, {LATENCY_MS} ms a request"
-    return [Figure(what, shown(seen["run"] - seen["start"]), f"its audit: {shown(seen['audit'] - seen['start'])}", f"{share:.0%}", "over 50%", share > 0.5)]
+    return [
+        Figure(
+            what,
+            shown(seen["run"] - seen["start"]),
+            f"its audit: {shown(seen['audit'] - seen['start'])}",
+            f"{share:.0%}",
+            "over 50%",
+            share > 0.5,
+        )
+    ]
 
 
 def memory(bench: Bench, sizes: Sizes) -> list[Figure]:
@@ -245,7 +319,9 @@ def memory(bench: Bench, sizes: Sizes) -> list[Figure]:
 
 
 def _memory(what: str, peak_mib: float) -> Figure:
-    return Figure(f"{what}, peak memory of the largest process", f"{peak_mib:.0f} MiB", "", "", "at most 250 MiB", peak_mib <= 250)
+    return Figure(
+        f"{what}, peak memory of the largest process", f"{peak_mib:.0f} MiB", "", "", "at most 250 MiB", peak_mib <= 250
+    )
 
 
 def grow(bench: Bench, sizes: Sizes) -> Growth:
@@ -287,7 +363,9 @@ FIGURES: dict[str, Callable[[Bench, Sizes], list[Figure]]] = {
 def columns(rows: Sequence[Sequence[str]]) -> str:
     """A table as plain text."""
     widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
-    return "\n".join("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows)
+    return "\n".join(
+        "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows
+    )
 
 
 def markdown(rows: Sequence[Sequence[str]]) -> str:
@@ -310,7 +388,11 @@ def growth_chart(growth: Growth) -> str:
 
 def machine() -> str:
     try:
-        name = next(line.split(":")[1].strip() for line in Path("/proc/cpuinfo").read_text().splitlines() if line.startswith("model name"))
+        name = next(
+            line.split(":")[1].strip()
+            for line in Path("/proc/cpuinfo").read_text().splitlines()
+            if line.startswith("model name")
+        )
     except (OSError, StopIteration):
         name = platform.processor() or platform.machine()
     packages = ", ".join(f"{package} {version(package)}" for package in ("ansible-core", "boto3", "moto"))
@@ -395,7 +477,9 @@ def measure(wanted: Sequence[str], with_growth: bool, sizes: Sizes) -> tuple[lis
 
 def main(arguments: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description="How fast the collection is, in ratios.")
-    parser.add_argument("--only", type=lambda text: text.split(","), default=list(FIGURES), help=f"some of {','.join(FIGURES)}")
+    parser.add_argument(
+        "--only", type=lambda text: text.split(","), default=list(FIGURES), help=f"some of {','.join(FIGURES)}"
+    )
     parser.add_argument("--growth", action="store_true", help="how the cost grows up to 5,000 users, too")
     parser.add_argument("--write", action="store_true", help="with the growth, into docs/speed.md and docs/speed.svg")
     parser.add_argument("--docs", type=Path, default=CHECKOUT / "docs", help="where --write writes (docs)")

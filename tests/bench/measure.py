@@ -59,7 +59,9 @@ class Bench:
     def fleet(self, count: int, age_days: float, latency_ms: float = 0) -> None:
         """An account with so many users, each with one Active key of that age, and an empty request log."""
         self.lab.reset(**LENIENT, latency_ms=latency_ms)
-        self.users = self.lab.seed_users(User(f"user-{number:04d}", (Key(age_days=age_days),)) for number in range(count))
+        self.users = self.lab.seed_users(
+            User(f"user-{number:04d}", (Key(age_days=age_days),)) for number in range(count)
+        )
         self.lab.clear_requests()
 
     def store(self, users: Sequence[UserState] | None = None) -> Path:
@@ -100,7 +102,13 @@ class Bench:
             "AWS_CONFIG_FILE": os.devnull,
             "AWS_SHARED_CREDENTIALS_FILE": os.devnull,
         }
-        answer = subprocess.run([sys.executable, str(BARE), what, url or self.lab.url, *names], env=variables, stdout=subprocess.PIPE, text=True, check=True)
+        answer = subprocess.run(
+            [sys.executable, str(BARE), what, url or self.lab.url, *names],
+            env=variables,
+            stdout=subprocess.PIPE,
+            text=True,
+            check=True,
+        )
         return float(answer.stdout)
 
     def requests(self, side: Callable[[], object]) -> int:

@@ -79,7 +79,15 @@ STATUSES = {
 }
 """What the drift report is to say of whom."""
 
-WORK = {"deploy": "ecr", "etl": "glue", "grafana": "logs", "jenkins": "ecr", "legacy-erp": "sqs", "mailer": "ses", "vendor-x": "ses"}
+WORK = {
+    "deploy": "ecr",
+    "etl": "glue",
+    "grafana": "logs",
+    "jenkins": "ecr",
+    "legacy-erp": "sqs",
+    "mailer": "ses",
+    "vendor-x": "ses",
+}
 """Which service a user's consumers work with; s3 where nothing is said."""
 
 

@@ -174,7 +174,10 @@ class Show:
         for user_name in made:
             newest = self.account.keys(user_name)[-1]
             entry = (store[user_name]["access_key_id"], store[user_name]["secret_access_key"])
-            expect(entry == (newest.access_key_id, newest.secret_access_key), f"the store does not have the new key of {user_name}")
+            expect(
+                entry == (newest.access_key_id, newest.secret_access_key),
+                f"the store does not have the new key of {user_name}",
+            )
         self.stage.remark(
             f"Three users have new keys. Each secret went from AWS's answer into the encrypted {VAULT_FILE}, was tried at STS, and only "
             "then became the current one. The old keys still work: their users have a week to move. The two idle keys are off."
@@ -192,11 +195,25 @@ class Show:
         stage.heading("5. Eight days later")
         stage.text("ci and vendor-x have moved to their new keys; one host of deploy still works with the old one.")
         lab.clock(days=8)
-        account.work("backup", "ci", "deploy", "etl", "grafana", "jenkins", "legacy-erp", "mailer", "terraform", "vendor-x", "vpn-sync")
+        account.work(
+            "backup",
+            "ci",
+            "deploy",
+            "etl",
+            "grafana",
+            "jenkins",
+            "legacy-erp",
+            "mailer",
+            "terraform",
+            "vendor-x",
+            "vpn-sync",
+        )
         account.work_with_old_key("deploy")
         in_use = account.keys("deploy")[0].access_key_id
         shown = stage.show(ROTATE)
-        self._expect_done(shown.rc, create=["artifactory"], deactivate=["ci", "etl", "grafana", "vendor-x"], delete=["artifactory"])
+        self._expect_done(
+            shown.rc, create=["artifactory"], deactivate=["ci", "etl", "grafana", "vendor-x"], delete=["artifactory"]
+        )
         shown.expect("blocked", in_use)
         expect(account.keys("deploy")[0].status == "Active", "a key in use was switched off")
         stage.remark(
@@ -224,10 +241,15 @@ class Show:
     def incidents(self) -> None:
         stage, account = self.stage, self.account
         stage.heading("7. A consumer breaks, a key leaks")
-        stage.text("The key of deploy that was switched off today was in a job that runs once in two months; and grafana's key is on the internet.")
+        stage.text(
+            "The key of deploy that was switched off today was in a job that runs once in two months; and grafana's key is on the internet."
+        )
         shown = stage.show("ansible-playbook keyturn.iam.rollback -e @rotation.yml -e rotation_user_name=deploy --diff")
         shown.expect("changed=1", "failed=0")
-        expect([key.status for key in account.keys("deploy")] == ["Active", "Active"], "the old key of deploy is not in force")
+        expect(
+            [key.status for key in account.keys("deploy")] == ["Active", "Active"],
+            "the old key of deploy is not in force",
+        )
         leaked = account.current_key("grafana")
         shown = stage.show(f"ansible-playbook keyturn.iam.revoke -e @rotation.yml -e rotation_access_key_id={leaked}")
         shown.expect("Made 1 key", "failed=0")
@@ -242,9 +264,13 @@ class Show:
         self.stage.heading("8. The store: an Ansible Vault file that playbooks use as it is")
         shown = self.stage.show(f"head -n 2 {VAULT_FILE}")
         shown.expect("$ANSIBLE_VAULT;")
-        shown = self.stage.show(f"ansible-vault view {VAULT_FILE} | grep -A 16 '^  ci:' | sed '/secret/s/: .*/: (masked)/'")
+        shown = self.stage.show(
+            f"ansible-vault view {VAULT_FILE} | grep -A 16 '^  ci:' | sed '/secret/s/: .*/: (masked)/'"
+        )
         shown.expect(self.account.current_key("ci"), self.account.current_key("deploy"), "(masked)", "hold_until")
-        self.stage.remark("A playbook lists the file in vars_files and reads {{ iam_access_keys['ci'].access_key_id }}.")
+        self.stage.remark(
+            "A playbook lists the file in vars_files and reads {{ iam_access_keys['ci'].access_key_id }}."
+        )
 
     def real_account(self) -> None:
         self._expect_no_secret()
@@ -260,7 +286,10 @@ class Show:
         command = [*shlex.split(ROTATE), "-e", json.dumps(variables)]
         shown = self.stage.quietly(*command)
         failing = users == ["artifactory"]
-        expect((self.folder / VAULT_FILE).exists() and (failing or shown.rc == 0), f"the past of {users} went wrong:\n{shown.output}")
+        expect(
+            (self.folder / VAULT_FILE).exists() and (failing or shown.rc == 0),
+            f"the past of {users} went wrong:\n{shown.output}",
+        )
         self._remember_secrets()
 
     def _report(self) -> Any:
@@ -280,7 +309,10 @@ class Show:
         verified = sorted(done.pop("verify", []))
         expect(rc == 0, f"the rotation ended with {rc}")
         expect(not report["failures"], f"the rotation failed: {report['failures']}")
-        expect({action: sorted(users) for action, users in done.items()} == wanted, f"the rotation did {done}, not {wanted}")
+        expect(
+            {action: sorted(users) for action, users in done.items()} == wanted,
+            f"the rotation did {done}, not {wanted}",
+        )
         expect(verified == wanted.get("create", []), f"the rotation verified {verified}")
 
     def _remember_secrets(self) -> None:

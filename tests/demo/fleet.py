@@ -114,7 +114,9 @@ class Show:
             self._expect_store(host, account_id)
         shown = self.stage.show("head -qn 1 stores/*.yml")
         shown.expect(*(f";{host}" for host in ACCOUNTS))
-        self.stage.remark("Three accounts, three stores. Each is encrypted with its account's own password: the vault id in its first line.")
+        self.stage.remark(
+            "Three accounts, three stores. Each is encrypted with its account's own password: the vault id in its first line."
+        )
 
     def same_again(self) -> None:
         self.stage.heading("3. The same again")
@@ -136,7 +138,9 @@ class Show:
         expect(sentence in words, f"the run does not say: {sentence}")
         expect(not self._writes(), f"the run asked for {self._writes()}")
         expect(store.read_bytes() == before, "the store was written")
-        self.stage.remark("Refused, although both have a user ci: each entry knows its account. No request that writes was sent.")
+        self.stage.remark(
+            "Refused, although both have a user ci: each entry knows its account. No request that writes was sent."
+        )
 
     # -- behind the stage
 
@@ -159,7 +163,10 @@ class Show:
         entries = self._store(account_id)
         users = self.lab.state(account_id)
         expect(sorted(entries) == DUE[host], f"the store of {host} has {sorted(entries)}")
-        expect(vault_id_of(self._path(account_id)) == host, f"the store of {host} is encrypted for {vault_id_of(self._path(account_id))}")
+        expect(
+            vault_id_of(self._path(account_id)) == host,
+            f"the store of {host} is encrypted for {vault_id_of(self._path(account_id))}",
+        )
         for user_name, entry in entries.items():
             newest = users[user_name].keys[-1]
             kept = (entry["account_id"], entry["user_id"], entry["access_key_id"], entry["secret_access_key"])
@@ -174,7 +181,11 @@ class Show:
 
     def _writes(self) -> list[str]:
         """What was asked since the last look that is not reading, or getting credentials."""
-        return [request.action for request in self.lab.requests() if not request.action.startswith(("Get", "List", "AssumeRole"))]
+        return [
+            request.action
+            for request in self.lab.requests()
+            if not request.action.startswith(("Get", "List", "AssumeRole"))
+        ]
 
     def _remember_secrets(self) -> None:
         for account_id in ACCOUNTS.values():

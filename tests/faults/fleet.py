@@ -114,7 +114,13 @@ def targets(requests: Iterable[Request]) -> list[Target]:
 
 REQUESTS = {
     None: {"ListUsers": 1, "GetAccountSummary": 3},
-    "first": {"ListAccessKeys": 3, "GetAccessKeyLastUsed": 3, "GetUser": 2, "CreateAccessKey": 1, "GetCallerIdentity": 3},
+    "first": {
+        "ListAccessKeys": 3,
+        "GetAccessKeyLastUsed": 3,
+        "GetUser": 2,
+        "CreateAccessKey": 1,
+        "GetCallerIdentity": 3,
+    },
     "again": {
         "ListAccessKeys": 4,
         "GetAccessKeyLastUsed": 5,
@@ -137,10 +143,20 @@ REQUESTS = {
     "busy": {"ListAccessKeys": 1, "GetAccessKeyLastUsed": 2},
 }
 """How often a rotation asks what for a user of each stage, and for nobody in particular."""
-TARGETS = [Target(action, user, nth) for user, actions in REQUESTS.items() for action, count in actions.items() for nth in range(1, count + 1)]
+TARGETS = [
+    Target(action, user, nth)
+    for user, actions in REQUESTS.items()
+    for action, count in actions.items()
+    for nth in range(1, count + 1)
+]
 
 
-OCCASIONS = (("CreateAccessKey", "first"), ("DeleteAccessKey", "left"), ("UpdateAccessKey", "retiring"), ("DeleteAccessKey", "parting"))
+OCCASIONS = (
+    ("CreateAccessKey", "first"),
+    ("DeleteAccessKey", "left"),
+    ("UpdateAccessKey", "retiring"),
+    ("DeleteAccessKey", "parting"),
+)
 CHOSEN_WRITES = [Target(action, user, 1) for action, user in OCCASIONS]
 """A write of each kind and occasion, for the form of the suite that is run every time."""
 
@@ -184,7 +200,9 @@ class Fleet:
     lab: Lab
     controller: Controller
     names: list[str]
-    aws_config: dict[str, Any] = field(default_factory=lambda: {"retries": {"total_max_attempts": 4}, "read_timeout": 30})
+    aws_config: dict[str, Any] = field(
+        default_factory=lambda: {"retries": {"total_max_attempts": 4}, "read_timeout": 30}
+    )
     variables: dict[str, Any] = field(default_factory=dict)
     password: str = PASSWORD
     labels: dict[str, str] = field(default_factory=dict)
@@ -214,10 +232,19 @@ class Fleet:
                     continue
                 key = keys[str(dates.get("label", name))]
                 fields = {"secret_access_key": key.secret_access_key, "create_date": key.create_date}
-                fields |= {f"{what}_date": (now - timedelta(days=days)).isoformat() for what, days in dates.items() if what != "label"}
+                fields |= {
+                    f"{what}_date": (now - timedelta(days=days)).isoformat()
+                    for what, days in dates.items()
+                    if what != "label"
+                }
                 records[name] = (key.access_key_id, fields)
             current_id, current = records.pop("current")
-            entries[user.user_name] = {"account_id": user.account_id, "user_id": user.user_id, "access_key_id": current_id, **current}
+            entries[user.user_name] = {
+                "account_id": user.account_id,
+                "user_id": user.user_id,
+                "access_key_id": current_id,
+                **current,
+            }
             if asked := stage.stored.get("asked"):
                 date = (now - timedelta(days=asked["date"])).isoformat()
                 entries[user.user_name]["asked"] = {"date": date, "known": [current_id]}
@@ -232,7 +259,13 @@ class Fleet:
 
     def play(self, hosts: str = "localhost") -> dict[str, Any]:
         defaults = {"group/keyturn.iam.aws": {"aws_config": self.aws_config}}
-        return {"hosts": hosts, "gather_facts": False, "connection": "local", "module_defaults": defaults, "roles": [ROLE]}
+        return {
+            "hosts": hosts,
+            "gather_facts": False,
+            "connection": "local",
+            "module_defaults": defaults,
+            "roles": [ROLE],
+        }
 
     def start(self, *hosts: str, arguments: Sequence[str] = (), **options: Any) -> Running:
         """The role on this fleet, once for each host (one after another, each with variables of its own)."""
@@ -246,7 +279,12 @@ class Fleet:
             **options.pop("extra_vars", {}),
         }
         options = {**({} if hosts == ("localhost",) else {"inventory": list(hosts)}), **options}
-        return self.controller.start([self.play(host) for host in hosts], *arguments, extra_vars=variables, **{"vault_password": self.password, **options})
+        return self.controller.start(
+            [self.play(host) for host in hosts],
+            *arguments,
+            extra_vars=variables,
+            **{"vault_password": self.password, **options},
+        )
 
     def run(self, *hosts: str, **options: Any) -> Run:
         return self.start(*hosts, **options).wait()
@@ -268,7 +306,9 @@ class Fleet:
         entries = self.entries()
         found = {
             name: [
-                key.access_key_id for key in user.keys if key.access_key_id not in records_of(entries.get(name, {})) and key.access_key_id not in self.labels
+                key.access_key_id
+                for key in user.keys
+                if key.access_key_id not in records_of(entries.get(name, {})) and key.access_key_id not in self.labels
             ]
             for name, user in self.lab.state().items()
         }
@@ -287,9 +327,14 @@ class Fleet:
             entry = entries.get(name, {})
             current = there.get(entry.get("access_key_id", ""))
             if entry.get("access_key_id") and not (
-                current and current.status == "Active" and current.user_name == name and current.secret_access_key == entry["secret_access_key"]
+                current
+                and current.status == "Active"
+                and current.user_name == name
+                and current.secret_access_key == entry["secret_access_key"]
             ):
-                found.append(f"the current key {entry['access_key_id']} of {name} does not work: {current and current.status}")
+                found.append(
+                    f"the current key {entry['access_key_id']} of {name} does not work: {current and current.status}"
+                )
         stored = {key_id: record for entry in entries.values() for key_id, record in records_of(entry).items()}
         for key_id, secret in self.secrets.items():
             if key_id in there and stored.get(key_id, {}).get("secret_access_key") != secret:
@@ -307,7 +352,9 @@ class Fleet:
         """A user's keys by label, as goals have them."""
         status = {key.access_key_id: key.status for key in user.keys}
         stages = {key_id: _stage(entry, key_id) for key_id in records_of(entry)}
-        return {self.labels.get(key_id, "new"): (status.get(key_id), stages.get(key_id)) for key_id in {**status, **stages}}
+        return {
+            self.labels.get(key_id, "new"): (status.get(key_id), stages.get(key_id)) for key_id in {**status, **stages}
+        }
 
     def astray(self, *but: str) -> list[str]:
         """Users, all but these, who are not where a run without faults takes them."""
@@ -358,7 +405,9 @@ def key_task(**options: Any) -> dict[str, Any]:
 
 def executed_writes(lab: Lab) -> list[tuple[str, str | None]]:
     """What was changed in IAM since the log was cleared: action and user."""
-    return [(request.action, request.user) for request in lab.requests() if request.action in WRITES and request.executed]
+    return [
+        (request.action, request.user) for request in lab.requests() if request.action in WRITES and request.executed
+    ]
 
 
 def recover(fleet: Fleet, before: Run | None, most: int = 1) -> None:
@@ -384,6 +433,8 @@ def recover(fleet: Fleet, before: Run | None, most: int = 1) -> None:
         fleet.lab.clock(advance=1)
         run = fleet.run("recovery", "further").ok()
         assert not fleet.harm(), f"{fleet.harm()}\n{run}"
-        assert not fleet.unknown() and not fleet.astray() and not fleet.made_twice(most + 1), f"{fleet.unknown()} {fleet.astray()}\n{run}"
+        assert not fleet.unknown() and not fleet.astray() and not fleet.made_twice(most + 1), (
+            f"{fleet.unknown()} {fleet.astray()}\n{run}"
+        )
         assert run.stats["further"]["changed"] == 0, str(run)
     assert run.rc == 0, str(run)

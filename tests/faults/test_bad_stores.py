@@ -63,7 +63,16 @@ def of_another_password(fleet: Fleet) -> str:
     return "keys.yml cannot be opened"
 
 
-BAD: list[Callable[[Fleet], str]] = [cut_in_half, without_its_last_line, decrypted, empty, a_list, keys_in_a_list, no_yaml, of_another_password]
+BAD: list[Callable[[Fleet], str]] = [
+    cut_in_half,
+    without_its_last_line,
+    decrypted,
+    empty,
+    a_list,
+    keys_in_a_list,
+    no_yaml,
+    of_another_password,
+]
 
 
 @pytest.mark.parametrize("spoil", BAD, ids=lambda spoil: spoil.__name__)
@@ -81,7 +90,13 @@ def test_a_store_that_cannot_be_read_stops_all(lab: Lab, controller: Controller,
         recover(fleet, run)
 
 
-FOREIGN: list[Any] = ["a word", ["a", "list"], {"access_key_id": "AKIAFOREIGN", "other_keys": ["x"]}, {"secret_access_key": "alone"}, {"asked": 3}]
+FOREIGN: list[Any] = [
+    "a word",
+    ["a", "list"],
+    {"access_key_id": "AKIAFOREIGN", "other_keys": ["x"]},
+    {"secret_access_key": "alone"},
+    {"asked": 3},
+]
 
 
 def test_an_entry_of_foreign_structure_is_that_users_error(lab: Lab, controller: Controller) -> None:
@@ -92,12 +107,14 @@ def test_an_entry_of_foreign_structure_is_that_users_error(lab: Lab, controller:
     before = lab.state()
     run = fleet.run()
     after = open_store(fleet.store)["iam_access_keys"]
-    assert {name: after[name] for name in spoilt} == spoilt and {name: lab.state()[name] for name in spoilt} == {name: before[name] for name in spoilt}, str(
-        run
-    )
+    assert {name: after[name] for name in spoilt} == spoilt and {name: lab.state()[name] for name in spoilt} == {
+        name: before[name] for name in spoilt
+    }, str(run)
     report = run.result("rotation_report")["decisions"]
     assert {decision["user_name"] for decision in report if decision["status"] == "error"} == set(spoilt), str(run)
-    write_store(fleet.store, {"iam_access_keys": {**after, **{name: whole["iam_access_keys"][name] for name in spoilt}}})
+    write_store(
+        fleet.store, {"iam_access_keys": {**after, **{name: whole["iam_access_keys"][name] for name in spoilt}}}
+    )
     assert not fleet.harm() and not fleet.astray(*spoilt), str(run)
     recover(fleet, run)
 
@@ -122,7 +139,9 @@ def test_a_symbolic_link_stays_one(lab: Lab, controller: Controller) -> None:
     real = fleet.store.rename(elsewhere / "real.yml")
     fleet.store.symlink_to(real)
     run = fleet.run().ok()
-    assert fleet.store.is_symlink() and fleet.store.resolve() == real.resolve() and not fleet.harm() and not fleet.astray(), str(run)
+    assert (
+        fleet.store.is_symlink() and fleet.store.resolve() == real.resolve() and not fleet.harm() and not fleet.astray()
+    ), str(run)
     recover(fleet, run)
 
 
@@ -172,6 +191,8 @@ def test_a_user_with_three_keys(lab: Lab, controller: Controller) -> None:
     run = fleet.run().ok()
     assert lab.state()["three"] == before and "three" not in fleet.entries(), str(run)
     decisions = {decision["user_name"]: decision for decision in run.result("rotation_report")["decisions"]}
-    assert decisions["three"]["status"] == "blocked" and all(key.access_key_id in decisions["three"]["reason"] for key in before.keys), str(run)
+    assert decisions["three"]["status"] == "blocked" and all(
+        key.access_key_id in decisions["three"]["reason"] for key in before.keys
+    ), str(run)
     lab.delete_user("three")
     assert not fleet.harm() and not fleet.astray(), str(run)

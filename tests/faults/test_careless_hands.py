@@ -39,7 +39,10 @@ def test_credentials_of_another_account(lab: Lab, controller: Controller) -> Non
     for name in KNOWN:
         assert decided(run, name)["status"] == "error"
         assert f"account {OTHER}" in decided(run, name)["reason"] and "123456789012" in decided(run, name)["reason"]
-    for task in ({"user_name": "again", "max_age_days": 90}, {"user_name": "busy", "access_key_id": _key(fleet, "busy", "old"), "state": "absent"}):
+    for task in (
+        {"user_name": "again", "max_age_days": 90},
+        {"user_name": "busy", "access_key_id": _key(fleet, "busy", "old"), "state": "absent"},
+    ):
         refused = controller.run(key_task(**task), credentials=other)
         assert refused.rc == 2 and "belong to account 123456789012" in refused.msg, str(refused)
     assert (fleet.store.read_bytes(), lab.state(), lab.state(OTHER)) == (before, here, there)
@@ -69,7 +72,9 @@ def test_a_user_renamed(lab: Lab, controller: Controller) -> None:
     entry = fleet.entries()["parting"]
     lab.rename_user("parting", "moved")
     run = fleet.run()
-    assert decided(run, "parting")["status"] == "gone" and "now called moved" in decided(run, "parting")["reason"], str(run)
+    assert decided(run, "parting")["status"] == "gone" and "now called moved" in decided(run, "parting")["reason"], str(
+        run
+    )
     assert fleet.entries()["parting"] == entry and len(lab.state()["moved"].keys) == 2
     for key_id in (entry["access_key_id"], *entry["other_keys"]):
         refused = controller.run(key_task(user_name="parting", access_key_id=key_id, state="absent"))
@@ -79,7 +84,9 @@ def test_a_user_renamed(lab: Lab, controller: Controller) -> None:
     content["iam_access_keys"]["moved"] = content["iam_access_keys"].pop("parting")
     write_store(fleet.store, content)
     run = fleet.run().ok()
-    assert [key.status for key in lab.state()["moved"].keys] == ["Active"] and len(fleet.entries()["moved"].get("other_keys", {})) == 0, str(run)
+    assert [key.status for key in lab.state()["moved"].keys] == ["Active"] and len(
+        fleet.entries()["moved"].get("other_keys", {})
+    ) == 0, str(run)
 
 
 def test_an_older_copy_of_the_store_put_back(lab: Lab, controller: Controller) -> None:
@@ -155,7 +162,9 @@ def test_the_key_that_signs_the_run(lab: Lab, controller: Controller) -> None:
     lab.forget_uses(signing.access_key_id)
     run = fleet.run(credentials=signing)
     assert "signs this run" in decided(run, "retiring")["reason"], str(run)
-    assert lab.state()["retiring"].keys[0].status == "Active" and not fleet.harm() and not fleet.astray("retiring"), str(run)
+    assert lab.state()["retiring"].keys[0].status == "Active" and not fleet.harm() and not fleet.astray("retiring"), (
+        str(run)
+    )
 
 
 def test_all_keys_switched_off_or_deleted_by_a_person(lab: Lab, controller: Controller) -> None:
@@ -217,10 +226,14 @@ def test_a_wrong_clock_decides_nothing(lab: Lab, controller: Controller, days: f
 
 
 def _key(fleet: Fleet, name: str, label: str) -> str:
-    return next(key.access_key_id for key in fleet.lab.state()[name].keys if fleet.labels.get(key.access_key_id) == label)
+    return next(
+        key.access_key_id for key in fleet.lab.state()[name].keys if fleet.labels.get(key.access_key_id) == label
+    )
 
 
-def _vault(controller: Controller, action: str, path: Path, password: str, *, new: str | None = None, append: str = "") -> str:
+def _vault(
+    controller: Controller, action: str, path: Path, password: str, *, new: str | None = None, append: str = ""
+) -> str:
     """The real ansible-vault, with an editor that appends."""
     folder = controller.folder
     (folder / "old").write_text(password)
@@ -229,9 +242,20 @@ def _vault(controller: Controller, action: str, path: Path, password: str, *, ne
     editor = folder / "editor"
     editor.write_text(f'#!/bin/sh\ncat "{folder / "appended"}" >> "$1"\n')
     editor.chmod(0o700)
-    command = [str(Path(sys.executable).with_name("ansible-vault")), action, "--vault-password-file", str(folder / "old")]
+    command = [
+        str(Path(sys.executable).with_name("ansible-vault")),
+        action,
+        "--vault-password-file",
+        str(folder / "old"),
+    ]
     command += ["--new-vault-password-file", str(folder / "new")] if new else []
-    environment = {"PATH": os.environ["PATH"], "HOME": str(controller.folder), "EDITOR": str(editor), "ANSIBLE_PAGER": "cat", "LC_ALL": "C.UTF-8"}
+    environment = {
+        "PATH": os.environ["PATH"],
+        "HOME": str(controller.folder),
+        "EDITOR": str(editor),
+        "ANSIBLE_PAGER": "cat",
+        "LC_ALL": "C.UTF-8",
+    }
     done = subprocess.run([*command, str(path)], env=environment, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     return done.stdout

@@ -19,12 +19,16 @@ from lab.shapes import Key
 def test_twelve_hosts_write_one_file(lab: Lab, controller: Controller) -> None:
     """Each has users of its own, and one that all of them rotate."""
     hosts = [f"host{number}" for number in range(12)]
-    fleet = Fleet(lab, controller, [*STAGES, *(f"{stage}.{host}" for stage in ("first", "retiring") for host in hosts)]).seed()
+    fleet = Fleet(
+        lab, controller, [*STAGES, *(f"{stage}.{host}" for stage in ("first", "retiring") for host in hosts)]
+    ).seed()
     lab.settings(quota=5)
     users = "{{ ['*.' ~ inventory_hostname, 'first', 'waiting', 'retiring', 'parting', 'again', 'left', 'busy'] }}"
     run = fleet.run("all", arguments=("-f", "12"), inventory=hosts, extra_vars={"rotation_users": users}).ok()
     assert sorted(run.stats) == sorted(hosts)
-    assert not fleet.harm() and not fleet.made_twice() and not fleet.astray(), f"{fleet.harm()} {fleet.made_twice()} {fleet.astray()}\n{run}"
+    assert not fleet.harm() and not fleet.made_twice() and not fleet.astray(), (
+        f"{fleet.harm()} {fleet.made_twice()} {fleet.astray()}\n{run}"
+    )
     recover(fleet, run)
 
 
@@ -36,7 +40,9 @@ def test_four_playbooks_at_once(lab: Lab, controller: Controller) -> None:
             runs = [future.result() for future in [pool.submit(fleet.run) for _turn in range(4)]]
         shown = "\n".join(map(str, runs))
         assert all(run.rc == 0 for run in runs), shown
-        assert not fleet.harm() and not fleet.made_twice() and not fleet.astray(), f"{fleet.harm()} {fleet.made_twice()} {fleet.astray()}\n{shown}"
+        assert not fleet.harm() and not fleet.made_twice() and not fleet.astray(), (
+            f"{fleet.harm()} {fleet.made_twice()} {fleet.astray()}\n{shown}"
+        )
         recover(fleet, runs[0])
         lab.reset()
         fleet.store.unlink()
@@ -52,7 +58,9 @@ def test_a_lock_that_another_holds_is_a_clear_message(lab: Lab, controller: Cont
         run = fleet.run()
         assert time.monotonic() - began < 60
     assert run.rc == 2 and run.msg.startswith("first, retiring: not done"), str(run)
-    assert "keys.yml is locked by another run for more than 1 seconds" in run.output and str(name) in run.output, str(run)
+    assert "keys.yml is locked by another run for more than 1 seconds" in run.output and str(name) in run.output, str(
+        run
+    )
     assert lab.state() == before and not any(request.executed for request in lab.requests("CreateAccessKey"))
     recover(fleet, run)
 

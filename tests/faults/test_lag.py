@@ -31,7 +31,9 @@ def test_a_new_key_works_once_and_fails_next(lab: Lab, controller: Controller) -
 
 def test_a_new_key_is_refused_for_too_long(lab: Lab, controller: Controller) -> None:
     """It stays in the store as next, consumers go on with the current key, and the next run makes no other."""
-    fleet = Fleet(lab, controller, ["first", "again", "waiting", "retiring"], variables={"rotation_verify_timeout": 1}).seed()
+    fleet = Fleet(
+        lab, controller, ["first", "again", "waiting", "retiring"], variables={"rotation_verify_timeout": 1}
+    ).seed()
     lab.settings(new_key_refused_seconds=300)
     run = fleet.run()
     assert run.rc == 2 and run.msg.startswith("again, first: not done"), str(run)

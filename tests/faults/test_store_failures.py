@@ -146,7 +146,11 @@ def test_where_even_that_fails_the_key_is_named(lab: Lab, controller: Controller
 
 def _refusals(run: Run) -> dict[str, str]:
     """Why a key was not made or not kept, by user."""
-    return {item.result["item"]["user_name"]: item.msg for item in run.tasks("Create and store", items=True) if item.status == "failed"}
+    return {
+        item.result["item"]["user_name"]: item.msg
+        for item in run.tasks("Create and store", items=True)
+        if item.status == "failed"
+    }
 
 
 def _with_folder(fleet: Fleet) -> Fleet:

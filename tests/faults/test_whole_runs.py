@@ -37,7 +37,10 @@ class Failure:
 
 KILLS = {f"killed_{when}": Mishap("kill", {"when": when}, passes=False) for when in ("before", "after")}
 # `before`: the connection of that very request ends, too; `after`: the next one finds a closed port, and so is sent again.
-REFUSALS = {f"refused_{when}": Mishap("refuse", {"when": when, "seconds": 0.3}, create=when == "after") for when in ("before", "after")}
+REFUSALS = {
+    f"refused_{when}": Mishap("refuse", {"when": when, "seconds": 0.3}, create=when == "after")
+    for when in ("before", "after")
+}
 FAILURES = [
     *(Failure(name, mishap, target) for name, mishap in {**KILLS, **REFUSALS}.items() for target in TARGETS),
     *(Failure(name, mishap, target) for name, mishap in MISHAPS.items() for target in TARGETS if not target.user),
@@ -58,7 +61,9 @@ TURNS = [[failure] for failure in FAILURES] if ALL else [[failure for failure in
 
 @pytest.mark.parametrize("failures", TURNS, ids=lambda failures: str(failures[0]) if ALL else "in_turn")
 def test_runs_that_fail(lab: Lab, controller: Controller, failures: list[Failure]) -> None:
-    fleet = Fleet(lab, controller, [f"{stage}.{turn}" for turn, failure in enumerate(failures) for stage in _stages(failure)]).seed()
+    fleet = Fleet(
+        lab, controller, [f"{stage}.{turn}" for turn, failure in enumerate(failures) for stage in _stages(failure)]
+    ).seed()
     for turn, failure in enumerate(failures):
         _fail(fleet, turn, failure)
     recover(replace(fleet, aws_config={}), None)
@@ -73,8 +78,13 @@ def _fail(fleet: Fleet, turn: int, failure: Failure) -> None:
     mishap, target, lab = failure.mishap, failure.target, fleet.lab
     unknown = fleet.unknown()
     lab.clear_faults()
-    lab.fault(mishap.kind, target.action, user=target.user and f"{target.user}.{turn}", nth=target.nth, **mishap.details)
-    fleet.aws_config = {"retries": {"total_max_attempts": 8 if mishap.kind == "refuse" else 4}, "read_timeout": 1 if mishap.kind == "hang" else 30}
+    lab.fault(
+        mishap.kind, target.action, user=target.user and f"{target.user}.{turn}", nth=target.nth, **mishap.details
+    )
+    fleet.aws_config = {
+        "retries": {"total_max_attempts": 8 if mishap.kind == "refuse" else 4},
+        "read_timeout": 1 if mishap.kind == "hang" else 30,
+    }
     run = fleet.run(extra_vars={"rotation_users": [f"*.{turn}"]})
     assert lab.faults()[0].fired, f"{failure} did not happen\n{run}"
     lab.clear_faults()

@@ -22,10 +22,20 @@ WRITES = ("CreateAccessKey", "UpdateAccessKey", "DeleteAccessKey")
 Task = dict[str, Any]
 
 
-def key_task(name: str, user_name: str | None = None, check: bool = False, task: Mapping[str, Any] | None = None, **options: Any) -> Task:
+def key_task(
+    name: str, user_name: str | None = None, check: bool = False, task: Mapping[str, Any] | None = None, **options: Any
+) -> Task:
     """A task with iam_access_key that shows its diff and whose failure lets the play go on; `task`: further task keywords."""
     given = options if user_name is None else {"user_name": user_name, **options}
-    return {"name": name, ACCESS_KEY: given, "register": name, "diff": True, "check_mode": check, "ignore_errors": True, **(task or {})}
+    return {
+        "name": name,
+        ACCESS_KEY: given,
+        "register": name,
+        "diff": True,
+        "check_mode": check,
+        "ignore_errors": True,
+        **(task or {}),
+    }
 
 
 def info_task(name: str, task: Mapping[str, Any] | None = None, **options: Any) -> Task:
@@ -45,7 +55,11 @@ def play(*tasks: Task, **keywords: Any) -> dict[str, Any]:
 def returned(result: Mapping[str, Any]) -> dict[str, Any]:
     """What a task returned of its own: without what Ansible adds, and without values that are null."""
     added = ("invocation", "failed", "exception", "boto3_version", "botocore_version", "response_metadata", "error")
-    return {name: value for name, value in result.items() if name not in added and not name.startswith("_") and value is not None}
+    return {
+        name: value
+        for name, value in result.items()
+        if name not in added and not name.startswith("_") and value is not None
+    }
 
 
 def ok(run: Run, name: str) -> dict[str, Any]:
@@ -93,4 +107,7 @@ def writes(lab: Lab, user: str | None = None) -> list[Request]:
 
 def files(folder: Path) -> dict[str, bytes | None]:
     """Every file below the folder with its content."""
-    return {str(path.relative_to(folder)): path.read_bytes() if path.is_file() else None for path in sorted(folder.rglob("*"))}
+    return {
+        str(path.relative_to(folder)): path.read_bytes() if path.is_file() else None
+        for path in sorted(folder.rglob("*"))
+    }

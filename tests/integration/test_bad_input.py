@@ -31,7 +31,10 @@ def refused(lab: Lab, controller: Controller) -> Refused:
 
     def start(cases: Cases, args: tuple[str, ...] = (), **options: Any) -> Run:
         before, state = contents(controller), lab.state()
-        checks = [{**task, "name": f"{name}_check", "register": f"{name}_check", "check_mode": True} for name, (task, _rest) in cases.items()]
+        checks = [
+            {**task, "name": f"{name}_check", "register": f"{name}_check", "check_mode": True}
+            for name, (task, _rest) in cases.items()
+        ]
         result = controller.run(play(*checks, *(task for task, _rest in cases.values())), *args, **options).ok()
         for name, (_task, sentence) in cases.items():
             assert sentence in refusal(result, name), f"{name}: {refusal(result, name)}"
@@ -61,36 +64,69 @@ def test_options(lab: Lab, refused: Refused) -> None:
         named(
             (key_task("unknown_user", "nobody"), "There is no IAM user nobody (asked with access key"),
             (key_task("unknown_key", "ci", access_key_id=GONE), f"User ci has no access key {GONE}"),
-            (key_task("others_key", "ci", access_key_id=inactive, active=True), f"User ci has no access key {inactive}"),
+            (
+                key_task("others_key", "ci", access_key_id=inactive, active=True),
+                f"User ci has no access key {inactive}",
+            ),
             (key_task("no_user"), "missing required arguments: user_name"),
             (key_task("empty_user", " "), "user_name must not be empty"),
             (key_task("negative", "ci", max_age_days=-1), f"max_age_days {number} -1.0"),
             (key_task("not_a_number", "ci", max_age_days="nan"), f"max_age_days {number} nan"),
             (key_task("endless", "ci", max_age_days="inf"), f"max_age_days {number} inf"),
             (key_task("huge", "ci", max_age_days=1e300), "max_age_days must be at most 1000000, not 1e+300"),
-            (key_task("words", "ci", max_age_days="ninety"), "'max_age_days' is of type str and we were unable to convert to float"),
+            (
+                key_task("words", "ci", max_age_days="ninety"),
+                "'max_age_days' is of type str and we were unable to convert to float",
+            ),
             (key_task("idle", "ci", access_key_id=key, active=False, min_idle_days=-7), f"min_idle_days {number} -7.0"),
             (key_task("delay", "ci", verify_delay=-1), f"verify_delay {number} -1.0"),
             (key_task("timeout", "ci", verify_timeout="nan"), f"verify_timeout {number} nan"),
             (key_task("state", "ci", state="gone"), "value of state must be one of: present, absent, got: gone"),
-            (key_task("limit", "ci", at_limit="delete"), "value of at_limit must be one of: fail, delete_inactive, delete_oldest"),
-            (key_task("absent_which", "ci", state="absent"), "state=absent needs access_key_id: which key is to be deleted"),
-            (key_task("off_which", "ci", active=False), "active=false needs access_key_id (which key is to be switched off)"),
-            (key_task("age_of_one", "ci", access_key_id=key, max_age_days=9), "max_age_days does not go with access_key_id"),
-            (key_task("replaces_one", "ci", access_key_id=key, replaces=key), "replaces does not go with access_key_id"),
+            (
+                key_task("limit", "ci", at_limit="delete"),
+                "value of at_limit must be one of: fail, delete_inactive, delete_oldest",
+            ),
+            (
+                key_task("absent_which", "ci", state="absent"),
+                "state=absent needs access_key_id: which key is to be deleted",
+            ),
+            (
+                key_task("off_which", "ci", active=False),
+                "active=false needs access_key_id (which key is to be switched off)",
+            ),
+            (
+                key_task("age_of_one", "ci", access_key_id=key, max_age_days=9),
+                "max_age_days does not go with access_key_id",
+            ),
+            (
+                key_task("replaces_one", "ci", access_key_id=key, replaces=key),
+                "replaces does not go with access_key_id",
+            ),
             (key_task("replaced", "off", replaces=inactive), f"{inactive}, which it was to replace, is Inactive"),
             (
                 key_task("inactive_kept", "ci", active=False, max_age_days=0, vault_file="keys.yml"),
                 "active=false for a new key does not go with vault_file",
             ),
-            (key_task("typo", "ci", max_age=9), "Unsupported parameters for (keyturn.iam.iam_access_key) module: max_age."),
-            (info_task("info_typo", user="ci"), "Unsupported parameters for (keyturn.iam.iam_access_key_info) module: user."),
+            (
+                key_task("typo", "ci", max_age=9),
+                "Unsupported parameters for (keyturn.iam.iam_access_key) module: max_age.",
+            ),
+            (
+                info_task("info_typo", user="ci"),
+                "Unsupported parameters for (keyturn.iam.iam_access_key_info) module: user.",
+            ),
             (info_task("info_unknown", user_name="nobody"), "There is no IAM user nobody"),
             (info_task("info_negative", min_age_days=-1), f"min_age_days {number} -1.0"),
             (info_task("info_nan", min_idle_days="nan"), f"min_idle_days {number} nan"),
             (info_task("info_concurrency", max_concurrency=0), "max_concurrency must be at least 1, not 0"),
-            (info_task("info_both", user_name="ci", access_key_id=key), "parameters are mutually exclusive: access_key_id|user_name"),
-            (info_task("info_status", status="active"), "value of status must be one of: Active, Inactive, Expired, got: active"),
+            (
+                info_task("info_both", user_name="ci", access_key_id=key),
+                "parameters are mutually exclusive: access_key_id|user_name",
+            ),
+            (
+                info_task("info_status", status="active"),
+                "value of status must be one of: Active, Inactive, Expired, got: active",
+            ),
         )
     )
 
@@ -101,7 +137,9 @@ def test_what_is_denied(lab: Lab, controller: Controller, refused: Refused) -> N
     lab.seed("hidden", Key(1))
     lab.deny("ListAccessKeys", "hidden")
     listing = "Could not list the access keys of user hidden"
-    result = refused(named((key_task("list", "hidden"), listing), (info_task("info_list", user_name="hidden"), listing)))
+    result = refused(
+        named((key_task("list", "hidden"), listing), (info_task("info_list", user_name="hidden"), listing))
+    )
     assert all("iam:ListAccessKeys" in refusal(result, name) for name in ("list", "info_list"))
 
     for action in WRITES:
@@ -125,9 +163,15 @@ def test_what_is_denied(lab: Lab, controller: Controller, refused: Refused) -> N
 
 def test_credentials_region_and_endpoint(lab: Lab, refused: Refused) -> None:
     lab.seed("ci", Key(100))
-    tasks = {"made": key_task("made", "ci", max_age_days=9, vault_file="keys.yml"), "look": info_task("look", user_name="ci")}
+    tasks = {
+        "made": key_task("made", "ci", max_age_days=9, vault_file="keys.yml"),
+        "look": info_task("look", user_name="ci"),
+    }
     nothing = "no AWS credentials were found; set access_key and secret_key, profile, or AWS_* variables"
-    refused({name: (task, nothing) for name, task in tasks.items()}, env={"AWS_ACCESS_KEY_ID": None, "AWS_SECRET_ACCESS_KEY": None})
+    refused(
+        {name: (task, nothing) for name, task in tasks.items()},
+        env={"AWS_ACCESS_KEY_ID": None, "AWS_SECRET_ACCESS_KEY": None},
+    )
     refused({"made": (tasks["made"], "region")}, env={"AWS_REGION": None})
     unknown, wrong = Credentials("AKIANOBODYSKEY123456", "secret"), Credentials(ADMIN_KEY, "wrong/secret")
     refused({name: (task, "InvalidClientTokenId") for name, task in tasks.items()}, credentials=unknown)
@@ -135,7 +179,10 @@ def test_credentials_region_and_endpoint(lab: Lab, refused: Refused) -> None:
     away: dict[str, Any] = {"endpoint_url": "http://127.0.0.1:9", "aws_config": {"retries": {"total_max_attempts": 1}}}
     refused(
         named(
-            (key_task("away", "ci", **away), "Could not list the access keys of user ci: Could not connect to the endpoint URL"),
+            (
+                key_task("away", "ci", **away),
+                "Could not list the access keys of user ci: Could not connect to the endpoint URL",
+            ),
             (info_task("info_away", user_name="ci", **away), "Could not connect to the endpoint URL"),
         )
     )
@@ -151,11 +198,17 @@ def test_vault_passwords(lab: Lab, controller: Controller, refused: Refused) -> 
     tasks = {"old": key_task("old", "ci", vault_file="old.yml"), "look": info_task("look", vault_file="old.yml")}
     none = "no vault password was given; use --ask-vault-pass, --vault-password-file or --vault-id"
     unopened = {name: (task, f"{old} cannot be opened: {none}") for name, task in tasks.items()}
-    refused({**unopened, "new": (key_task("new", "ci", vault_file="new.yml"), f"{new} cannot be made: {none}")}, vault_password=None)
+    refused(
+        {**unopened, "new": (key_task("new", "ci", vault_file="new.yml"), f"{new} cannot be made: {none}")},
+        vault_password=None,
+    )
     wrong = f"{old} cannot be opened with the vault password of this run (its vault id is prod): the password is another one"
     refused({name: (task, wrong) for name, task in tasks.items()}, vault_password="another one")
     unknown = key_task("unknown", "ci", vault_file="old.yml", vault_id="qa")
-    refused({"unknown": (unknown, "vault_id qa is not among the vault ids of this run (prod)")}, vault_password={"prod": "the password"})
+    refused(
+        {"unknown": (unknown, "vault_id qa is not among the vault ids of this run (prod)")},
+        vault_password={"prod": "the password"},
+    )
 
 
 def test_vault_files(lab: Lab, controller: Controller, refused: Refused) -> None:
@@ -174,7 +227,10 @@ def test_vault_files(lab: Lab, controller: Controller, refused: Refused) -> None
         "entry": ("iam_access_keys:\n  ci: words\n", "The entry of user ci in "),
         "others": ("iam_access_keys:\n  ci: {other_keys: [a]}\n", "has other_keys that are not a mapping of mappings"),
         "asked": ("iam_access_keys:\n  ci: {asked: yes}\n", "has an 'asked' without date and known keys"),
-        "secret": ("iam_access_keys:\n  ci: {secret_access_key: the/secret}\n", "has a secret_access_key without an access_key_id"),
+        "secret": (
+            "iam_access_keys:\n  ci: {secret_access_key: the/secret}\n",
+            "has a secret_access_key without an access_key_id",
+        ),
         "date": (
             "iam_access_keys:\n  ci: {access_key_id: A, secret_access_key: the/secret, create_date: yesterday}\n",
             "The entry of user ci in ",
@@ -230,7 +286,12 @@ def test_the_plan_and_the_role(lab: Lab, controller: Controller) -> None:
         }
 
     def role(name: str, **variables: Any) -> Task:
-        return {"name": name, "ansible.builtin.include_role": {"name": "keyturn.iam.rotation"}, "vars": variables, "ignore_errors": True}
+        return {
+            "name": name,
+            "ansible.builtin.include_role": {"name": "keyturn.iam.rotation"},
+            "vars": variables,
+            "ignore_errors": True,
+        }
 
     before = contents(controller)
     result = controller.run(
@@ -244,7 +305,12 @@ def test_the_plan_and_the_role(lab: Lab, controller: Controller) -> None:
             role("nobody", rotation_vault_file="keys.yml"),
         )
     )
-    for name, words in [("unknown", "max_age"), ("negative", "max_age_days"), ("words", "max_age_days"), ("incomplete", "complete")]:
+    for name, words in [
+        ("unknown", "max_age"),
+        ("negative", "max_age_days"),
+        ("words", "max_age_days"),
+        ("incomplete", "complete"),
+    ]:
         (found,) = result.tasks(name)
         assert found.status == "failed" and words in found.msg and "Traceback" not in result.output
     assert "missing required arguments: rotation_users" in result.output

@@ -19,7 +19,9 @@ SVG = "{http://www.w3.org/2000/svg}"
 
 
 def test_both_sides_run_and_are_compared() -> None:
-    run = subprocess.run([sys.executable, str(BENCH), "--small", "--only", "rotation,store"], capture_output=True, text=True, check=False)
+    run = subprocess.run(
+        [sys.executable, str(BENCH), "--small", "--only", "rotation,store"], capture_output=True, text=True, check=False
+    )
     assert run.returncode == 0, run.stdout + run.stderr
     rows = [re.split(r"  +", line) for line in run.stdout.splitlines() if re.search(r"at (least|most) ", line)]
     assert [row[0] for row in rows] == [
@@ -33,7 +35,10 @@ def test_both_sides_run_and_are_compared() -> None:
 
 
 def test_the_page_and_its_plot() -> None:
-    figures = [bench.Figure.compare("an audit", "1.00 s", "boto3: 2.00 s", 0.5, 0.9), bench.Figure("memory", "300 MiB", "", "", "at most 250 MiB", False)]
+    figures = [
+        bench.Figure.compare("an audit", "1.00 s", "boto3: 2.00 s", 0.5, 0.9),
+        bench.Figure("memory", "300 MiB", "", "", "at most 250 MiB", False),
+    ]
     growth = bench.Growth([10, 1000], {"audit": [0.05, 3.0], "rotation of all": [0.5, 40.0]}, [70.0, 95.0])
     page = bench.page(figures, growth, bench.Sizes())
     assert "| an audit | 1.00 s | boto3: 2.00 s | 0.5x | at most 0.9x | met |" in page

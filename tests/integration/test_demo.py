@@ -71,7 +71,11 @@ def test_demo(tmp_path: Path, collections: Path) -> None:
     assert "Made 1 key, switched off 4, deleted 1." in said["5"]
     assert re.search(r"^deploy .* blocked:", said["5"], re.MULTILINE)
     assert "Made 1 key, switched off 2, deleted 7." in said["6"]
-    assert said["7"].count("failed=0 ") == 2 and "Switch it off" in said["7"] and "Made 1 key, switched off 0, deleted 0." in said["7"]
+    assert (
+        said["7"].count("failed=0 ") == 2
+        and "Switch it off" in said["7"]
+        and "Made 1 key, switched off 0, deleted 0." in said["7"]
+    )
     assert "secret_access_key: (masked)" in said["8"]
     assert "--ask-vault-pass" in said["9"]
     # Ansible's own banners and recaps, and commands, are as wide as they are.

@@ -127,7 +127,11 @@ def test_accounts_stay_apart(lab: Lab, controller: Controller) -> None:
     (controller.cwd / "own").write_text(
         f"[default]\naws_access_key_id={own['AWS_ACCESS_KEY_ID']}\naws_secret_access_key={own['AWS_SECRET_ACCESS_KEY']}\n"
     )
-    env = {"AWS_ACCESS_KEY_ID": None, "AWS_SECRET_ACCESS_KEY": None, "AWS_SHARED_CREDENTIALS_FILE": str(controller.cwd / "own")}
+    env = {
+        "AWS_ACCESS_KEY_ID": None,
+        "AWS_SECRET_ACCESS_KEY": None,
+        "AWS_SHARED_CREDENTIALS_FILE": str(controller.cwd / "own"),
+    }
 
     run = controller.run(APART, "-f", "3", inventory=HOSTS, env=env, extra_vars={"here": str(controller.cwd)}).ok()
 
@@ -144,24 +148,40 @@ def test_accounts_stay_apart(lab: Lab, controller: Controller) -> None:
     for host, account_id in ACCOUNTS.items():
         assert len(lab.state(account_id)["ci"].keys) == 2
         entry = open_store(controller.cwd / f"{host}.yml")["iam_access_keys"]["ci"]
-        assert (entry["account_id"], entry["access_key_id"]) == (account_id, lab.state(account_id)["ci"].keys[1].access_key_id)
-    assert {(request.account_id, request.action) for request in writes(lab)} == {(account, "CreateAccessKey") for account in ACCOUNTS.values()}
+        assert (entry["account_id"], entry["access_key_id"]) == (
+            account_id,
+            lab.state(account_id)["ci"].keys[1].access_key_id,
+        )
+    assert {(request.account_id, request.action) for request in writes(lab)} == {
+        (account, "CreateAccessKey") for account in ACCOUNTS.values()
+    }
 
 
 def test_an_account_that_lets_nobody_in(lab: Lab, controller: Controller) -> None:
     """It says why, the others go on, and what AssumeRole answered is nowhere to be seen."""
     for account_id in ACCOUNTS.values():
         lab.seed("ci", Key(age_days=100), account_id=account_id)
-    lab.fault("error", "AssumeRole", code="AccessDenied", status=403, message="not authorized to perform: sts:AssumeRole")
+    lab.fault(
+        "error", "AssumeRole", code="AccessDenied", status=403, message="not authorized to perform: sts:AssumeRole"
+    )
     (controller.cwd / "reports").mkdir()
     (controller.cwd / "stores").mkdir()
 
     run = controller.run(
-        FLEET / "rotate.yml", "-i", str(FLEET / "accounts.yml"), "-vvvv", check=True, vault_password={host: host for host in ACCOUNTS}
+        FLEET / "rotate.yml",
+        "-i",
+        str(FLEET / "accounts.yml"),
+        "-vvvv",
+        check=True,
+        vault_password={host: host for host in ACCOUNTS},
     )
 
     (refused,) = [task.host for task in run.failed]
-    assert "arn:aws:iam::" in run.msg and "was not assumed" in run.msg and "not authorized to perform: sts:AssumeRole" in run.msg
+    assert (
+        "arn:aws:iam::" in run.msg
+        and "was not assumed" in run.msg
+        and "not authorized to perform: sts:AssumeRole" in run.msg
+    )
     assert sorted(path.stem for path in (controller.cwd / "reports").iterdir()) == sorted(ACCOUNTS.keys() - {refused})
     assert not re.search(r"FQoGZXIvYXdzEBYaD", run.output)  # how moto's session tokens begin
     assert writes(lab) == []
@@ -196,7 +216,14 @@ def test_demo(tmp_path: Path, collections: Path) -> None:
     }
     command = [sys.executable, str(DEMO)]
     demo = subprocess.run(
-        command, env=env, cwd=tmp_path, stdin=subprocess.DEVNULL, capture_output=True, encoding="utf-8", timeout=240, check=False
+        command,
+        env=env,
+        cwd=tmp_path,
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        encoding="utf-8",
+        timeout=240,
+        check=False,
     )
 
     assert demo.returncode == 0, demo.stdout + demo.stderr

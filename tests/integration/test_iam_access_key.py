@@ -88,7 +88,11 @@ def test_a_key_is_made_once(lab: Lab, run_both: Play) -> None:
         "diff": {**header, "before": {}, "after": {key.access_key_id: "Active"}},
     }
     is_there = {key.access_key_id: "Active"}
-    nothing_new = {"changed": False, "access_key": public(key), "diff": {**header, "before": is_there, "after": is_there}}
+    nothing_new = {
+        "changed": False,
+        "access_key": public(key),
+        "diff": {**header, "before": is_there, "after": is_there},
+    }
     assert returned(ok(result, "again")) == nothing_new == returned(ok(result, "still"))
     assert actions(lab) == ["ListAccessKeys", "ListAccessKeys", "CreateAccessKey", "ListAccessKeys", "ListAccessKeys"]
 
@@ -149,7 +153,9 @@ def test_a_key_replaces_an_active_one_or_none(lab: Lab, run: Play) -> None:
     assert f"user off: {inactive.access_key_id}, which it was to replace, is Inactive" in refusal(result, "off_real")
     assert refusal(result, "gone_check") == refusal(result, "gone_real")
     assert f"{gone}, which it was to replace, does not exist" in refusal(result, "gone_real")
-    assert ok(result, "young")["access_key"]["access_key_id"] == young.access_key_id and not ok(result, "young")["changed"]
+    assert (
+        ok(result, "young")["access_key"]["access_key_id"] == young.access_key_id and not ok(result, "young")["changed"]
+    )
     assert ok(result, "would")["changed"] and ok(result, "made")["changed"]
     assert "replaces does not go with access_key_id" in refusal(result, "both")
     assert [(request.action, request.user) for request in writes(lab)] == [("CreateAccessKey", "ci")]
@@ -180,7 +186,9 @@ class TestTheQuotaIsFull:
         for name in ("fail", "none_inactive", "too_many"):
             assert refusal(result, f"{name}_check") == refusal(result, f"{name}_real")
         both = ", ".join(f"{key.access_key_id} (Active)" for key in state["active"].keys)
-        assert f"User active has 2 access keys and the quota is 2, so no other can be made: {both}" in refusal(result, "fail_real")
+        assert f"User active has 2 access keys and the quota is 2, so no other can be made: {both}" in refusal(
+            result, "fail_real"
+        )
         assert "none is Inactive" in refusal(result, "none_inactive_real")
         assert "has 3 access keys and the quota is 2" in refusal(result, "too_many_real")
         assert "delete 2 with state=absent" in refusal(result, "too_many_real")
@@ -189,8 +197,15 @@ class TestTheQuotaIsFull:
             stays = state[user].keys[1 - victim].access_key_id
             would, done = ok(result, f"{name}_check"), shown(result, f"{name}_real")
             assert would["changed"] and would["deleted_access_key_id"] == gone == done["deleted_access_key_id"]
-            assert would["diff"]["before"] == done["diff"]["before"] == {key.access_key_id: key.status for key in state[user].keys}
-            assert would["diff"]["after"] == {stays: state[user].keys[1 - victim].status, "(a new access key)": "Active"}
+            assert (
+                would["diff"]["before"]
+                == done["diff"]["before"]
+                == {key.access_key_id: key.status for key in state[user].keys}
+            )
+            assert would["diff"]["after"] == {
+                stays: state[user].keys[1 - victim].status,
+                "(a new access key)": "Active",
+            }
             assert (
                 done["diff"]["after"]
                 == keys_of(lab, user)
@@ -211,10 +226,15 @@ class TestTheQuotaIsFull:
         )
         assert len(keys_of(lab, "two")) == 3
         assert "has 3 access keys and the quota is 3" in refusal(result, "full")
-        assert shown(result, "three")["deleted_access_key_id"] == three[0].access_key_id and len(keys_of(lab, "three")) == 3
+        assert (
+            shown(result, "three")["deleted_access_key_id"] == three[0].access_key_id
+            and len(keys_of(lab, "three")) == 3
+        )
 
     def test_where_the_quota_is_secret_awss_answer_decides(self, lab: Lab, run: Play) -> None:
-        lab.seed_users([User("one", (Key(100),)), User("fail", (Key(100), Key(50))), User("room", (Key(100), Key(50, "Inactive")))])
+        lab.seed_users(
+            [User("one", (Key(100),)), User("fail", (Key(100), Key(50))), User("room", (Key(100), Key(50, "Inactive")))]
+        )
         inactive = lab.state()["room"].keys[1].access_key_id
         lab.deny("GetAccountSummary")
         result = run(
@@ -228,7 +248,11 @@ class TestTheQuotaIsFull:
         assert "User fail has as many access keys as the account allows" in refusal(result, "fail")
         assert "LimitExceeded" in refusal(result, "fail")
         assert shown(result, "room")["deleted_access_key_id"] == inactive and len(lab.state()["room"].active) == 2
-        assert [request.action for request in writes(lab, "room")] == ["CreateAccessKey", "DeleteAccessKey", "CreateAccessKey"]
+        assert [request.action for request in writes(lab, "room")] == [
+            "CreateAccessKey",
+            "DeleteAccessKey",
+            "CreateAccessKey",
+        ]
 
     def test_a_deletion_that_made_room_in_vain_is_told(self, lab: Lab, run: Play) -> None:
         inactive = lab.seed("ci", Key(100), Key(50, "Inactive")).keys[1].access_key_id
@@ -304,9 +328,16 @@ def test_a_key_in_use_is_left_alone(lab: Lab, run: Play) -> None:
         assert [one.status for one in would + did] == ["failed"] * 6
         assert [one.msg for one in would] == [one.msg for one in did]
         used, hidden, throttled = (one.msg for one in did)
-        assert used.startswith(f"Access key {first['used']} of user used is not {what}: it was last used 20") and "(s3 eu-west-1)" in used
-        assert hidden.startswith(f"Access key {first['hidden']} of user hidden is not {what}: its last use is not known")
-        assert throttled.startswith(f"Access key {first['throttled']} of user throttled is not {what}: its last use is not known")
+        assert (
+            used.startswith(f"Access key {first['used']} of user used is not {what}: it was last used 20")
+            and "(s3 eu-west-1)" in used
+        )
+        assert hidden.startswith(
+            f"Access key {first['hidden']} of user hidden is not {what}: its last use is not known"
+        )
+        assert throttled.startswith(
+            f"Access key {first['throttled']} of user throttled is not {what}: its last use is not known"
+        )
         sentences += [used, hidden, throttled]
     assert all(sentence.count("last use is not known") <= 1 and len(sentence) < 600 for sentence in sentences)
     assert not any(writes(lab, user) for user in (*refused, "off"))
@@ -371,7 +402,12 @@ def test_a_named_key_is_switched_and_deleted(lab: Lab, run_both: Play) -> None:
         again = returned(ok(result, f"{name}_again"))
         assert again["changed"] is False and again["diff"]["before"] == again["diff"]["after"]
     assert returned(ok(result, "gone_again")).keys() == {"changed", "diff"}
-    assert [request.action for request in writes(lab, "ci")] == ["UpdateAccessKey", "UpdateAccessKey", "DeleteAccessKey", "UpdateAccessKey"]
+    assert [request.action for request in writes(lab, "ci")] == [
+        "UpdateAccessKey",
+        "UpdateAccessKey",
+        "DeleteAccessKey",
+        "UpdateAccessKey",
+    ]
     assert keys_of(lab, "ci") == {other.access_key_id: "Inactive"}
     assert returned(ok(result, "expired"))["access_key"] == public(expired)
 
@@ -386,14 +422,19 @@ def test_what_is_not_there(lab: Lab, run: Play) -> None:
         *(key_task(f"present_{mode}", "ci", check=check, access_key_id=gone) for mode, check in modes),
         *(key_task(f"off_{mode}", "ci", check=check, access_key_id=gone, active=False) for mode, check in modes),
         *(key_task(f"user_{mode}", "nobody", check=check) for mode, check in modes),
-        *(key_task(f"user_absent_{mode}", "nobody", check=check, access_key_id=gone, state="absent") for mode, check in modes),
+        *(
+            key_task(f"user_absent_{mode}", "nobody", check=check, access_key_id=gone, state="absent")
+            for mode, check in modes
+        ),
     )
     for mode, _check in modes:
         assert ok(result, f"absent_{mode}")["changed"] is False
         for name in ("present", "off"):
             assert refusal(result, f"{name}_{mode}") == f"User ci has no access key {gone}"
         for name in ("user", "user_absent"):
-            assert refusal(result, f"{name}_{mode}").startswith(f"There is no IAM user nobody (asked with access key {ADMIN_KEY}")
+            assert refusal(result, f"{name}_{mode}").startswith(
+                f"There is no IAM user nobody (asked with access key {ADMIN_KEY}"
+            )
     assert not writes(lab)
 
 
@@ -453,7 +494,11 @@ def test_a_secret_is_censored_on_screen_and_registered(lab: Lab, controller: Con
 
 def test_no_log_hides_the_rest_too(lab: Lab, run_both: Play) -> None:
     lab.seed("ci", Key(1))
-    result = run_both(key_task("kept", "ci", task={"no_log": True}), key_task("failed", "nobody", task={"no_log": True}), args=("-vvv",))
+    result = run_both(
+        key_task("kept", "ci", task={"no_log": True}),
+        key_task("failed", "nobody", task={"no_log": True}),
+        args=("-vvv",),
+    )
     assert "censored" in ok(result, "kept") and "censored" in result.result("failed")
     assert lab.state()["ci"].keys[0].access_key_id not in result.output
 
@@ -478,7 +523,11 @@ class TestBothWaysAreAlike:
             key_task("choice", "ci", state="gone"),
             key_task("together", "ci", max_age_days=1, access_key_id="AKIANOTTHEREATALL123"),
             key_task("twice", "ci", username="ci"),
-            {"name": "exclusive", INFO: {"user_name": "ci", "access_key_id": "AKIANOTTHEREATALL123"}, "ignore_errors": True},
+            {
+                "name": "exclusive",
+                INFO: {"user_name": "ci", "access_key_id": "AKIANOTTHEREATALL123"},
+                "ignore_errors": True,
+            },
         )
         for in_process, module in pairs:
             assert in_process.get("msg") == module.get("msg")
@@ -489,17 +538,25 @@ class TestBothWaysAreAlike:
             "Unsupported parameters for (keyturn.iam.iam_access_key) module: max_age_day. Supported parameters include: "
         )
         assert messages[1] == "missing required arguments: user_name"
-        assert "argument 'max_age_days' is of type " in messages[2] and "we were unable to convert to float" in messages[2]
+        assert (
+            "argument 'max_age_days' is of type " in messages[2] and "we were unable to convert to float" in messages[2]
+        )
         assert messages[3] == "max_age_days must be a number that is not negative, not -1.0"
         assert messages[4] == "value of state must be one of: present, absent, got: gone"
         assert messages[5].startswith("max_age_days does not go with access_key_id")
-        assert messages[6] == "" and pairs[6][0]["warnings"] == ["Both option user_name and its alias username are set."]
+        assert messages[6] == "" and pairs[6][0]["warnings"] == [
+            "Both option user_name and its alias username are set."
+        ]
         assert messages[7] == "parameters are mutually exclusive: access_key_id|user_name"
         assert actions(lab) == ["ListAccessKeys"] * 2
 
     def test_what_very_verbose_shows(self, lab: Lab, run: Play) -> None:
         lab.seed("ci", Key(1))
-        credentials: dict[str, Any] = {"access_key": ADMIN_KEY, "secret_key": ADMIN_SECRET, "aws_config": {"connect_timeout": 9}}
+        credentials: dict[str, Any] = {
+            "access_key": ADMIN_KEY,
+            "secret_key": ADMIN_SECRET,
+            "aws_config": {"connect_timeout": 9},
+        }
         result, pairs = self.pair(
             run,
             key_task("kept", "ci", **credentials),
@@ -521,7 +578,9 @@ class TestBothWaysAreAlike:
         other = lab.account("999999999999")
         lab.seed("ci", Key(2), account_id=other.account_id)
         credentials = controller.cwd / "credentials"
-        credentials.write_text(f"[theirs]\naws_access_key_id = {other.access_key_id}\naws_secret_access_key = {other.secret_access_key}\n")
+        credentials.write_text(
+            f"[theirs]\naws_access_key_id = {other.access_key_id}\naws_secret_access_key = {other.secret_access_key}\n"
+        )
         theirs = {"access_key": other.access_key_id, "secret_key": other.secret_access_key}
         unset = dict.fromkeys(lab.env())
         place: dict[str, Any] = {"region": "us-east-1", "endpoint_url": lab.url}
@@ -540,7 +599,9 @@ class TestBothWaysAreAlike:
         assert "no AWS credentials were found" in pairs[3][0]["msg"]
         assert {request.access_key for request in lab.requests()} == {other.access_key_id}
         defaults = {"group/keyturn.iam.aws": {**theirs, **place}}
-        seen = run({"name": "users", "amazon.aws.iam_user_info": {"name": "ci"}, "module_defaults": defaults}, env=unset).result("users")
+        seen = run(
+            {"name": "users", "amazon.aws.iam_user_info": {"name": "ci"}, "module_defaults": defaults}, env=unset
+        ).result("users")
         assert seen["iam_users"][0]["arn"].split(":")[4] == other.account_id
 
 
@@ -572,7 +633,10 @@ class TestWhereATaskRuns:
     def test_a_host_elsewhere_runs_the_module_there(self, lab: Lab, controller: Controller) -> None:
         lab.seed("ci", Key(1))
         inventory = "far ansible_host=192.0.2.1 ansible_connection=ansible.builtin.ssh ansible_ssh_executable=/nonexistent/ssh\n"
-        tasks = [key_task("there", "ci", task={"ignore_unreachable": True}), key_task("here", "ci", task={"delegate_to": "localhost"})]
+        tasks = [
+            key_task("there", "ci", task={"ignore_unreachable": True}),
+            key_task("here", "ci", task={"delegate_to": "localhost"}),
+        ]
         result = controller.run(play(*tasks, hosts="far"), "-vvv", inventory=inventory)
         assert result.tasks("there")[0].status in ("unreachable", "failed")
         assert ok(result, "here")["access_key"] == public(lab.state()["ci"].keys[0])

@@ -95,7 +95,10 @@ def test_everything_that_is_said(lab: Lab, run: Play, in_process: bool) -> None:
     }
     never = row_of(look, inactive)
     assert [never[f"last_used_{what}"] for what in ("date", "service", "region", "known")] == [None, None, None, True]
-    assert round(never["idle_days"], 2) == round(never["age_days"], 2) == 43 and row_of(look, expired)["status"] == "Expired"
+    assert (
+        round(never["idle_days"], 2) == round(never["age_days"], 2) == 43
+        and row_of(look, expired)["status"] == "Expired"
+    )
     assert names(look) == ["ci", "zoe"]
     assert look["users"][0] == {
         "user_name": "ci",
@@ -169,7 +172,10 @@ def test_filters_leave_keys_out_and_say_so(lab: Lab, run: Play) -> None:
         ("both", {"min_age_days": 1, "status": "Active", "min_idle_days": 1.5}, [old]),
         ("nothing", {"min_age_days": 1000}, []),
     ]
-    result = run(*(info_task(name, user_name="ci", **options) for name, options, _rest in cases), info_task("unknown", min_idle_days=0))
+    result = run(
+        *(info_task(name, user_name="ci", **options) for name, options, _rest in cases),
+        info_task("unknown", min_idle_days=0),
+    )
     for name, _options, expected in cases:
         assert ids(ok(result, name)) == [key.access_key_id for key in expected], name
         assert names(ok(result, name)) == ["ci"] and ok(result, name)["complete"] is (name == "all")
@@ -183,7 +189,12 @@ def test_what_the_store_adds(lab: Lab, controller: Controller, run: Play) -> Non
     lab.seed("plain", Key(5))
     user_id = lab.state()["ci"].user_id
     date = "2026-11-01T00:00:00+00:00"
-    gone = {"account_id": ACCOUNT, "user_id": "AIDAGONE", "access_key_id": "AKIAGONE", "secret_access_key": "gone/secret"}
+    gone = {
+        "account_id": ACCOUNT,
+        "user_id": "AIDAGONE",
+        "access_key_id": "AKIAGONE",
+        "secret_access_key": "gone/secret",
+    }
     entries = {
         "ci": {
             "account_id": ACCOUNT,
@@ -196,7 +207,11 @@ def test_what_the_store_adds(lab: Lab, controller: Controller, run: Play) -> Non
             "hold_until": date,
             "team": "extra",
             "other_keys": {
-                previous.access_key_id: {"secret_access_key": "p/secret", "create_date": previous.create_date, "promote_date": date},
+                previous.access_key_id: {
+                    "secret_access_key": "p/secret",
+                    "create_date": previous.create_date,
+                    "promote_date": date,
+                },
                 waiting.access_key_id: {"secret_access_key": "w/secret", "create_date": waiting.create_date},
                 by_hand.access_key_id: {"deactivate_date": date},
             },
@@ -278,11 +293,19 @@ def test_what_cannot_be_read_is_said_to_be_unknown(lab: Lab, run: Play, in_proce
         rows = {row["user_name"]: row for row in look["access_keys"]}
         for user in ("use_denied", "use_throttled"):
             row = rows[user]
-            assert (row["last_used_known"], row["idle_days"], row["last_used_date"], row["last_used_service"]) == (False, None, None, None)
+            assert (row["last_used_known"], row["idle_days"], row["last_used_date"], row["last_used_service"]) == (
+                False,
+                None,
+                None,
+                None,
+            )
             said = f"Could not read the last use of access key {row['access_key_id']}"
             assert user_of(look, user)["error"].startswith(said)
             assert "max retries: 0" not in user_of(look, user)["error"]
-        assert "Throttling" in user_of(look, "use_throttled")["error"] and "AccessDenied" in user_of(look, "use_denied")["error"]
+        assert (
+            "Throttling" in user_of(look, "use_throttled")["error"]
+            and "AccessDenied" in user_of(look, "use_denied")["error"]
+        )
         assert "keys_denied" not in rows
         assert user_of(look, "keys_denied")["error"].startswith("Could not list the access keys of user keys_denied")
         assert rows["fine"]["last_used_known"] and user_of(look, "fine")["error"] is None
@@ -291,7 +314,10 @@ def test_what_cannot_be_read_is_said_to_be_unknown(lab: Lab, run: Play, in_proce
     assert user_of(ok(result, "look"), "tags_denied")["error"].startswith("Could not list the tags of user tags_denied")
     for name in ("typo", "missing"):
         typed = user_of(ok(result, "named"), name)
-        assert typed["error"].startswith(f"There is no IAM user {name}") and (typed["user_id"], typed["arn"]) == (None, None)
+        assert typed["error"].startswith(f"There is no IAM user {name}") and (typed["user_id"], typed["arn"]) == (
+            None,
+            None,
+        )
 
 
 def test_it_fails_where_nothing_named_could_be_read(lab: Lab, run: Play) -> None:
@@ -328,7 +354,11 @@ def test_a_quota_that_may_not_be_read_is_null(lab: Lab, run: Play) -> None:
     lab.deny("GetAccountSummary")
     result = run(info_task("look"))
     account = ok(result, "look")["account"]
-    assert (account["access_keys_quota"], account["root_access_key_present"], account["account_id"]) == (None, None, ACCOUNT)
+    assert (account["access_keys_quota"], account["root_access_key_present"], account["account_id"]) == (
+        None,
+        None,
+        ACCOUNT,
+    )
 
 
 def test_a_user_or_key_that_vanishes_meanwhile(lab: Lab, controller: Controller) -> None:
@@ -353,14 +383,20 @@ def test_a_user_or_key_that_vanishes_meanwhile(lab: Lab, controller: Controller)
 def test_250_users_over_three_pages(lab: Lab, run: Play) -> None:
     """One request a page, one a user, one a key, at most two more; never more at once than max_concurrency."""
     lab.seed_users(
-        User(f"user-{number:03}", (Key(number, used_days=number / 2),) if number % 5 else (), "/odd/" if number % 2 else "/even/")
+        User(
+            f"user-{number:03}",
+            (Key(number, used_days=number / 2),) if number % 5 else (),
+            "/odd/" if number % 2 else "/even/",
+        )
         for number in range(250)
     )
     result = run(info_task("look"))
     look = ok(result, "look")
     assert names(look) == [f"user-{number:03}" for number in range(250)] and len(look["access_keys"]) == 200
     count = Counter(actions(lab))
-    assert count.pop("ListUsers") == 3 and count.pop("ListAccessKeys") == 250 and count.pop("GetAccessKeyLastUsed") == 200
+    assert (
+        count.pop("ListUsers") == 3 and count.pop("ListAccessKeys") == 250 and count.pop("GetAccessKeyLastUsed") == 200
+    )
     assert count.total() <= 2
     assert max(request.in_flight for request in lab.requests()) <= 16
 
@@ -376,7 +412,12 @@ def test_250_users_over_three_pages(lab: Lab, run: Play) -> None:
     named = ok(run(info_task("named", user_name=["user-001", "user-002"])), "named")
     assert len(named["access_keys"]) == 2
     count = Counter(actions(lab))
-    assert (count["ListUsers"], count["GetUser"], count["ListAccessKeys"], count["GetAccessKeyLastUsed"]) == (0, 2, 2, 2)
+    assert (count["ListUsers"], count["GetUser"], count["ListAccessKeys"], count["GetAccessKeyLastUsed"]) == (
+        0,
+        2,
+        2,
+        2,
+    )
 
 
 def test_keys_over_two_pages(lab: Lab, run: Play) -> None:
@@ -395,5 +436,7 @@ def test_it_is_the_same_way_that_a_vault_file_asks_for(lab: Lab, controller: Con
     ]
     result = controller.run(play(*tasks, hosts="far"), inventory=inventory).ok()
     for name, way in [("remote", "use a local connection"), ("become", "set become: false")]:
-        assert refusal(result, name).startswith(f"A task with vault_file runs in the controller's process, where the secret stays: {way}")
+        assert refusal(result, name).startswith(
+            f"A task with vault_file runs in the controller's process, where the secret stays: {way}"
+        )
     assert not lab.requests()

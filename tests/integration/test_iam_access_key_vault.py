@@ -125,11 +125,17 @@ def test_the_stages_of_a_rotation(lab: Lab, path: Path, run: Play) -> None:
         assert ok(waiting, name)["stage"] == "next" == ok(waiting, "would")["stage"]
         assert ok(waiting, name)["changed"] is (name == "next")
         assert ok(waiting, name)["access_key"]["access_key_id"] == second.access_key_id
-    assert ok(waiting, "next")["diff"]["after"] == {first.access_key_id: "Active, current", second.access_key_id: "Active, next"}
+    assert ok(waiting, "next")["diff"]["after"] == {
+        first.access_key_id: "Active, current",
+        second.access_key_id: "Active, next",
+    }
     for name in ("would_verify", "would_verify_it"):
         assert ok(waiting, name)["changed"] and ok(waiting, name)["stage"] == "current"
         assert ok(waiting, name)["access_key"]["access_key_id"] == second.access_key_id
-        assert ok(waiting, name)["diff"]["after"] == {first.access_key_id: "Active, previous", second.access_key_id: "Active, current"}
+        assert ok(waiting, name)["diff"]["after"] == {
+            first.access_key_id: "Active, previous",
+            second.access_key_id: "Active, current",
+        }
     kept = entry(path)
     assert kept["access_key_id"] == first.access_key_id and kept["asked"]["known"] == [first.access_key_id]
     assert kept["other_keys"] == {second.access_key_id: stored(second)}
@@ -138,7 +144,10 @@ def test_the_stages_of_a_rotation(lab: Lab, path: Path, run: Play) -> None:
     lab.clear_requests()
     verified = run(vault_task("verified", "ci", access_key_id=second.access_key_id))
     assert ok(verified, "verified")["changed"] and ok(verified, "verified")["stage"] == "current"
-    assert ok(verified, "verified")["diff"]["after"] == {second.access_key_id: "current", first.access_key_id: "previous"}
+    assert ok(verified, "verified")["diff"]["after"] == {
+        second.access_key_id: "current",
+        first.access_key_id: "previous",
+    }
     assert actions(lab) == ["GetCallerIdentity"] * 3
     kept = entry(path)
     assert later(kept["promote_date"], minutes=-1) <= second.create_date <= kept.pop("promote_date")
@@ -159,9 +168,9 @@ def test_the_stages_of_a_rotation(lab: Lab, path: Path, run: Play) -> None:
     assert ok(passing, "passing")["access_key"] == ok(passing, "third")["access_key"]
     assert [request.action for request in writes(lab)] == ["DeleteAccessKey", "CreateAccessKey"]
     kept = entry(path)
-    assert kept["access_key_id"] == ok(passing, "third")["access_key"]["access_key_id"] and list(kept["other_keys"]) == [
-        second.access_key_id
-    ]
+    assert kept["access_key_id"] == ok(passing, "third")["access_key"]["access_key_id"] and list(
+        kept["other_keys"]
+    ) == [second.access_key_id]
 
 
 def test_a_key_that_sts_does_not_accept_stays_next(lab: Lab, controller: Controller, path: Path, run: Play) -> None:
@@ -178,7 +187,9 @@ def test_a_key_that_sts_does_not_accept_stays_next(lab: Lab, controller: Control
     failed = late.tasks("late")[0].result
     assert (failed["access_key"]["access_key_id"], failed["stage"]) == (new.access_key_id, "next")
     nowhere_to_be_seen(controller, lab, late)
-    assert entry(path)["access_key_id"] == old.access_key_id and entry(path)["other_keys"] == {new.access_key_id: stored(new)}
+    assert entry(path)["access_key_id"] == old.access_key_id and entry(path)["other_keys"] == {
+        new.access_key_id: stored(new)
+    }
     lab.settings(new_key_refused_seconds=0)
     on = run(vault_task("on", "ci", **quick))
     assert ok(on, "on")["changed"] and ok(on, "on")["stage"] == "current"
@@ -192,7 +203,14 @@ def test_three_answers_in_a_row_and_none_too_early(lab: Lab, path: Path, run: Pl
     lab.seed("slow")
     lab.settings(new_key_answers=[True, True, False, True, True])
     run(vault_task("shaky", "shaky"))
-    assert [request.status for request in lab.requests("GetCallerIdentity", user="shaky")] == [200, 200, 403, 200, 200, 200]
+    assert [request.status for request in lab.requests("GetCallerIdentity", user="shaky")] == [
+        200,
+        200,
+        403,
+        200,
+        200,
+        200,
+    ]
     lab.settings(new_key_answers=[])
     run(vault_task("slow", "slow", verify_delay=2))
     (made,) = lab.requests("CreateAccessKey", user="slow")
@@ -208,7 +226,9 @@ def test_a_stored_key_of_somebody_else_does_not_become_current(lab: Lab, path: P
     before = path.read_bytes()
     result = run(vault_task("verified", "ci", access_key_id=theirs.access_key_id))
     said = refusal(result, "verified")
-    assert said.startswith(f"Access key {theirs.access_key_id}, stored for user ci of account {ACCOUNT}, belongs to user web")
+    assert said.startswith(
+        f"Access key {theirs.access_key_id}, stored for user ci of account {ACCOUNT}, belongs to user web"
+    )
     assert path.read_bytes() == before and not writes(lab)
 
 
@@ -219,8 +239,9 @@ def test_a_next_that_a_person_switched_off_or_deleted(lab: Lab, path: Path, run:
     by_name: dict[str, Any] = {"access_key_id": waiting.access_key_id, "verify_timeout": 0.2}
     result = run(vault_task("would", "ci", check=True, **by_name), vault_task("named", "ci", **by_name))
     for name in ("would", "named"):
-        assert f"Access key {waiting.access_key_id} of user ci, which waits in the store to become current, is Inactive" in refusal(
-            result, name
+        assert (
+            f"Access key {waiting.access_key_id} of user ci, which waits in the store to become current, is Inactive"
+            in refusal(result, name)
         )
     lab.delete_key(waiting.access_key_id)
     result = run(vault_task("named", "ci", **by_name), vault_task("made", "ci", max_age_days=90))
@@ -237,7 +258,10 @@ def test_what_an_interrupted_run_left(lab: Lab, path: Path, run: Play) -> None:
     state = {name: lab.state()[name].keys for name in users}
     lab.use(state["used"][1].access_key_id)
     twin = lab.add_key("two", Key(0.011))
-    asked = {name: {"date": later(keys[1].create_date, minutes=2), "known": [keys[0].access_key_id]} for name, keys in state.items()}
+    asked = {
+        name: {"date": later(keys[1].create_date, minutes=2), "known": [keys[0].access_key_id]}
+        for name, keys in state.items()
+    }
     put(path, **{name: current(lab, keys[0], asked=asked[name]) for name, keys in state.items()})
     before = path.read_bytes()
     aged: dict[str, Any] = {"max_age_days": 90}
@@ -245,7 +269,9 @@ def test_what_an_interrupted_run_left(lab: Lab, path: Path, run: Play) -> None:
     result = run(vault_task("would_wait", "ci", check=True, **aged), vault_task("waits", "ci", **aged))
     said = refusal(result, "waits")
     assert said == refusal(result, "would_wait")
-    assert f"User ci has access key {left.access_key_id}, which an interrupted run left" in said and "does no harm" in said
+    assert (
+        f"User ci has access key {left.access_key_id}, which an interrupted run left" in said and "does no harm" in said
+    )
     assert later(left.create_date, hours=12) in said and f"state=absent and access_key_id={left.access_key_id}" in said
     assert path.read_bytes() == before and not writes(lab)
 
@@ -260,7 +286,9 @@ def test_what_an_interrupted_run_left(lab: Lab, path: Path, run: Play) -> None:
         assert ok(result, name)["deleted_access_key_id"] == left.access_key_id and ok(result, name)["changed"]
     assert [request.action for request in writes(lab, "ci")] == ["DeleteAccessKey", "CreateAccessKey"]
     for name in ("used", "two"):
-        assert ok(result, name)["stage"] == "current" and [one.action for one in writes(lab, name)] == ["CreateAccessKey"]
+        assert ok(result, name)["stage"] == "current" and [one.action for one in writes(lab, name)] == [
+            "CreateAccessKey"
+        ]
     assert {twin.access_key_id, state["two"][1].access_key_id} < {key.access_key_id for key in lab.state()["two"].keys}
     assert "asked" not in entry(path)
 
@@ -287,13 +315,23 @@ def test_the_rest_of_the_file_is_kept(lab: Lab, path: Path, run: Play) -> None:
         vault_task("made", "ci", max_age_days=90),
         vault_task("web", "web"),
     )
-    assert ok(result, "kept")["changed"] is False and ok(result, "kept")["stage"] == "current" and before != path.read_bytes()
+    assert (
+        ok(result, "kept")["changed"] is False
+        and ok(result, "kept")["stage"] == "current"
+        and before != path.read_bytes()
+    )
     written = VaultLib([("default", VaultSecret(PASSWORD.encode()))]).decrypt(path.read_bytes()).decode()
-    assert written.startswith("# our secrets\ndatabase_password: 'p: w'   # old\niam_access_keys:\n") and other in written
+    assert (
+        written.startswith("# our secrets\ndatabase_password: 'p: w'   # old\niam_access_keys:\n") and other in written
+    )
     assert written.endswith("after: [1, 2]\n")
     kept = entry(path)
     new = lab.state()["ci"].keys[1]
-    assert (kept["access_key_id"], kept["account_id"], kept["user_id"]) == (new.access_key_id, ACCOUNT, lab.state()["ci"].user_id)
+    assert (kept["access_key_id"], kept["account_id"], kept["user_id"]) == (
+        new.access_key_id,
+        ACCOUNT,
+        lab.state()["ci"].user_id,
+    )
     assert kept["owner"] == "team a"
     previous = kept["other_keys"][key.access_key_id]
     assert previous["secret_access_key"] == key.secret_access_key and previous["promote_date"]
@@ -354,11 +392,16 @@ def test_the_right_account_and_user(lab: Lab, path: Path, run: Play) -> None:
     )
     for name in ("made", "off", "gone", "theirs", "would"):
         said = refusal(elsewhere, name)
-        assert f"user ci in {path} belong to account {ACCOUNT}, but these credentials are for account {other.account_id}" in said, name
+        assert (
+            f"user ci in {path} belong to account {ACCOUNT}, but these credentials are for account {other.account_id}"
+            in said
+        ), name
     again = lab.recreate_user("ci")
     recreated = run(vault_task("made", "ci", max_age_days=90), vault_task("would", "ci", check=True))
     for name in ("made", "would"):
-        assert f"belong to user id {first.user_id}, but IAM's user of that name is {again.user_id}" in refusal(recreated, name)
+        assert f"belong to user id {first.user_id}, but IAM's user of that name is {again.user_id}" in refusal(
+            recreated, name
+        )
     assert path.read_bytes() == before and not writes(lab)
 
     forgotten = run(
@@ -375,11 +418,23 @@ def test_a_key_switched_on_again_since_the_plan_was_made(lab: Lab, path: Path, r
     """A planned deletion is of a key that we switched off; one that a person needs after all is spared, unless a person says otherwise."""
     old, key = lab.seed("ci", Key(140, used_days=60), Key(50)).keys
     note = later(lab.clock(), days=-40)
-    put(path, ci={**current(lab, key), "other_keys": {old.access_key_id: stored(old, promote_date=old.create_date, deactivate_date=note)}})
+    put(
+        path,
+        ci={
+            **current(lab, key),
+            "other_keys": {old.access_key_id: stored(old, promote_date=old.create_date, deactivate_date=note)},
+        },
+    )
     gone = {"access_key_id": old.access_key_id, "state": "absent"}
-    planned = run(vault_task("would", "ci", check=True, min_idle_days=7, **gone), vault_task("planned", "ci", min_idle_days=7, **gone))
+    planned = run(
+        vault_task("would", "ci", check=True, min_idle_days=7, **gone),
+        vault_task("planned", "ci", min_idle_days=7, **gone),
+    )
     for name in ("would", "planned"):
-        assert f"{old.access_key_id} of user ci is not deleted: it had been switched off and is Active again" in refusal(planned, name)
+        assert (
+            f"{old.access_key_id} of user ci is not deleted: it had been switched off and is Active again"
+            in refusal(planned, name)
+        )
     assert not writes(lab) and old.access_key_id in entry(path)["other_keys"]
     assert ok(run(vault_task("told", "ci", **gone)), "told")["deleted_access_key_id"] == old.access_key_id
     assert "other_keys" not in entry(path)
@@ -389,9 +444,16 @@ def test_a_list_that_lags_makes_no_second_key(lab: Lab, path: Path, run: Play) -
     """Also where the current key is of a minute ago."""
     lab.seed("ci", Key(100))
     lab.settings(hide_new_keys_seconds=30)
-    result = run(vault_task("made", "ci"), vault_task("would", "ci", check=True, max_age_days=90), vault_task("again", "ci", max_age_days=90))
+    result = run(
+        vault_task("made", "ci"),
+        vault_task("would", "ci", check=True, max_age_days=90),
+        vault_task("again", "ci", max_age_days=90),
+    )
     assert [ok(result, name)["changed"] for name in ("made", "would", "again")] == [True, False, False]
-    assert ok(result, "again")["access_key"] == ok(result, "made")["access_key"] and ok(result, "again")["stage"] == "current"
+    assert (
+        ok(result, "again")["access_key"] == ok(result, "made")["access_key"]
+        and ok(result, "again")["stage"] == "current"
+    )
     assert actions(lab).count("CreateAccessKey") == 1
 
 
@@ -400,7 +462,11 @@ def test_a_key_deleted_by_a_person_an_instant_after_it_was_made(lab: Lab, path: 
     key_id = ok(run(vault_task("made", "ci")), "made")["access_key"]["access_key_id"]
     lab.delete_key(key_id)
     gone = {"access_key_id": key_id, "state": "absent"}
-    result = run(vault_task("would", "ci", check=True, **gone), vault_task("gone", "ci", **gone), vault_task("again", "ci", **gone))
+    result = run(
+        vault_task("would", "ci", check=True, **gone),
+        vault_task("gone", "ci", **gone),
+        vault_task("again", "ci", **gone),
+    )
     assert [ok(result, name)["changed"] for name in ("would", "gone", "again")] == [True, True, False]
 
 
@@ -410,8 +476,18 @@ def test_an_entry_of_somebody_else_with_this_users_key(lab: Lab, path: Path, run
     put(path, ci={**current(lab, key), **wrong})
     before = path.read_bytes()
     one = {"access_key_id": key.access_key_id}
-    tasks: dict[str, dict[str, Any]] = {"made": {"max_age_days": 90}, "off": {**one, "active": False}, "gone": {**one, "state": "absent"}}
-    result = run(*(vault_task(f"{name}_{check}", "ci", check=check, **options) for name, options in tasks.items() for check in (True, False)))
+    tasks: dict[str, dict[str, Any]] = {
+        "made": {"max_age_days": 90},
+        "off": {**one, "active": False},
+        "gone": {**one, "state": "absent"},
+    }
+    result = run(
+        *(
+            vault_task(f"{name}_{check}", "ci", check=check, **options)
+            for name, options in tasks.items()
+            for check in (True, False)
+        )
+    )
     for name in tasks:
         assert next(iter(wrong.values())) in refusal(result, f"{name}_True"), name
         assert refusal(result, f"{name}_True") == refusal(result, f"{name}_False"), name
@@ -424,7 +500,9 @@ def test_of_two_keys_that_a_request_explains_none_is_a_leftover(lab: Lab, path: 
     asked = {"date": theirs.create_date, "known": [key.access_key_id]}
     put(path, ci={**current(lab, key), "asked": asked, "other_keys": {stored_one.access_key_id: stored(stored_one)}})
     made = ok(run(vault_task("made", "ci", max_age_days=90)), "made")
-    assert "deleted_access_key_id" not in made and theirs.access_key_id in [one.access_key_id for one in lab.state()["ci"].keys]
+    assert "deleted_access_key_id" not in made and theirs.access_key_id in [
+        one.access_key_id for one in lab.state()["ci"].keys
+    ]
 
 
 def test_absent_for_what_iam_no_longer_has(lab: Lab, path: Path, run: Play) -> None:
@@ -432,7 +510,13 @@ def test_absent_for_what_iam_no_longer_has(lab: Lab, path: Path, run: Play) -> N
     users = {name: lab.seed(name, Key(100), Key(50)) for name in ("listed", "key", "user", "renamed")}
     old = {name: user.keys[0].access_key_id for name, user in users.items()}
     newer = {name: user.keys[1] for name, user in users.items()}
-    put(path, **{name: current(lab, newer[name], other_keys={old[name]: stored(user.keys[0])}) for name, user in users.items()})
+    put(
+        path,
+        **{
+            name: current(lab, newer[name], other_keys={old[name]: stored(user.keys[0])})
+            for name, user in users.items()
+        },
+    )
     lab.delete_key(old["key"])
     lab.delete_user("user")
     lab.rename_user("renamed", "other-name")
@@ -483,7 +567,10 @@ def test_switching_off_is_noted_and_taken_back(lab: Lab, path: Path, run: Play) 
         vault_task("by_hand", "ci", access_key_id=by_hand.access_key_id, **off),
         vault_task("again", "ci", access_key_id=by_hand.access_key_id, **off),
     )
-    assert ok(done, "current")["diff"]["after"][kept.access_key_id] == "Inactive, current" and not ok(done, "again")["changed"]
+    assert (
+        ok(done, "current")["diff"]["after"][kept.access_key_id] == "Inactive, current"
+        and not ok(done, "again")["changed"]
+    )
     noted = entry(path)
     assert noted["deactivate_date"] and list(noted["other_keys"]) == [by_hand.access_key_id]
     assert list(noted["other_keys"][by_hand.access_key_id]) == ["deactivate_date"]
@@ -511,7 +598,9 @@ def test_what_is_stored_is_never_deleted_to_make_room(lab: Lab, path: Path, run:
     for name, user in (("oldest", "old"), ("odd", "odd")):
         assert ok(result, name)["deleted_access_key_id"] == state[user].keys[1].access_key_id
         assert list(entry(path, user)["other_keys"]) == [state[user].keys[0].access_key_id]
-    assert "none is Inactive (the stored current and next key and the one to be replaced stay)" in refusal(result, "inactive")
+    assert "none is Inactive (the stored current and next key and the one to be replaced stay)" in refusal(
+        result, "inactive"
+    )
     assert not writes(lab, "off")
 
 
@@ -530,7 +619,11 @@ def test_only_in_the_controllers_process(lab: Lab, controller: Controller, path:
     modes = [("check", True), ("real", False)]
     result = controller.run(
         play(
-            *({**vault_task(f"{name}_{mode}", "ci", check), **keywords} for name, keywords in tasks.items() for mode, check in modes),
+            *(
+                {**vault_task(f"{name}_{mode}", "ci", check), **keywords}
+                for name, keywords in tasks.items()
+                for mode, check in modes
+            ),
             hosts="far",
         ),
         inventory=inventory,
@@ -563,6 +656,8 @@ def test_one_connection_serves_a_loop(lab: Lab, controller: Controller, run: Pla
     assert [one.changed for one in made.tasks("made", items=True)] == [True] * 20
     nowhere_to_be_seen(controller, lab, made)
     kept = open_store(controller.cwd / STORE)["iam_access_keys"]
-    assert {name: kept[name]["access_key_id"] for name in users} == {name: lab.state()[name].keys[0].access_key_id for name in users}
+    assert {name: kept[name]["access_key_id"] for name in users} == {
+        name: lab.state()[name].keys[0].access_key_id for name in users
+    }
     lab.clear_requests()
     assert run(task).changed == 0 and actions(lab) == ["ListAccessKeys"] * 20

@@ -24,9 +24,21 @@ def run(controller: Controller) -> Playbook:
     """A playbook of the collection with what rotation.yml of a person has: everyone is rotated."""
 
     def start(name: str, *args: str, check: bool = False, credentials: Any = None, **variables: Any) -> Run:
-        given = {"rotation_users": ["*"], "rotation_vault_file": STORE, "rotation_verify_delay": 0, "rotation_fail_on_drift": True, **variables}
+        given = {
+            "rotation_users": ["*"],
+            "rotation_vault_file": STORE,
+            "rotation_verify_delay": 0,
+            "rotation_fail_on_drift": True,
+            **variables,
+        }
         options = {"credentials": credentials} if credentials else {}
-        return controller.run(f"keyturn.iam.{name}", *args, check=check, extra_vars={k: v for k, v in given.items() if v is not None}, **options)
+        return controller.run(
+            f"keyturn.iam.{name}",
+            *args,
+            check=check,
+            extra_vars={k: v for k, v in given.items() if v is not None},
+            **options,
+        )
 
     return start
 
@@ -37,7 +49,12 @@ def meanwhile(lab: Lab, controller: Controller) -> Callable[..., Run]:
 
     def start(action: str, then: Callable[[], object], user: str = "aaa", nth: int = 1) -> Run:
         lab.fault("pause", action, user=user, nth=nth)
-        given = {"rotation_users": ["*"], "rotation_vault_file": STORE, "rotation_verify_delay": 0, "rotation_unused_days": 365}
+        given = {
+            "rotation_users": ["*"],
+            "rotation_vault_file": STORE,
+            "rotation_verify_delay": 0,
+            "rotation_unused_days": 365,
+        }
         running = controller.start("keyturn.iam.rotate", extra_vars=given)
         lab.wait_paused()
         then()
@@ -56,7 +73,9 @@ def status(lab: Lab, user_name: str = "ci") -> list[str]:
 
 
 def written(lab: Lab) -> list[tuple[str, str | None]]:
-    return [(request.action, request.params.get("AccessKeyId")) for request in lab.requests() if request.action in WRITES]
+    return [
+        (request.action, request.params.get("AccessKeyId")) for request in lab.requests() if request.action in WRITES
+    ]
 
 
 @pytest.fixture
@@ -65,17 +84,27 @@ def rotated(lab: Lab, controller: Controller) -> UserState:
     user = lab.seed("ci", Key(120, "Inactive", used_days=15), Key(20, used_days=1))
     old, new = user.keys
     previous = stored(old, promote_date=old.create_date, deactivate_date=later(lab.clock(), days=-10))
-    write_store(controller.cwd / STORE, {"iam_access_keys": {"ci": entry_of(user, new, other_keys={old.access_key_id: previous})}})
+    write_store(
+        controller.cwd / STORE,
+        {"iam_access_keys": {"ci": entry_of(user, new, other_keys={old.access_key_id: previous})}},
+    )
     return user
 
 
-def test_the_previous_key_is_put_back_in_force(lab: Lab, controller: Controller, run: Playbook, rotated: UserState) -> None:
+def test_the_previous_key_is_put_back_in_force(
+    lab: Lab, controller: Controller, run: Playbook, rotated: UserState
+) -> None:
     old, new = rotated.keys
     before = (controller.cwd / STORE).read_bytes()
     check = run("rollback", "--diff", check=True, rotation_user_name="ci").ok()
     assert not written(lab) and (controller.cwd / STORE).read_bytes() == before
-    assert f'"{old.access_key_id}": "Active, current"' in check.stdout and f'"{new.access_key_id}": "Active, previous"' in check.stdout
-    assert f"Access key {old.access_key_id} of user ci would be the current one in {STORE}" in " ".join(check.stdout.split())
+    assert (
+        f'"{old.access_key_id}": "Active, current"' in check.stdout
+        and f'"{new.access_key_id}": "Active, previous"' in check.stdout
+    )
+    assert f"Access key {old.access_key_id} of user ci would be the current one in {STORE}" in " ".join(
+        check.stdout.split()
+    )
 
     done = run("rollback", "-vvvv", "--diff", rotation_user_name="ci").ok()
     assert written(lab) == [("UpdateAccessKey", old.access_key_id)] and status(lab) == ["Active", "Active"]
@@ -83,7 +112,9 @@ def test_the_previous_key_is_put_back_in_force(lab: Lab, controller: Controller,
     assert (after["access_key_id"], after["secret_access_key"]) == (old.access_key_id, old.secret_access_key)
     assert "deactivate_date" not in after and after["hold_until"] == later(after["promote_date"], days=7)
     assert after["other_keys"][new.access_key_id]["secret_access_key"] == new.secret_access_key
-    assert [request.access_key for request in lab.requests() if request.action == "GetCallerIdentity"] == [old.access_key_id] * 3
+    assert [request.access_key for request in lab.requests() if request.action == "GetCallerIdentity"] == [
+        old.access_key_id
+    ] * 3
     assert not [secret for secret in secrets([rotated]) if secret in done.output]
 
     lab.clear_requests()
@@ -102,13 +133,20 @@ def test_a_key_made_by_hand_is_switched_on_again(lab: Lab, controller: Controlle
     assert status(lab) == ["Inactive", "Active"] and entry(controller)["access_key_id"] == new.access_key_id
     check = run("rollback", check=True, rotation_user_name="ci").ok()
     said = " ".join(check.stdout.split())
-    assert f"Access key {old.access_key_id} of user ci would be Active; its secret is not in {STORE}, whose current key stays what it is." in said
+    assert (
+        f"Access key {old.access_key_id} of user ci would be Active; its secret is not in {STORE}, whose current key stays what it is."
+        in said
+    )
     run("rollback", rotation_user_name="ci").ok()
     assert status(lab) == ["Active", "Active"]
     after = entry(controller)
     assert after["access_key_id"] == new.access_key_id and "other_keys" not in after and after["hold_until"]
     lab.clear_requests()
-    assert run("rollback", rotation_user_name="ci").ok().changed == 0 and run("rotate").ok().changed == 0 and not written(lab)
+    assert (
+        run("rollback", rotation_user_name="ci").ok().changed == 0
+        and run("rotate").ok().changed == 0
+        and not written(lab)
+    )
     lab.clock(advance=8)
     lab.use(old.access_key_id)
     assert "blocked" in run("rotate").ok().stdout and status(lab) == ["Active", "Active"]
@@ -117,7 +155,10 @@ def test_a_key_made_by_hand_is_switched_on_again(lab: Lab, controller: Controlle
 def test_a_hold_is_ended_by_its_own_word(lab: Lab, controller: Controller, rotated: UserState) -> None:
     old = rotated.keys[0].access_key_id
     given = {"access_key_id": old, "active": True, "vault_file": STORE}
-    tasks = [key_task(name, "ci", hold_days=days, **given) for name, days in (("on", 3), ("again", 5), ("end", 0), ("ended", 0))]
+    tasks = [
+        key_task(name, "ci", hold_days=days, **given)
+        for name, days in (("on", 3), ("again", 5), ("end", 0), ("ended", 0))
+    ]
     ran = controller.run(play(*tasks)).ok()
     assert [ok(ran, name)["changed"] for name in ("on", "again", "end", "ended")] == [True, False, True, False]
     assert "hold_until" not in entry(controller) and status(lab) == ["Active", "Active"]
@@ -143,9 +184,15 @@ def test_no_rollback_to_what_is_not_there(lab: Lab, controller: Controller, run:
     old, new = rotated.keys
     lab.seed("vendor", Key(10))
     for variables, said in (
-        ({"rotation_user_name": "vendor"}, "User vendor has no access key that was replaced or switched off by the rotation and that IAM still has"),
+        (
+            {"rotation_user_name": "vendor"},
+            "User vendor has no access key that was replaced or switched off by the rotation and that IAM still has",
+        ),
         ({"rotation_user_name": "nobody"}, "There is no IAM user nobody"),
-        ({"rotation_user_name": "ci", "rotation_access_key_id": "AKIANOBODYSKEY000000"}, "User ci has no access key AKIANOBODYSKEY000000"),
+        (
+            {"rotation_user_name": "ci", "rotation_access_key_id": "AKIANOBODYSKEY000000"},
+            "User ci has no access key AKIANOBODYSKEY000000",
+        ),
         ({"rotation_user_name": "*"}, "rotation_user_name must name one user"),
         ({"rotation_user_name": "ci", "rotation_vault_file": ""}, "rotation_vault_file is empty"),
         ({"rotation_user_name": "ci", "rotation_hold_days": -1}, "hold_days must be a number that is not negative"),
@@ -160,11 +207,17 @@ def test_no_rollback_to_what_is_not_there(lab: Lab, controller: Controller, run:
     assert not written(lab) and entry(controller)["access_key_id"] == new.access_key_id
 
 
-def test_what_sts_does_not_accept_is_not_put_in_force(lab: Lab, controller: Controller, run: Playbook, rotated: UserState) -> None:
+def test_what_sts_does_not_accept_is_not_put_in_force(
+    lab: Lab, controller: Controller, run: Playbook, rotated: UserState
+) -> None:
     old, new = rotated.keys
     lab.fault("error", "GetCallerIdentity", code="InvalidClientTokenId", status=403, count=0)
     failed = run("rollback", rotation_user_name="ci", rotation_verify_timeout=1)
-    assert failed.rc == 2 and f"STS did not accept access key {old.access_key_id}" in failed.msg and "it is switched on, but not current" in failed.msg
+    assert (
+        failed.rc == 2
+        and f"STS did not accept access key {old.access_key_id}" in failed.msg
+        and "it is switched on, but not current" in failed.msg
+    )
     assert entry(controller)["access_key_id"] == new.access_key_id and "hold_until" not in entry(controller)
     lab.clear_faults()
     run("rollback", rotation_user_name="ci").ok()
@@ -173,7 +226,9 @@ def test_what_sts_does_not_accept_is_not_put_in_force(lab: Lab, controller: Cont
 
 @pytest.mark.parametrize("when", ["before", "after"])
 @pytest.mark.parametrize("action", ["UpdateAccessKey", "GetCallerIdentity"])
-def test_a_rollback_that_is_killed_goes_on(lab: Lab, controller: Controller, run: Playbook, rotated: UserState, action: str, when: str) -> None:
+def test_a_rollback_that_is_killed_goes_on(
+    lab: Lab, controller: Controller, run: Playbook, rotated: UserState, action: str, when: str
+) -> None:
     old, new = rotated.keys
     lab.fault("kill", action, when=when)
     killed = run("rollback", rotation_user_name="ci")
@@ -194,7 +249,10 @@ def test_a_stage_needs_what_it_is_about(lab: Lab, controller: Controller, rotate
         "no_stage": {"stage": None, "hold_days": 3},
         "other_stage": {"stage": "previous"},
     }
-    tasks = [key_task(name, "ci", **{k: v for k, v in {**given, **options}.items() if v is not None}) for name, options in wrong.items()]
+    tasks = [
+        key_task(name, "ci", **{k: v for k, v in {**given, **options}.items() if v is not None})
+        for name, options in wrong.items()
+    ]
     ran = controller.run(play(*tasks)).ok()
     for name in wrong:
         assert "stage" in refusal(ran, name)
@@ -207,7 +265,8 @@ def test_a_next_may_be_put_in_force_and_its_request_is_answered(lab: Lab, contro
     old, new = user.keys
     asked = {"date": new.create_date, "known": [old.access_key_id]}
     write_store(
-        controller.cwd / STORE, {"iam_access_keys": {"ci": entry_of(user, old, other_keys={new.access_key_id: stored(new)}, asked=asked)}}
+        controller.cwd / STORE,
+        {"iam_access_keys": {"ci": entry_of(user, old, other_keys={new.access_key_id: stored(new)}, asked=asked)}},
     )
     task = key_task("forward", "ci", access_key_id=new.access_key_id, stage="current", vault_file=STORE, verify_delay=0)
     forward = ok(controller.run(play(task)).ok(), "forward")
@@ -227,7 +286,9 @@ def test_a_leaked_key_is_switched_off_and_replaced(lab: Lab, controller: Control
     write_store(controller.cwd / STORE, {"iam_access_keys": {"ci": entry_of(user, leaked)}})
     given = {"rotation_access_key_id": leaked.access_key_id, "rotation_path_prefix": "/elsewhere/"}
     check = run("revoke", "--diff", check=True, **given).ok()
-    assert not written(lab) and f"Access key {leaked.access_key_id} of user ci would be Inactive." in " ".join(check.stdout.split())
+    assert not written(lab) and f"Access key {leaked.access_key_id} of user ci would be Inactive." in " ".join(
+        check.stdout.split()
+    )
     assert "Would make 1 key" in check.stdout
 
     run("revoke", **given).ok()
@@ -256,7 +317,9 @@ def test_a_leaked_key_is_switched_off_and_replaced(lab: Lab, controller: Control
         ("kill", "GetCallerIdentity", {}),
     ],
 )
-def test_an_interrupted_revocation_goes_on(lab: Lab, controller: Controller, run: Playbook, kind: str, action: str, fault: dict[str, Any]) -> None:
+def test_an_interrupted_revocation_goes_on(
+    lab: Lab, controller: Controller, run: Playbook, kind: str, action: str, fault: dict[str, Any]
+) -> None:
     """A key whose secret was lost with the run does not stand in the way of the next one, for a person has named its user."""
     user = lab.seed("ci", Key(0.5))
     leaked = user.keys[0]
@@ -267,24 +330,34 @@ def test_an_interrupted_revocation_goes_on(lab: Lab, controller: Controller, run
     run("revoke", rotation_access_key_id=leaked.access_key_id).ok()
     old, new = lab.state()["ci"].keys
     assert (old.access_key_id, old.status, new.status) == (leaked.access_key_id, "Inactive", "Active")
-    assert (entry(controller)["access_key_id"], entry(controller)["secret_access_key"]) == (new.access_key_id, new.secret_access_key)
+    assert (entry(controller)["access_key_id"], entry(controller)["secret_access_key"]) == (
+        new.access_key_id,
+        new.secret_access_key,
+    )
 
 
-def test_a_key_beside_the_one_in_force_is_only_switched_off(lab: Lab, controller: Controller, run: Playbook, rotated: UserState) -> None:
+def test_a_key_beside_the_one_in_force_is_only_switched_off(
+    lab: Lab, controller: Controller, run: Playbook, rotated: UserState
+) -> None:
     lab.set_key(rotated.keys[0].access_key_id, "Active")
     off = run("revoke", rotation_access_key_id=rotated.keys[0].access_key_id).ok()
     assert written(lab) == [("UpdateAccessKey", rotated.keys[0].access_key_id)] and off.changed == 1
     assert status(lab) == ["Inactive", "Active"]
 
 
-def test_a_user_whose_quota_is_full_is_left_without_a_key_and_said_to_be(lab: Lab, controller: Controller, run: Playbook) -> None:
+def test_a_user_whose_quota_is_full_is_left_without_a_key_and_said_to_be(
+    lab: Lab, controller: Controller, run: Playbook
+) -> None:
     user = lab.seed("ci", Key(120, used_days=1), Key(20, used_days=1))
     old, leaked = user.keys
     others = {old.access_key_id: stored(old, promote_date=old.create_date)}
     write_store(controller.cwd / STORE, {"iam_access_keys": {"ci": entry_of(user, leaked, other_keys=others)}})
     failed = run("revoke", rotation_access_key_id=leaked.access_key_id)
     assert status(lab) == ["Active", "Inactive"] and failed.rc == 2
-    assert f"Access key {leaked.access_key_id} is switched off, but user ci has no new one." in failed.msg and old.access_key_id in failed.msg
+    assert (
+        f"Access key {leaked.access_key_id} is switched off, but user ci has no new one." in failed.msg
+        and old.access_key_id in failed.msg
+    )
 
 
 def test_without_a_store_a_key_is_switched_off_and_no_other_made(lab: Lab, run: Playbook) -> None:
@@ -328,7 +401,9 @@ def test_a_revoked_key_stays_off(lab: Lab, controller: Controller, run: Playbook
     assert status(lab) == ["Active", "Active"] and "revoke_date" not in entry(controller)["other_keys"][leaked]
 
 
-def test_a_key_that_was_rolled_back_to_is_revoked(lab: Lab, controller: Controller, run: Playbook, rotated: UserState) -> None:
+def test_a_key_that_was_rolled_back_to_is_revoked(
+    lab: Lab, controller: Controller, run: Playbook, rotated: UserState
+) -> None:
     """The hold is about the key that leaked, so it ends with it; the newer key comes back with one command."""
     old, new = rotated.keys
     run("rollback", rotation_user_name="ci").ok()
@@ -348,13 +423,22 @@ def test_a_rotation_on_its_way_does_not_undo_a_rollback(
     user = lab.seed("ci", Key(160, "Inactive", used_days=80), Key(60, used_days=1))
     old, new = user.keys
     previous = stored(old, promote_date=old.create_date, deactivate_date=later(lab.clock(), days=-31))
-    write_store(controller.cwd / STORE, {"iam_access_keys": {"ci": entry_of(user, new, other_keys={old.access_key_id: previous})}})
-    rotation = meanwhile("GetCallerIdentity", lambda: run("rollback", rotation_user_name="ci", rotation_hold_days=hold_days).ok())
+    write_store(
+        controller.cwd / STORE,
+        {"iam_access_keys": {"ci": entry_of(user, new, other_keys={old.access_key_id: previous})}},
+    )
+    rotation = meanwhile(
+        "GetCallerIdentity", lambda: run("rollback", rotation_user_name="ci", rotation_hold_days=hold_days).ok()
+    )
     assert status(lab) == ["Active", "Active"] and entry(controller)["secret_access_key"] == old.secret_access_key
-    assert rotation.rc == 2 and f"Access key {old.access_key_id} of user ci is not deleted" in " ".join(rotation.output.split())
+    assert rotation.rc == 2 and f"Access key {old.access_key_id} of user ci is not deleted" in " ".join(
+        rotation.output.split()
+    )
 
 
-def test_a_rotation_on_its_way_does_not_switch_off_what_is_held(lab: Lab, controller: Controller, run: Playbook, meanwhile: Callable[..., Run]) -> None:
+def test_a_rotation_on_its_way_does_not_switch_off_what_is_held(
+    lab: Lab, controller: Controller, run: Playbook, meanwhile: Callable[..., Run]
+) -> None:
     lab.seed("zzz", Key(10))
     user = lab.seed("ci", Key(900), Key(800))
     old, new = user.keys
@@ -386,7 +470,10 @@ def test_lists_that_lag_do_not_mislead_a_revocation(lab: Lab, controller: Contro
         user = lab.seed(name, *keys)
         entries = open_store(controller.cwd / STORE)["iam_access_keys"] if name == "young" else {}
         others = {key.access_key_id: stored(key, promote_date=key.create_date) for key in user.keys[:-1]}
-        write_store(controller.cwd / STORE, {"iam_access_keys": {**entries, name: entry_of(user, user.keys[-1], other_keys=others)}})
+        write_store(
+            controller.cwd / STORE,
+            {"iam_access_keys": {**entries, name: entry_of(user, user.keys[-1], other_keys=others)}},
+        )
     lab.settings(stale_lists_seconds=8)
     failed = run("revoke", rotation_access_key_id=lab.state()["ci"].keys[1].access_key_id)
     assert failed.rc == 2 and status(lab) == ["Active", "Inactive"]
@@ -394,7 +481,9 @@ def test_lists_that_lag_do_not_mislead_a_revocation(lab: Lab, controller: Contro
     assert status(lab, "young") == ["Inactive", "Active"]
 
 
-def test_a_key_that_seems_to_be_off_is_switched_off_all_the_same(lab: Lab, controller: Controller, run: Playbook, rotated: UserState) -> None:
+def test_a_key_that_seems_to_be_off_is_switched_off_all_the_same(
+    lab: Lab, controller: Controller, run: Playbook, rotated: UserState
+) -> None:
     """A list that lags behind a rollback; a person who was faster in the console, whose key is deleted like others that were revoked."""
     old, new = rotated.keys
     run("rollback", rotation_user_name="ci").ok()
@@ -420,10 +509,15 @@ def test_a_person_may_want_no_new_key(lab: Lab, controller: Controller, run: Pla
 
 
 @pytest.mark.parametrize("keys", [(Key(0.5),), (Key(30),), (Key(200), Key(30))])
-def test_check_mode_of_a_revocation_predicts_what_comes(lab: Lab, controller: Controller, run: Playbook, keys: tuple[Key, ...]) -> None:
+def test_check_mode_of_a_revocation_predicts_what_comes(
+    lab: Lab, controller: Controller, run: Playbook, keys: tuple[Key, ...]
+) -> None:
     lab.settings(quota=5)
     user = lab.seed("ci", *keys)
-    write_store(controller.cwd / STORE, {"iam_access_keys": {"ci": entry_of(user, user.keys[-1], hold_until=later(lab.clock(), days=3))}})
+    write_store(
+        controller.cwd / STORE,
+        {"iam_access_keys": {"ci": entry_of(user, user.keys[-1], hold_until=later(lab.clock(), days=3))}},
+    )
     given = {"rotation_access_key_id": user.keys[-1].access_key_id}
     check = run("revoke", check=True, **given).ok()
     assert not written(lab) and "Would make 1 key, switch off 0, delete 0." in check.stdout
@@ -434,7 +528,11 @@ def test_check_mode_of_a_revocation_predicts_what_comes(lab: Lab, controller: Co
 def test_two_revocations_at_once_end_as_one(lab: Lab, controller: Controller) -> None:
     user = lab.seed("ci", Key(30))
     write_store(controller.cwd / STORE, {"iam_access_keys": {"ci": entry_of(user, user.keys[0])}})
-    given = {"rotation_access_key_id": user.keys[0].access_key_id, "rotation_vault_file": STORE, "rotation_verify_delay": 1}
+    given = {
+        "rotation_access_key_id": user.keys[0].access_key_id,
+        "rotation_vault_file": STORE,
+        "rotation_verify_delay": 1,
+    }
     both = [controller.start("keyturn.iam.revoke", extra_vars=given) for _each in range(2)]
     for each in both:
         each.wait().ok()
@@ -443,13 +541,17 @@ def test_two_revocations_at_once_end_as_one(lab: Lab, controller: Controller) ->
 
 
 @pytest.mark.parametrize("kill", ["CreateAccessKey", "GetCallerIdentity"])
-def test_an_interrupted_revocation_of_a_key_that_was_not_stored(lab: Lab, controller: Controller, run: Playbook, kill: str) -> None:
+def test_an_interrupted_revocation_of_a_key_that_was_not_stored(
+    lab: Lab, controller: Controller, run: Playbook, kill: str
+) -> None:
     leaked = lab.seed("ci", Key(30)).keys[0].access_key_id
     lab.fault("kill", kill, when="after")
     assert run("revoke", rotation_access_key_id=leaked).rc < 0
     run("revoke", rotation_access_key_id=leaked).ok()
     old, new = lab.state()["ci"].keys
-    assert (old.status, new.status) == ("Inactive", "Active") and entry(controller)["access_key_id"] == new.access_key_id
+    assert (old.status, new.status) == ("Inactive", "Active") and entry(controller)[
+        "access_key_id"
+    ] == new.access_key_id
 
 
 def test_a_next_that_was_passed_over_does_not_come_back(lab: Lab, controller: Controller, run: Playbook) -> None:
@@ -458,7 +560,9 @@ def test_a_next_that_was_passed_over_does_not_come_back(lab: Lab, controller: Co
     old, passed, new = user.keys
     others = {old.access_key_id: stored(old, promote_date=old.create_date), passed.access_key_id: stored(passed)}
     write_store(controller.cwd / STORE, {"iam_access_keys": {"ci": entry_of(user, new, other_keys=others)}})
-    back = run("rollback", "--diff", rotation_user_name="ci", rotation_hold_days=0, rotation_access_key_id=old.access_key_id).ok()
+    back = run(
+        "rollback", "--diff", rotation_user_name="ci", rotation_hold_days=0, rotation_access_key_id=old.access_key_id
+    ).ok()
     assert f'"{passed.access_key_id}": "Active, previous"' in back.stdout
     run("rotate", rotation_max_age_days=200)
     assert entry(controller)["access_key_id"] == old.access_key_id
@@ -468,7 +572,9 @@ def test_the_store_is_saved_whatever_becomes_of_a_revocation(lab: Lab, controlle
     user = lab.seed("ci", Key(30))
     write_store(controller.cwd / STORE, {"iam_access_keys": {"ci": entry_of(user, user.keys[0])}})
     path = "{{ rotation_vault_file | realpath }}"
-    (controller.cwd / "save.yml").write_text(f"- ansible.builtin.copy: {{src: '{path}', dest: '{path}.saved', decrypt: false}}\n")
+    (controller.cwd / "save.yml").write_text(
+        f"- ansible.builtin.copy: {{src: '{path}', dest: '{path}.saved', decrypt: false}}\n"
+    )
     lab.fault("cut", "UpdateAccessKey", count=0)
     given = {"rotation_access_key_id": user.keys[0].access_key_id, "rotation_on_stored": "save.yml"}
     assert run("revoke", **given).rc == 2

@@ -78,7 +78,11 @@ class Jobs:
             "rotation_idle_days": 1,
         }
         return self.controller.start(
-            EXAMPLES / "rotate-from-git.yml", cwd=job, env={"AWX_PRIVATE_DATA_DIR": str(job)}, extra_vars=variables, **options
+            EXAMPLES / "rotate-from-git.yml",
+            cwd=job,
+            env={"AWX_PRIVATE_DATA_DIR": str(job)},
+            extra_vars=variables,
+            **options,
         )
 
     def run(self, job: Path | None = None, **options: Any) -> Run:
@@ -111,11 +115,19 @@ def jobs(controller: Controller, tmp_path: Path) -> Jobs:
 
 
 def next_of(entry: dict[str, Any]) -> list[str]:
-    return [key for key, record in entry.get("other_keys", {}).items() if "secret_access_key" in record and "promote_date" not in record]
+    return [
+        key
+        for key, record in entry.get("other_keys", {}).items()
+        if "secret_access_key" in record and "promote_date" not in record
+    ]
 
 
 def test_a_store_in_a_folder_that_is_thrown_away(lab: Lab, controller: Controller, tmp_path: Path) -> None:
-    folders = {"AWX_PRIVATE_DATA_DIR": tmp_path / "awx", "GITHUB_WORKSPACE": tmp_path / "github", "CI_PROJECT_DIR": tmp_path / "gitlab"}
+    folders = {
+        "AWX_PRIVATE_DATA_DIR": tmp_path / "awx",
+        "GITHUB_WORKSPACE": tmp_path / "github",
+        "CI_PROJECT_DIR": tmp_path / "gitlab",
+    }
     for folder in folders.values():
         (folder / "project").mkdir(parents=True)
     (tmp_path / "awx-old").mkdir()
@@ -142,14 +154,18 @@ def test_a_store_in_a_folder_that_is_thrown_away(lab: Lab, controller: Controlle
 
     tasks = [look(name, path) for name, path in {**refused, **allowed}.items()]
     tasks.append(look("saved", tmp_path / "awx" / "project" / STORE, rotation_on_stored="save.yml"))
-    run = controller.run(play(*tasks, vars={"rotation_users": ["*"]}), env={name: str(path) for name, path in folders.items()})
+    run = controller.run(
+        play(*tasks, vars={"rotation_users": ["*"]}), env={name: str(path) for name, path in folders.items()}
+    )
 
     run.ok()
     for name, path in refused.items():
         said = run.result(f"{name} refused")["msg"]
         assert f"rotation_vault_file {path} lies in " in said
         assert "thrown away with this job" in said and "rotation_on_stored" in said
-    assert [task.task for task in run.results if task.task.endswith(" refused")] == [f"{name} refused" for name in refused]
+    assert [task.task for task in run.results if task.task.endswith(" refused")] == [
+        f"{name} refused" for name in refused
+    ]
 
 
 def test_three_jobs_of_a_rotation(lab: Lab, jobs: Jobs) -> None:
@@ -257,7 +273,9 @@ def test_two_jobs_at_once(lab: Lab, jobs: Jobs) -> None:
     jobs.push(other)
     lab.release()
     running.wait().ok()
-    assert sorted(git(jobs.repository, "ls-tree", "--name-only", "main").split()) == sorted(["README", STORE, FLEET_STORE])
+    assert sorted(git(jobs.repository, "ls-tree", "--name-only", "main").split()) == sorted(
+        ["README", STORE, FLEET_STORE]
+    )
     current = jobs.saved()["ci"]["access_key_id"]
 
     lab.seed("web", Key(age_days=100, used_days=2))

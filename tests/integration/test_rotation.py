@@ -32,7 +32,9 @@ def rotate(controller: Controller) -> Rotate:
 
     def run(*args: str, playbook: str = "keyturn.iam.rotate", check: bool = False, **variables: Any) -> Run:
         given = {"rotation_users": ["*"], "rotation_vault_file": "store.yml", "rotation_verify_delay": 0, **variables}
-        return controller.run(playbook, *args, check=check, extra_vars={k: v for k, v in given.items() if v is not None})
+        return controller.run(
+            playbook, *args, check=check, extra_vars={k: v for k, v in given.items() if v is not None}
+        )
 
     return run
 
@@ -70,7 +72,10 @@ def test_a_key_lives_from_new_to_deleted(lab: Lab, controller: Controller, rotat
 
     lab.clock(days=8)
     assert rotate().ok().changed == 1
-    assert {key.access_key_id: key.status for key in lab.state()["ci"].keys} == {old: "Inactive", new.access_key_id: "Active"}
+    assert {key.access_key_id: key.status for key in lab.state()["ci"].keys} == {
+        old: "Inactive",
+        new.access_key_id: "Active",
+    }
     assert list(store(controller)["ci"]["other_keys"]) == [old]
 
     lab.clock(days=45)
@@ -88,7 +93,10 @@ def test_an_old_key_in_use_stays_and_is_named_with_its_use(lab: Lab, rotate: Rot
     run = rotate().ok()
     assert run.changed == 0
     assert len(lab.state()["ci"].active) == 2
-    assert f"{old} of user ci was replaced 8 days ago but is in use (last used 4 hours ago by s3 in eu-west-1)" in " ".join(run.stdout.split())
+    assert (
+        f"{old} of user ci was replaced 8 days ago but is in use (last used 4 hours ago by s3 in eu-west-1)"
+        in " ".join(run.stdout.split())
+    )
 
 
 def test_one_users_failure_is_that_users(lab: Lab, controller: Controller, rotate: Rotate) -> None:
@@ -151,7 +159,14 @@ def test_the_number_of_requests(lab: Lab, rotate: Rotate) -> None:
     rotate().ok()
     extra = Counter(request.action for request in lab.requests() if request.user == "due")
     assert extra["CreateAccessKey"] == 1
-    assert sum(count for action, count in Counter(request.action for request in lab.requests()).items() if action == "ListUsers") == 3
+    assert (
+        sum(
+            count
+            for action, count in Counter(request.action for request in lab.requests()).items()
+            if action == "ListUsers"
+        )
+        == 3
+    )
 
 
 @pytest.mark.parametrize("empty", ["", None, "{{ lookup('ansible.builtin.env', 'NOT_SET') }}"])
@@ -159,16 +174,24 @@ def test_no_store_no_rotation(lab: Lab, controller: Controller, empty: str | Non
     """A key whose secret nobody keeps is worse than none."""
     lab.seed("ci", OLD)
     for check in (False, True):
-        run = controller.run("keyturn.iam.rotate", check=check, extra_vars={"rotation_users": ["*"], "rotation_vault_file": empty})
+        run = controller.run(
+            "keyturn.iam.rotate", check=check, extra_vars={"rotation_users": ["*"], "rotation_vault_file": empty}
+        )
         assert run.rc == 2 and "rotation_vault_file is empty" in run.msg
     assert not lab.requests()
 
 
-def test_check_mode_predicts_what_a_planned_deletion_makes_room_for(lab: Lab, controller: Controller, rotate: Rotate) -> None:
+def test_check_mode_predicts_what_a_planned_deletion_makes_room_for(
+    lab: Lab, controller: Controller, rotate: Rotate
+) -> None:
     """Where the key before the last goes, a stranger's key that nobody uses, and, for a user who is named, a leftover."""
     ours, theirs, left = (
         lab.seed(name, Key(95, used_days=1), second)
-        for name, second in (("ours", Key(200, "Inactive", used_days=150)), ("theirs", Key(200, "Inactive", used_days=150)), ("left", Key(0.2)))
+        for name, second in (
+            ("ours", Key(200, "Inactive", used_days=150)),
+            ("theirs", Key(200, "Inactive", used_days=150)),
+            ("left", Key(0.2)),
+        )
     )
     older = ours.keys[1]
     previous = stored(older, promote_date=older.create_date, deactivate_date=later(lab.clock(), days=-40))
@@ -184,12 +207,16 @@ def test_check_mode_predicts_what_a_planned_deletion_makes_room_for(lab: Lab, co
     assert "Would make 3 keys, switch off 0, delete 3." in check.stdout and not writes(lab)
     rotate(**given).ok()
     done = writes(lab)
-    assert {done[action, name] for action in ("CreateAccessKey", "DeleteAccessKey") for name in ("ours", "theirs", "left")} == {1} and sum(done.values()) == 6
+    assert {
+        done[action, name] for action in ("CreateAccessKey", "DeleteAccessKey") for name in ("ours", "theirs", "left")
+    } == {1} and sum(done.values()) == 6
     assert rotate(**given).ok().changed == 0
 
 
 @pytest.mark.parametrize("what", ["off", "deleted", "held"])
-def test_a_key_is_not_switched_off_when_its_replacement_went_meanwhile(lab: Lab, controller: Controller, rotate: Rotate, what: str) -> None:
+def test_a_key_is_not_switched_off_when_its_replacement_went_meanwhile(
+    lab: Lab, controller: Controller, rotate: Rotate, what: str
+) -> None:
     """A person acts between the look and the deactivation: the last working key of the user stays, and the run says why."""
     for name in ("aaa", "ci"):
         lab.seed(name, Key(110, used_days=60), Key(20, used_days=1))
@@ -260,7 +287,9 @@ def test_an_audit_reads_only_and_needs_no_store(lab: Lab, controller: Controller
 @pytest.mark.parametrize("playbook_file", ["rotate.yml", "audit.yml", "rollback.yml", "revoke.yml"])
 def test_the_playbooks_run_from_a_checkout(lab: Lab, rotate: Rotate, playbook_file: str) -> None:
     one = lab.seed("ci", YOUNG).keys[0].access_key_id
-    about = {"rollback.yml": {"rotation_user_name": "ci"}, "revoke.yml": {"rotation_access_key_id": one}}.get(playbook_file, {})
+    about = {"rollback.yml": {"rotation_user_name": "ci"}, "revoke.yml": {"rotation_access_key_id": one}}.get(
+        playbook_file, {}
+    )
     ran = rotate(playbook=str(CHECKOUT / "playbooks" / playbook_file), **about)
     if playbook_file == "rollback.yml":
         assert "User ci has no access key that was replaced" in ran.msg
@@ -287,7 +316,10 @@ def test_the_result_is_left_in_a_variable(lab: Lab, controller: Controller) -> N
     ]
     run = controller.run(play)
     result = run.result("Result")["rotation_result"]
-    assert {decision["user_name"]: decision["status"] for decision in result["decisions"]} == {"ci": "grace", "no": "due"}
+    assert {decision["user_name"]: decision["status"] for decision in result["decisions"]} == {
+        "ci": "grace",
+        "no": "due",
+    }
     assert [(done["action"], done["user_name"]) for done in result["done"]] == [("create", "ci"), ("verify", "ci")]
     assert [failure["user_name"] for failure in result["failed"]] == ["no"]
 
@@ -320,4 +352,6 @@ def test_defaults_and_argument_specs_agree() -> None:
                 assert option.get("default") == defaults[name], name
     options = [(name, option) for entry_point in specs.values() for name, option in entry_point["options"].items()]
     # What one entry point requires has no default for another either.
-    assert {name for name, _option in options} - {name for name, option in options if option.get("required")} == set(defaults)
+    assert {name for name, _option in options} - {name for name, option in options if option.get("required")} == set(
+        defaults
+    )

@@ -16,7 +16,13 @@ from typing import Any
 import pytest
 
 KEY, OTHER, NEW = "AKIACICICICICICICICI", "AKIAOTHEROTHEROTHERO", "AKIANEWNEWNEWNEWNEWN"
-MAKE = {"action": "create", "user_name": "ci", "access_key_id": None, "replaces": KEY, "reason": "120 days old, limit 90"}
+MAKE = {
+    "action": "create",
+    "user_name": "ci",
+    "access_key_id": None,
+    "replaces": KEY,
+    "reason": "120 days old, limit 90",
+}
 SECRET = "wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY"
 VARIABLES = f"""
 keys:
@@ -48,7 +54,10 @@ def play(folder: Path, options: dict[str, Any], *flags: str, then: str = "true")
     """Runs a play with one report and an assertion on what it returned, from a folder that is not the playbook's."""
     (folder / "playbooks").mkdir(exist_ok=True)
     (folder / "vars.yml").write_text(VARIABLES, encoding="utf-8")
-    task = {"keyturn.iam.rotation_report": {"info": "{{ keys }}", "decisions": "{{ plan }}", **options}, "register": "out"}
+    task = {
+        "keyturn.iam.rotation_report": {"info": "{{ keys }}", "decisions": "{{ plan }}", **options},
+        "register": "out",
+    }
     tasks = [task, {"ansible.builtin.assert": {"that": then}}]
     playbook = folder / "playbooks" / "play.yml"
     playbook.write_text(json.dumps([{"hosts": "localhost", "gather_facts": False, "tasks": tasks}]), encoding="utf-8")
@@ -59,11 +68,15 @@ def play(folder: Path, options: dict[str, Any], *flags: str, then: str = "true")
         "ANSIBLE_INVENTORY_UNPARSED_WARNING": "false",
         "ANSIBLE_NOCOLOR": "true",
     }
-    return subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, timeout=120, check=False)
+    return subprocess.run(
+        command, cwd=folder, env=environment, capture_output=True, text=True, timeout=120, check=False
+    )
 
 
 def test_check_mode_prints_a_table_and_writes_the_file_where_the_run_was_started(tmp_path: Path) -> None:
-    returned = "out.drift == ['ci'] and out.totals.made == 1 and out.done == [] and out.report_file is ansible.builtin.abs"
+    returned = (
+        "out.drift == ['ci'] and out.totals.made == 1 and out.done == [] and out.report_file is ansible.builtin.abs"
+    )
     run = play(tmp_path, {"report_file": "report.md"}, "--check", "--diff", then=returned)
     assert run.returncode == 0, run.stdout + run.stderr
     lines = run.stdout.splitlines()
@@ -83,13 +96,24 @@ def test_a_real_run_tells_what_was_done_and_a_failure_in_it_does_not_fail_the_re
     refused = {"action": "deactivate", "user_name": "other", "access_key_id": OTHER, "reason": "idle"}
     results = [
         {"action": MAKE, "changed": True, "failed": False, "msg": None, "access_key_id": NEW},
-        {"action": refused, "changed": False, "failed": True, "msg": "It was used a minute ago.", "access_key_id": None},
+        {
+            "action": refused,
+            "changed": False,
+            "failed": True,
+            "msg": "It was used a minute ago.",
+            "access_key_id": None,
+        },
     ]
     returned = (
         f"out.done == [dict(action='create', user_name='ci', access_key_id='{NEW}')] and out.failures[0].user_name == 'other'"
         " and out.totals.failed == 1 and out.decisions | length == 2 and out is not failed and out is not changed"
     )
-    run = play(tmp_path, {"results": results, "report_file": str(tmp_path / "report.json"), "show_all": True}, "-vvvv", then=returned)
+    run = play(
+        tmp_path,
+        {"results": results, "report_file": str(tmp_path / "report.json"), "show_all": True},
+        "-vvvv",
+        then=returned,
+    )
     assert run.returncode == 0, run.stdout + run.stderr
     assert "made a new key" in run.stdout
     assert "Made 1 key, switched off 0, deleted 0." in run.stdout
@@ -110,7 +134,13 @@ def test_an_audit_says_would_without_check_mode(tmp_path: Path) -> None:
 
 def test_a_page_shows_every_user_and_what_they_are_called_is_text(tmp_path: Path) -> None:
     name = "<script>alert(1)</script>"
-    hostile = {"user_name": name, "status": "blocked", "reason": f"move what uses {name}", "next_date": None, "actions": []}
+    hostile = {
+        "user_name": name,
+        "status": "blocked",
+        "reason": f"move what uses {name}",
+        "next_date": None,
+        "actions": [],
+    }
     given = {"decisions": "{{ plan + [hostile] }}", "report_file": "report.html"}
     run = play(tmp_path, given, "--check", "-e", json.dumps({"hostile": hostile}))
     assert run.returncode == 0, run.stdout + run.stderr
@@ -131,7 +161,10 @@ def test_a_page_shows_every_user_and_what_they_are_called_is_text(tmp_path: Path
         ({"results": [{"action": MAKE, "chnaged": True}]}, "chnaged"),
         ({"decisions": "none of them"}, "decisions"),
         ({"info": {}}, "this one has no access_keys"),
-        ({"report_file": "report.txt"}, "its ending names no form of a report; name a file that ends in .json, .md, .html or .csv."),
+        (
+            {"report_file": "report.txt"},
+            "its ending names no form of a report; name a file that ends in .json, .md, .html or .csv.",
+        ),
         ({"report_file": "missing/report.md"}, "does not exist; make it or name another."),
     ],
 )

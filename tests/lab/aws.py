@@ -19,7 +19,19 @@ from email.utils import format_datetime
 from typing import Any
 
 import moto.iam.models as iam_models
-from lab.shapes import ACCOUNT, ADMIN_KEY, ADMIN_SECRET, Credentials, Key, KeyState, LastUse, Request, Settings, User, UserState
+from lab.shapes import (
+    ACCOUNT,
+    ADMIN_KEY,
+    ADMIN_SECRET,
+    Credentials,
+    Key,
+    KeyState,
+    LastUse,
+    Request,
+    Settings,
+    User,
+    UserState,
+)
 from lab.ways import replacements, shown
 from lab.wire import Answer, AwsError, Call, error_answer, rightly_signed, validate, wsgi_environ
 from moto.core.request import Request as MotoRequest
@@ -139,7 +151,9 @@ class World:
             self._summarise(account_id)
         return asdict(self.rules)
 
-    def account(self, account_id: str, access_key_id: str | None = None, secret_access_key: str | None = None) -> dict[str, Any]:
+    def account(
+        self, account_id: str, access_key_id: str | None = None, secret_access_key: str | None = None
+    ) -> dict[str, Any]:
         """A key that may do everything in this account, and belongs to none of the users that ListUsers shows."""
         access_key_id = access_key_id or f"AKIAADMIN{int(account_id) % 10**11:011d}"
         signer = Signer(
@@ -258,7 +272,9 @@ class World:
 
     def _key_state(self, key: Any) -> KeyState:
         last_use = self.last_use(key.access_key_id)
-        return KeyState(key.access_key_id, key.secret_access_key, key.user_name, key.status, iso(key.create_date), last_use)
+        return KeyState(
+            key.access_key_id, key.secret_access_key, key.user_name, key.status, iso(key.create_date), last_use
+        )
 
     def _user_state(self, account_id: str, user: Any) -> UserState:
         return UserState(
@@ -303,7 +319,11 @@ class World:
         if not call.scope:
             raise AwsError(403, "MissingAuthenticationToken", "Request is missing Authentication Token")
         signer = self.signer(call.access_key, call.region)
-        if signer is None or not self._accepted(signer) or signer.session_token != call.headers.get("x-amz-security-token"):
+        if (
+            signer is None
+            or not self._accepted(signer)
+            or signer.session_token != call.headers.get("x-amz-security-token")
+        ):
             raise AwsError(403, "InvalidClientTokenId", "The security token included in the request is invalid.")
         if not rightly_signed(call, signer.secret_access_key):
             raise AwsError(
@@ -329,7 +349,15 @@ class World:
         for account_id in list(sts_backends):
             for role in sts_backends[account_id][partition].assumed_roles:
                 if role.access_key_id == access_key_id:
-                    return Signer(access_key_id, role.secret_access_key, role.account_id, role.arn, role.user_id, None, role.session_token)
+                    return Signer(
+                        access_key_id,
+                        role.secret_access_key,
+                        role.account_id,
+                        role.arn,
+                        role.user_id,
+                        None,
+                        role.session_token,
+                    )
         return None
 
     def _accepted(self, signer: Signer) -> bool:
@@ -354,7 +382,11 @@ class World:
         for action, user in self.denied:
             if fnmatch.fnmatchcase(request.action, action.removeprefix("iam:")) and user in (None, request.user):
                 permitted = False
-        unknown = request.params.get("AccessKeyId") if request.action == "GetAccessKeyLastUsed" and self.rules.unknown_key_denied else None
+        unknown = (
+            request.params.get("AccessKeyId")
+            if request.action == "GetAccessKeyLastUsed" and self.rules.unknown_key_denied
+            else None
+        )
         if unknown and not self._owned(unknown, signer):
             permitted = False
         if not permitted:
@@ -392,7 +424,9 @@ class World:
         try:
             status, headers, body = responder.dispatch(moto_request, moto_request.raw_url, moto_request.headers)
         except NotImplementedError:
-            raise AwsError(400, "InvalidAction", f"Could not find operation {request.action} for version 2010-05-08") from None
+            raise AwsError(
+                400, "InvalidAction", f"Could not find operation {request.action} for version 2010-05-08"
+            ) from None
         text = body if isinstance(body, str) else body.decode()
         error = text.partition("<Code>")[2].partition("</Code>")[0] if int(status) >= 400 else None
         return Answer(int(status), text.encode(), headers.get("Content-Type", "text/xml"), error)
@@ -403,8 +437,12 @@ class World:
             self.others = DomainDispatcherApplication(create_backend_app)
         heard: dict[str, Any] = {}
 
-        def start_response(status: str, headers: list[tuple[str, str]], exc_info: Any = None) -> Callable[[bytes], None]:
-            heard.update(status=int(status.split(maxsplit=1)[0]), headers={name.lower(): value for name, value in headers})
+        def start_response(
+            status: str, headers: list[tuple[str, str]], exc_info: Any = None
+        ) -> Callable[[bytes], None]:
+            heard.update(
+                status=int(status.split(maxsplit=1)[0]), headers={name.lower(): value for name, value in headers}
+            )
             return lambda data: None
 
         body = b"".join(self.others(environ, start_response))
@@ -415,7 +453,9 @@ class World:
     def listed(self, user: Any) -> list[dict[str, Any]]:
         """The keys that ListAccessKeys shows: all as they were a while ago, or a new one left out, as the settings have it."""
         then = time.monotonic() - self.rules.stale_lists_seconds
-        keys = next((earlier.keys for earlier in self.earlier[user.id] if earlier.until > then), shown(user.access_keys))
+        keys = next(
+            (earlier.keys for earlier in self.earlier[user.id] if earlier.until > then), shown(user.access_keys)
+        )
         return [key for key in keys if not self._left_out(key["AccessKeyId"])]
 
     def _left_out(self, access_key_id: str) -> bool:

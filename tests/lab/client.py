@@ -20,7 +20,20 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any, Self
 
-from lab.shapes import ACCOUNT, ADMIN_KEY, ADMIN_SECRET, Credentials, Fault, Key, KeyState, LastUse, Request, Settings, User, UserState
+from lab.shapes import (
+    ACCOUNT,
+    ADMIN_KEY,
+    ADMIN_SECRET,
+    Credentials,
+    Fault,
+    Key,
+    KeyState,
+    LastUse,
+    Request,
+    Settings,
+    User,
+    UserState,
+)
 
 ADMIN = Credentials(ADMIN_KEY, ADMIN_SECRET)
 START_SECONDS = 60
@@ -123,15 +136,22 @@ class Lab:
 
     def seed_users(self, users: Iterable[User], account_id: str = ACCOUNT) -> list[UserState]:
         """Many users in one go."""
-        return [_user_state(user) for user in self._do("seed", users=[asdict(user) for user in users], account_id=account_id)]
+        return [
+            _user_state(user)
+            for user in self._do("seed", users=[asdict(user) for user in users], account_id=account_id)
+        ]
 
     def add_key(self, user_name: str, key: Key, account_id: str = ACCOUNT) -> KeyState:
         """One more key for a user, by hand, quota or not."""
         return _key_state(self._do("add_key", user_name=user_name, key=asdict(key), account_id=account_id))
 
-    def set_key(self, access_key_id: str, status: str | None = None, age_days: float | None = None, account_id: str = ACCOUNT) -> KeyState:
+    def set_key(
+        self, access_key_id: str, status: str | None = None, age_days: float | None = None, account_id: str = ACCOUNT
+    ) -> KeyState:
         """Switch a key on or off by hand, or make it older."""
-        return _key_state(self._do("set_key", access_key_id=access_key_id, status=status, age_days=age_days, account_id=account_id))
+        return _key_state(
+            self._do("set_key", access_key_id=access_key_id, status=status, age_days=age_days, account_id=account_id)
+        )
 
     def delete_key(self, access_key_id: str, account_id: str = ACCOUNT) -> None:
         self._do("delete_key", access_key_id=access_key_id, account_id=account_id)

@@ -15,7 +15,11 @@ from lab.shapes import LAB_VARIABLE, RUN_VARIABLE, Fault, Request
 KINDS = {
     "throttle": (400, "Throttling", "Rate exceeded"),
     "rate_exceeded": (503, "RequestLimitExceeded", "Request limit exceeded."),
-    "error500": (500, "ServiceFailure", "The request processing has failed because of an unknown error, exception or failure."),
+    "error500": (
+        500,
+        "ServiceFailure",
+        "The request processing has failed because of an unknown error, exception or failure.",
+    ),
     "concurrent_modification": (
         409,
         "ConcurrentModification",

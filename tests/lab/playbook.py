@@ -81,7 +81,11 @@ class Run:
     @property
     def failed(self) -> list[TaskResult]:
         """Failed tasks, not their items."""
-        return [result for result in self.results if result.status in ("failed", "unreachable") and not result.item and not result.ignored]
+        return [
+            result
+            for result in self.results
+            if result.status in ("failed", "unreachable") and not result.item and not result.ignored
+        ]
 
     @property
     def msg(self) -> str:
@@ -93,7 +97,9 @@ class Run:
         return [
             result
             for result in self.results
-            if result.item == items and host in (None, result.host) and (result.task == name or result.action.rpartition(".")[2] == name)
+            if result.item == items
+            and host in (None, result.host)
+            and (result.task == name or result.action.rpartition(".")[2] == name)
         ]
 
     def result(self, name: str, host: str | None = None) -> dict[str, Any]:
@@ -234,7 +240,11 @@ class Controller:
             return str(play)
         if isinstance(play, str) and "\n" not in play:
             return play
-        text = play if isinstance(play, str) else yaml.safe_dump([play] if isinstance(play, Mapping) else list(play), sort_keys=False)
+        text = (
+            play
+            if isinstance(play, str)
+            else yaml.safe_dump([play] if isinstance(play, Mapping) else list(play), sort_keys=False)
+        )
         # Beside the current folder, not below: a test of what a run leaves there finds nothing of ours.
         path = folder / "play.yml"
         path.write_text(text)
@@ -266,7 +276,9 @@ class Controller:
         }
         if self.lab is not None:
             as_credentials = (
-                Credentials(credentials.access_key_id, credentials.secret_access_key) if isinstance(credentials, KeyState) else credentials
+                Credentials(credentials.access_key_id, credentials.secret_access_key)
+                if isinstance(credentials, KeyState)
+                else credentials
             )
             found |= self.lab.env(as_credentials) | {LAB_VARIABLE: self.lab.id}
         found |= self.env
@@ -274,7 +286,9 @@ class Controller:
         return {name: value for name, value in found.items() if value is not None}
 
 
-def run_playbook(play: Play, *args: str, lab: Lab | None = None, folder: Path, collections: Path | None = None, **options: Any) -> Run:
+def run_playbook(
+    play: Play, *args: str, lab: Lab | None = None, folder: Path, collections: Path | None = None, **options: Any
+) -> Run:
     """Run a playbook once in a folder; options: those of `Controller.start`, and `timeout`."""
     return Controller(folder, collections or default_collections(), lab).run(play, *args, **options)
 
@@ -288,7 +302,11 @@ def default_collections() -> Path:
     if checkout.parts[-3:] == ("ansible_collections", "keyturn", "iam"):
         return checkout.parents[2]
     named = os.environ.get("ANSIBLE_COLLECTIONS_PATH", "").split(os.pathsep)
-    for candidate in [*(Path(path) for path in named if path), Path(sys.prefix, "collections"), checkout / ".venv" / "collections"]:
+    for candidate in [
+        *(Path(path) for path in named if path),
+        Path(sys.prefix, "collections"),
+        checkout / ".venv" / "collections",
+    ]:
         link = candidate / "ansible_collections" / "keyturn" / "iam"
         if link.exists() and link.resolve() == checkout:
             return candidate.absolute()
@@ -300,7 +318,9 @@ def open_store(path: Path, password: Passwords = PASSWORD) -> dict[str, Any]:
     return dict(yaml.safe_load(_vault(password).decrypt(path.read_bytes())) or {})
 
 
-def write_store(path: Path, content: Mapping[str, Any] | str, password: Passwords = PASSWORD, vault_id: str | None = None) -> None:
+def write_store(
+    path: Path, content: Mapping[str, Any] | str, password: Passwords = PASSWORD, vault_id: str | None = None
+) -> None:
     """Encrypt a mapping, or text as it is, into an Ansible Vault file as `ansible-vault create` would."""
     vault = _vault(password)
     text = content if isinstance(content, str) else yaml.safe_dump(dict(content), sort_keys=False)
@@ -344,7 +364,9 @@ def _vault_arguments(password: Passwords, folder: Path) -> list[str]:
         path = folder / f"password-{re.sub(r'[^A-Za-z0-9]', '_', name)}"
         path.write_text(secret)
         path.chmod(0o600)
-        arguments += ["--vault-password-file", str(path)] if isinstance(password, str) else ["--vault-id", f"{name}@{path}"]
+        arguments += (
+            ["--vault-password-file", str(path)] if isinstance(password, str) else ["--vault-id", f"{name}@{path}"]
+        )
     return arguments
 
 
@@ -352,7 +374,9 @@ def _inventory(inventory: Sequence[str] | str) -> str:
     if isinstance(inventory, str):
         return inventory
     hosts = "".join(f"{name}\n" for name in inventory)
-    return f"{hosts}[all:vars]\nansible_connection=local\nansible_python_interpreter={{{{ ansible_playbook_python }}}}\n"
+    return (
+        f"{hosts}[all:vars]\nansible_connection=local\nansible_python_interpreter={{{{ ansible_playbook_python }}}}\n"
+    )
 
 
 def _read_results(path: Path) -> tuple[list[TaskResult], dict[str, dict[str, int]]]:

@@ -52,7 +52,17 @@ class Ending:
 class Server:
     """A laboratory within this process. moto's state is global: one at a time."""
 
-    OPERATIONS = ("reset", "fault", "clear_faults", "faults", "requests", "clear_requests", "wait_paused", "release", "lab_id")
+    OPERATIONS = (
+        "reset",
+        "fault",
+        "clear_faults",
+        "faults",
+        "requests",
+        "clear_requests",
+        "wait_paused",
+        "release",
+        "lab_id",
+    )
     WORLD_OPERATIONS = (
         *("clock", "settings", "account", "seed", "add_key", "set_key", "delete_key", "use", "forget_uses"),
         *("rename_user", "delete_user", "recreate_user", "state", "deny", "allow_only", "allow_all"),
@@ -161,7 +171,9 @@ class Server:
             if ending is None:
                 answer = self.world.answer(call, request)
                 request.executed = answer.status < 400
-                ending = self._suffer([fault for fault in met if fault.when == "after"], request, connection) or Ending(answer)
+                ending = self._suffer([fault for fault in met if fault.when == "after"], request, connection) or Ending(
+                    answer
+                )
                 if during := [fault for fault in met if fault.when == "during"]:
                     ending = Ending(answer, part=during[0].part)
                 elif any(fault.kind == "refuse" and fault.when == "after" for fault in met):
@@ -176,7 +188,11 @@ class Server:
 
     def _note(self, call: Call) -> tuple[Request, list[Fault], object]:
         params = call.params()
-        action = params.pop("Action", "") or call.headers.get("x-amz-target", "").rpartition(".")[2] or f"{call.method} {call.target}"
+        action = (
+            params.pop("Action", "")
+            or call.headers.get("x-amz-target", "").rpartition(".")[2]
+            or f"{call.method} {call.target}"
+        )
         params.pop("Version", None)
         with self.world.lock:
             user = self.world.user_of(call, params)
@@ -185,7 +201,9 @@ class Server:
             self.numbered += 1
             self.in_flight += 1
             at = time.monotonic() - self.began
-            request = Request(self.numbered, call.service, action, params, call.access_key, account_id, user, at, self.in_flight)
+            request = Request(
+                self.numbered, call.service, action, params, call.access_key, account_id, user, at, self.in_flight
+            )
             self.log.append(request)
             met = faults.firing(self.pending, request)
             request.fault = "+".join(f"{fault.kind} {fault.when}" for fault in met) or None
@@ -321,7 +339,9 @@ class Handler(BaseHTTPRequestHandler):
             # The port closes before the answer goes out: whatever the client does upon it finds nobody.
             self.server.hang_up(keep=self.connection)
             self.close_connection = True
-        self._write(ending.answer.status, ending.answer.body, ending.answer.content_type, ending.answer.request_id, ending.part)
+        self._write(
+            ending.answer.status, ending.answer.body, ending.answer.content_type, ending.answer.request_id, ending.part
+        )
         return None
 
     do_GET = do_PUT = do_DELETE = do_HEAD = do_PATCH = do_POST
@@ -365,8 +385,15 @@ def with_no_error(function: Any, *arguments: Any) -> None:
 def main() -> None:
     parser = argparse.ArgumentParser(description="An AWS account (IAM and STS) for tests, on a free loopback port.")
     parser.add_argument("--port-file", type=Path, help="write the URL into this file once the server listens")
-    parser.add_argument("--parent", type=int, default=os.getppid(), help="end when this process is no longer the parent")
-    parser.add_argument("--strict", action=argparse.BooleanOptionalAction, default=True, help="AWS's strictness (default), or moto's ways")
+    parser.add_argument(
+        "--parent", type=int, default=os.getppid(), help="end when this process is no longer the parent"
+    )
+    parser.add_argument(
+        "--strict",
+        action=argparse.BooleanOptionalAction,
+        default=True,
+        help="AWS's strictness (default), or moto's ways",
+    )
     parser.add_argument("--settings", type=json.loads, default={}, help="settings as a JSON object, see lab/shapes.py")
     arguments = parser.parse_args()
     server = Server(**{**({} if arguments.strict else LENIENT), **arguments.settings})

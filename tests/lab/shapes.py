@@ -116,7 +116,12 @@ class Settings:
     """Added to each request, in its own thread."""
 
 
-LENIENT: dict[str, Any] = {"page_size": 1_000_000, "check_signatures": False, "last_use_lag_hours": 0, "unknown_key_denied": False}
+LENIENT: dict[str, Any] = {
+    "page_size": 1_000_000,
+    "check_signatures": False,
+    "last_use_lag_hours": 0,
+    "unknown_key_denied": False,
+}
 
 
 @dataclass

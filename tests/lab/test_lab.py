@@ -53,7 +53,10 @@ def identify(lab: Lab, key: Credentials | KeyState) -> dict[str, Any]:
 
 
 def listed(lab: Lab, user_name: str) -> dict[str, str]:
-    return {key["AccessKeyId"]: key["Status"] for key in lab.boto("iam").list_access_keys(UserName=user_name)["AccessKeyMetadata"]}
+    return {
+        key["AccessKeyId"]: key["Status"]
+        for key in lab.boto("iam").list_access_keys(UserName=user_name)["AccessKeyMetadata"]
+    }
 
 
 class TestWorld:
@@ -116,7 +119,10 @@ class TestWorld:
         first = iam.list_access_keys(UserName="ci")
         assert first["IsTruncated"] and first["AccessKeyMetadata"][0]["AccessKeyId"] == keys[0].access_key_id
         lab.delete_key(keys[0].access_key_id)
-        assert iam.list_access_keys(UserName="ci", Marker=first["Marker"])["AccessKeyMetadata"][0]["AccessKeyId"] == keys[1].access_key_id
+        assert (
+            iam.list_access_keys(UserName="ci", Marker=first["Marker"])["AccessKeyMetadata"][0]["AccessKeyId"]
+            == keys[1].access_key_id
+        )
         assert len(list(iam.get_paginator("list_access_keys").paginate(UserName="ci"))) == 2
 
     def test_the_quota_is_the_accounts(self, lab: Lab) -> None:
@@ -125,7 +131,9 @@ class TestWorld:
         assert refusal(lambda: iam.create_access_key(UserName="ci"))[:2] == ("LimitExceeded", 409)
         lab.settings(quota=3, root_access_key_present=True)
         iam.create_access_key(UserName="ci")
-        assert refusal(lambda: iam.create_access_key(UserName="ci"))[2] == "Cannot exceed quota for AccessKeysPerUser: 3"
+        assert (
+            refusal(lambda: iam.create_access_key(UserName="ci"))[2] == "Cannot exceed quota for AccessKeysPerUser: 3"
+        )
         summary = iam.get_account_summary()["SummaryMap"]
         assert (summary["AccessKeysPerUserQuota"], summary["AccountAccessKeysPresent"]) == (3, 1)
 
@@ -133,9 +141,14 @@ class TestWorld:
         key = lab.seed("ci", Key(1)).keys[0]
         iam = lab.boto("iam")
         assert refusal(lambda: iam.list_access_keys(UserName="nobody"))[:2] == ("NoSuchEntity", 404)
-        assert refusal(lambda: iam.delete_access_key(UserName="ci", AccessKeyId="AKIANOTTHEREATALL123"))[:2] == ("NoSuchEntity", 404)
+        assert refusal(lambda: iam.delete_access_key(UserName="ci", AccessKeyId="AKIANOTTHEREATALL123"))[:2] == (
+            "NoSuchEntity",
+            404,
+        )
         assert refusal(lambda: iam.get_user(UserName="ci-*"))[:2] == ("ValidationError", 400)
-        assert refusal(lambda: iam.update_access_key(UserName="ci", AccessKeyId=key.access_key_id, Status="Expired"))[:2] == (
+        assert refusal(lambda: iam.update_access_key(UserName="ci", AccessKeyId=key.access_key_id, Status="Expired"))[
+            :2
+        ] == (
             "ValidationError",
             400,
         )
@@ -152,12 +165,19 @@ class TestWorld:
         after = lab.rename_user("ci", "builds")
         assert (after.user_id, after.tags) == (before.user_id, before.tags)
         assert [key.access_key_id for key in after.keys] == [before.keys[0].access_key_id]
-        assert lab.boto("iam").get_access_key_last_used(AccessKeyId=before.keys[0].access_key_id)["UserName"] == "builds"
+        assert (
+            lab.boto("iam").get_access_key_last_used(AccessKeyId=before.keys[0].access_key_id)["UserName"] == "builds"
+        )
         assert identify(lab, before.keys[0])["Arn"].endswith(":user/builds")
         assert refusal(lambda: lab.boto("iam").list_access_keys(UserName="ci"))[0] == "NoSuchEntity"
         lab.boto("iam").update_user(UserName="builds", NewUserName="ci")
         again = lab.state()["ci"]
-        assert (again.user_id, again.arn, again.tags, again.keys[0].user_name) == (before.user_id, before.arn, before.tags, "ci")
+        assert (again.user_id, again.arn, again.tags, again.keys[0].user_name) == (
+            before.user_id,
+            before.arn,
+            before.tags,
+            "ci",
+        )
 
     def test_a_user_made_again_is_another(self, lab: Lab) -> None:
         before = lab.seed("ci", Key(1))
@@ -182,10 +202,14 @@ class TestWorld:
         assert list(lab.state("210987654321")) == ["ci"] and lab.state("210987654321") != lab.state()
 
     def test_an_assumed_role_signs_with_its_token(self, lab: Lab) -> None:
-        found = lab.boto("sts").assume_role(RoleArn="arn:aws:iam::210987654321:role/keys", RoleSessionName="someone")["Credentials"]
+        found = lab.boto("sts").assume_role(RoleArn="arn:aws:iam::210987654321:role/keys", RoleSessionName="someone")[
+            "Credentials"
+        ]
         role = Credentials(found["AccessKeyId"], found["SecretAccessKey"], session_token=found["SessionToken"])
         assert identify(lab, role)["Arn"] == "arn:aws:sts::210987654321:assumed-role/keys/someone"
-        assert refusal(lambda: identify(lab, dataclasses.replace(role, session_token="no")))[0] == "InvalidClientTokenId"
+        assert (
+            refusal(lambda: identify(lab, dataclasses.replace(role, session_token="no")))[0] == "InvalidClientTokenId"
+        )
 
     def test_changes_by_hand(self, lab: Lab) -> None:
         key = lab.seed("ci", Key(age_days=1)).keys[0]
@@ -206,10 +230,17 @@ class TestWhoMayDoWhat:
         good, off = lab.seed("ci", Key(1), Key(1, status="Inactive")).keys
         assert identify(lab, good)["Arn"] == f"arn:aws:iam::{ACCOUNT}:user/ci"
         assert refusal(lambda: identify(lab, off))[:2] == ("InvalidClientTokenId", 403)
-        assert refusal(lambda: identify(lab, Credentials("AKIAUNKNOWNUNKNOWN12", "x")))[:2] == ("InvalidClientTokenId", 403)
-        assert refusal(lambda: identify(lab, dataclasses.replace(good, secret_access_key="x")))[:2] == ("SignatureDoesNotMatch", 403)
+        assert refusal(lambda: identify(lab, Credentials("AKIAUNKNOWNUNKNOWN12", "x")))[:2] == (
+            "InvalidClientTokenId",
+            403,
+        )
+        assert refusal(lambda: identify(lab, dataclasses.replace(good, secret_access_key="x")))[:2] == (
+            "SignatureDoesNotMatch",
+            403,
+        )
         assert (
-            refusal(lambda: lab.boto("iam", dataclasses.replace(ADMIN, secret_access_key="x")).list_users())[0] == "SignatureDoesNotMatch"
+            refusal(lambda: lab.boto("iam", dataclasses.replace(ADMIN, secret_access_key="x")).list_users())[0]
+            == "SignatureDoesNotMatch"
         )
         lab.delete_key(good.access_key_id)
         assert refusal(lambda: identify(lab, good))[0] == "InvalidClientTokenId"
@@ -222,7 +253,8 @@ class TestWhoMayDoWhat:
         code, status, message = refusal(lambda: listed(lab, "ci"))
         assert (code, status) == ("AccessDenied", 403)
         assert (
-            f"User: arn:aws:iam::{ACCOUNT}:user/lab/admin is not authorized to perform: iam:ListAccessKeys on resource: user ci" in message
+            f"User: arn:aws:iam::{ACCOUNT}:user/lab/admin is not authorized to perform: iam:ListAccessKeys on resource: user ci"
+            in message
         )
         assert listed(lab, "web")
         lab.allow_all()
@@ -231,7 +263,10 @@ class TestWhoMayDoWhat:
     def test_denied_by_the_owner_of_a_key(self, lab: Lab) -> None:
         key = lab.seed("ci", Key(1)).keys[0]
         lab.deny("GetAccessKeyLastUsed", user="ci")
-        assert refusal(lambda: lab.boto("iam").get_access_key_last_used(AccessKeyId=key.access_key_id))[0] == "AccessDenied"
+        assert (
+            refusal(lambda: lab.boto("iam").get_access_key_last_used(AccessKeyId=key.access_key_id))[0]
+            == "AccessDenied"
+        )
 
     def test_only_what_a_policy_allows(self, lab: Lab) -> None:
         lab.allow_only(["iam:List*"])
@@ -289,7 +324,11 @@ class TestLagging:
         identify(lab, key)
 
         def shown() -> str:
-            return str(lab.boto("iam").get_access_key_last_used(AccessKeyId=key.access_key_id)["AccessKeyLastUsed"]["ServiceName"])
+            return str(
+                lab.boto("iam").get_access_key_last_used(AccessKeyId=key.access_key_id)["AccessKeyLastUsed"][
+                    "ServiceName"
+                ]
+            )
 
         assert shown() == "N/A"
         assert lab.state()["ci"].keys[0].last_use is not None
@@ -331,7 +370,9 @@ class TestFaults:
         assert [fault.fired for fault in lab.faults()] == [1]
 
     def test_an_error_of_ones_own(self, lab: Lab) -> None:
-        lab.fault("error", code="ExpiredToken", status=403, message="The security token included in the request is expired")
+        lab.fault(
+            "error", code="ExpiredToken", status=403, message="The security token included in the request is expired"
+        )
         assert refusal(lambda: lab.boto("iam").list_users())[:2] == ("ExpiredToken", 403)
 
     def test_executed_all_the_same(self, lab: Lab) -> None:
@@ -485,7 +526,12 @@ class TestFaults:
         identify(lab, key)
         lab.boto("iam").get_access_key_last_used(AccessKeyId=key.access_key_id)
         first, second = lab.requests()
-        assert (first.service, first.action, first.access_key, first.user) == ("sts", "GetCallerIdentity", key.access_key_id, "ci")
+        assert (first.service, first.action, first.access_key, first.user) == (
+            "sts",
+            "GetCallerIdentity",
+            key.access_key_id,
+            "ci",
+        )
         assert (second.action, second.access_key, second.user) == ("GetAccessKeyLastUsed", ADMIN.access_key_id, "ci")
         assert second.params == {"AccessKeyId": key.access_key_id}
         assert lab.requests(user="web") == []
@@ -520,7 +566,13 @@ assert models.utcnow is original
 CREATE = {
     "hosts": "localhost",
     "gather_facts": False,
-    "tasks": [{"name": "make a key", "amazon.aws.iam_access_key": {"user_name": "ci", "rotate_keys": False}, "register": "made"}],
+    "tasks": [
+        {
+            "name": "make a key",
+            "amazon.aws.iam_access_key": {"user_name": "ci", "rotate_keys": False},
+            "register": "made",
+        }
+    ],
 }
 
 
@@ -533,7 +585,11 @@ class TestPlaybook:
             {"name": "stop", "ansible.builtin.fail": {"msg": "enough"}},
         ]
         run = playbook(
-            {"hosts": "localhost", "gather_facts": False, "tasks": tasks}, "-v", extra_vars={"word": "words"}, check=True, diff=True
+            {"hosts": "localhost", "gather_facts": False, "tasks": tasks},
+            "-v",
+            extra_vars={"word": "words"},
+            check=True,
+            diff=True,
         )
         assert run.rc == 2 and "PLAY RECAP" in run.stdout and {"-v", "--check", "--diff"} <= set(run.command)
         assert run.result("iam_user_info")["iam_users"][0]["path"] == "/robots/"
@@ -562,7 +618,9 @@ class TestPlaybook:
         assert not list(controller.cwd.iterdir())
 
     def test_run_once_without_a_laboratory(self, tmp_path: Path) -> None:
-        text = "- hosts: localhost\n  gather_facts: false\n  tasks:\n    - ansible.builtin.debug: {msg: '{{ secret }}'}\n"
+        text = (
+            "- hosts: localhost\n  gather_facts: false\n  tasks:\n    - ansible.builtin.debug: {msg: '{{ secret }}'}\n"
+        )
         write_store(tmp_path / "vars.yml", {"secret": "s"}, {"prod": "p"})
         run = run_playbook(text, "-e", f"@{tmp_path / 'vars.yml'}", folder=tmp_path, vault_password={"prod": "p"})
         assert run.ok().result("debug")["msg"] == "s"
@@ -589,7 +647,9 @@ class TestPlaybook:
         assert len(lab.state()["ci"].keys) == 1
 
     def test_one_that_does_not_end_is_killed(self, controller: Controller) -> None:
-        running = controller.start({"hosts": "localhost", "gather_facts": False, "tasks": [{"ansible.builtin.command": "sleep 60"}]})
+        running = controller.start(
+            {"hosts": "localhost", "gather_facts": False, "tasks": [{"ansible.builtin.command": "sleep 60"}]}
+        )
         with pytest.raises(AssertionError, match=r"not done within 1\.5 seconds"):
             running.wait(timeout=1.5)
         _wait_until(lambda: not faults.marked("KEYTURN_LAB_RUN", running.run_id, faults.process_table()))

@@ -75,10 +75,19 @@ def replacements(world: World) -> list[tuple[Any, str, Any]]:
 
     def list_users(self: IamResponse) -> ActionResult:
         prefix = self._get_param("PathPrefix") or "/"
-        users = sorted((user for user in self.backend.users.values() if user.path.startswith(prefix)), key=lambda user: user.name)
+        users = sorted(
+            (user for user in self.backend.users.values() if user.path.startswith(prefix)), key=lambda user: user.name
+        )
         page, rest = _page(self, users, lambda user: user.name, world.rules.page_size)
         found = [
-            {"Path": user.path, "UserName": user.name, "UserId": user.id, "Arn": user.arn, "CreateDate": user.create_date} for user in page
+            {
+                "Path": user.path,
+                "UserName": user.name,
+                "UserId": user.id,
+                "Arn": user.arn,
+                "CreateDate": user.create_date,
+            }
+            for user in page
         ]
         return ActionResult({"Users": found, **rest})
 
@@ -96,13 +105,20 @@ def replacements(world: World) -> list[tuple[Any, str, Any]]:
             raise NoSuchEntity(f"The Access Key with id {access_key_id} cannot be found.")
         use = world.last_use(access_key_id, world.now())
         last_used = {"ServiceName": use.service if use else "N/A", "Region": use.region if use else "N/A"}
-        return ActionResult({"UserName": key.user_name, "AccessKeyLastUsed": {**last_used, **({"LastUsedDate": use.date} if use else {})}})
+        return ActionResult(
+            {
+                "UserName": key.user_name,
+                "AccessKeyLastUsed": {**last_used, **({"LastUsedDate": use.date} if use else {})},
+            }
+        )
 
     def get_caller_identity(self: TokenResponse) -> ActionResult:
         signer = world.signer(self.access_key, self.region)
         arn = signer.arn if signer else f"arn:{self.partition}:sts::{self.current_account}:user/moto"
         user_id = signer.user_id if signer else "AIDALABORATORYSTRANGER"
-        return ActionResult({"UserId": user_id, "Account": signer.account_id if signer else self.current_account, "Arn": arn})
+        return ActionResult(
+            {"UserId": user_id, "Account": signer.account_id if signer else self.current_account, "Arn": arn}
+        )
 
     return [
         (iam_models, "utcnow", world.now),
@@ -135,11 +151,20 @@ def _page(response: Any, items: list[Any], name: Callable[[Any], str], limit: in
     page = items[start : start + wanted]
     if start + wanted >= len(items):
         return page, {"IsTruncated": False}
-    return page, {"IsTruncated": True, "Marker": base64.urlsafe_b64encode(f"{start + len(page)} {name(page[-1])}".encode()).decode()}
+    return page, {
+        "IsTruncated": True,
+        "Marker": base64.urlsafe_b64encode(f"{start + len(page)} {name(page[-1])}".encode()).decode(),
+    }
 
 
 def shown(keys: Iterable[Any]) -> list[dict[str, Any]]:
     """Keys as ListAccessKeys shows them."""
     return [
-        {"UserName": key.user_name, "AccessKeyId": key.access_key_id, "Status": key.status, "CreateDate": key.create_date} for key in keys
+        {
+            "UserName": key.user_name,
+            "AccessKeyId": key.access_key_id,
+            "Status": key.status,
+            "CreateDate": key.create_date,
+        }
+        for key in keys
     ]

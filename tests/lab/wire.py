@@ -75,7 +75,9 @@ class Answer:
     def request_id(self) -> str:
         """As the body has it; AWS repeats it in a header."""
         return (
-            self.body.rpartition(b"<RequestId>")[2].partition(b"</RequestId>")[0].decode() if b"<RequestId>" in self.body else request_id()
+            self.body.rpartition(b"<RequestId>")[2].partition(b"</RequestId>")[0].decode()
+            if b"<RequestId>" in self.body
+            else request_id()
         )
 
 
@@ -90,7 +92,9 @@ def rightly_signed(call: Call, secret_access_key: str) -> bool:
     if not stamp:
         return False
     headers = {name: call.headers[name] for name in signed if name in call.headers}
-    request = AWSRequest(call.method, f"http://{call.headers.get('host', '')}{call.target}", headers=headers, data=call.body)
+    request = AWSRequest(
+        call.method, f"http://{call.headers.get('host', '')}{call.target}", headers=headers, data=call.body
+    )
     request.context["timestamp"] = stamp
     auth = SigV4Auth(Credentials(call.access_key, secret_access_key), call.service, call.region)
     expected = auth.signature(auth.string_to_sign(request, auth.canonical_request(request)), request)
@@ -149,5 +153,7 @@ def validate(params: dict[str, str]) -> None:
         if name in params and not re.fullmatch(pattern, params[name], re.ASCII):
             field = name[0].lower() + name[1:]
             raise AwsError(
-                400, "ValidationError", f"The specified value for {field} is invalid. It must contain only alphanumeric characters{allowed}"
+                400,
+                "ValidationError",
+                f"The specified value for {field} is invalid. It must contain only alphanumeric characters{allowed}",
             )

@@ -18,12 +18,40 @@ from hypothesis import strategies as st
 from worlds import ACCOUNT, NOW, Info, Record, ago, apply, key, row, rows, user
 
 STATUSES = {
-    *("error", "gone", "exempt", "held", "leftover", "due", "broken", "no_active_key", "unused", "blocked", "grace", "retire"),
+    *(
+        "error",
+        "gone",
+        "exempt",
+        "held",
+        "leftover",
+        "due",
+        "broken",
+        "no_active_key",
+        "unused",
+        "blocked",
+        "grace",
+        "retire",
+    ),
     *("unmanaged", "due_soon", "compliant"),
 }
 DAY = 86400
 # Ages (seconds) at which something changes under the policies below, and a second to either side, beside quite different ones.
-TURNS = [0, 300, 3600, DAY // 2, DAY, 2 * DAY, 6 * DAY, 7 * DAY, 14 * DAY, 30 * DAY, 45 * DAY, 60 * DAY, 76 * DAY, 90 * DAY]
+TURNS = [
+    0,
+    300,
+    3600,
+    DAY // 2,
+    DAY,
+    2 * DAY,
+    6 * DAY,
+    7 * DAY,
+    14 * DAY,
+    30 * DAY,
+    45 * DAY,
+    60 * DAY,
+    76 * DAY,
+    90 * DAY,
+]
 POLICIES: dict[str, list[Any]] = {
     "max_age_days": [0, 0.5, 1, 30, 45, 90, "90"],
     "warn_days": [0, 14, 100],
@@ -45,7 +73,9 @@ def some_policy(chance: Chance) -> dict[str, Any]:
 
 
 def some_age(chance: Chance) -> int:
-    return max(chance.choice(TURNS) + chance.choice([-1, 0, 1]), 0) if chance.randrange(4) else chance.randrange(400 * DAY)
+    return (
+        max(chance.choice(TURNS) + chance.choice([-1, 0, 1]), 0) if chance.randrange(4) else chance.randrange(400 * DAY)
+    )
 
 
 def one_in(number: int, chance: Chance) -> bool:
@@ -92,7 +122,9 @@ def some_look(chance: Chance) -> Info:
     waiting: set[str] = set()
     for number, age in enumerate(born):
         key_id, made = f"AKIAOLD{number}", ago(seconds=age)
-        role = "current" if number == current else chance.choice(["hand", "hand", "next", "previous", "previous", "noted"])
+        role = (
+            "current" if number == current else chance.choice(["hand", "hand", "next", "previous", "previous", "noted"])
+        )
         status = chance.choice(["Active"] * (9 if role == "current" else 4) + ["Inactive", "Inactive", "Expired"])
         if not one_in(12, chance):
             used = min(some_age(chance), age) / DAY if chance.randrange(3) else None
@@ -184,7 +216,8 @@ def is_leftover(seen: Info, target: Record) -> bool:
     explained = [
         one["access_key_id"]
         for one in rows(seen, "ci")
-        if one["access_key_id"] not in asked["known"] and abs(moment(one["create_date"]) - moment(asked["date"])) <= timedelta(minutes=5)
+        if one["access_key_id"] not in asked["known"]
+        and abs(moment(one["create_date"]) - moment(asked["date"])) <= timedelta(minutes=5)
     ]
     return explained == [target["access_key_id"]]
 
@@ -202,7 +235,11 @@ def what_comes_out_is_well_formed(seen: Info, policy: dict[str, Any], decisions:
         for action in decision["actions"]:
             assert action["user_name"] == decision["user_name"] and action["reason"]
             assert (action["action"] in ("delete", "deactivate")) == (action["min_idle_days"] is not None)
-            assert (action["action"] == "create") == (action["access_key_id"] is None) == (action["max_age_days"] is not None)
+            assert (
+                (action["action"] == "create")
+                == (action["access_key_id"] is None)
+                == (action["max_age_days"] is not None)
+            )
 
 
 def the_first_four_rows_touch_nothing(seen: Info, policy: dict[str, Any], decisions: Plan) -> None:
@@ -246,7 +283,9 @@ def only_keys_proved_replaced_are_switched_off(seen: Info, policy: dict[str, Any
         # Somebody who has an Active key keeps one.
         assert active - {one["access_key_id"] for one in switched_off}
         current = next((one for one in rows(seen, "ci") if one["access_key_id"] == store.get("access_key_id")), None)
-        replaced = current is not None and current["status"] == "Active" and target["create_date"] <= current["create_date"]
+        replaced = (
+            current is not None and current["status"] == "Active" and target["create_date"] <= current["create_date"]
+        )
         if replaced:
             assert NOW - moment(store["promote_date"]) >= days(rules.deactivate_after_days)
         if not replaced or decision["status"] == "due":
@@ -264,7 +303,9 @@ def only_keys_that_we_switched_off_are_deleted(seen: Info, policy: dict[str, Any
             continue
         if record.get("deactivate_date") and (target is None or target["status"] != "Active"):
             off = moment(record["deactivate_date"])
-            after = min(rules.delete_after_days, 1) if named and actions([decision], "create") else rules.delete_after_days
+            after = (
+                min(rules.delete_after_days, 1) if named and actions([decision], "create") else rules.delete_after_days
+            )
             assert NOW - off >= days(after)
             assert target is None or target["last_used_date"] is None or moment(target["last_used_date"]) <= off
             continue
@@ -296,7 +337,9 @@ def nobody_is_armed_again_and_nobody_beyond_the_quota(seen: Info, policy: dict[s
     active = {one["access_key_id"] for one in own if one["status"] == "Active"} - deleted
     current_id = store.get("access_key_id")
     if "ci" not in policy.get("now", []):
-        appearing = current_id and NOW - moment(store["create_date"]) < timedelta(hours=1) and row(seen, current_id) is None
+        appearing = (
+            current_id and NOW - moment(store["create_date"]) < timedelta(hours=1) and row(seen, current_id) is None
+        )
         assert active or appearing
         stood = current_id in active or appearing or current_id is None or store.get("deactivate_date")
         assert stood, "a person switched the current key off"
@@ -327,8 +370,14 @@ def the_order_of_rows_means_nothing(seen: Info, policy: dict[str, Any], decision
 def next_date_is_when_time_alone_changes_the_decision(seen: Info, policy: dict[str, Any], decisions: Plan) -> None:
     decision = of_ci(decisions)
     store = entry_of(seen)
-    not_listed = [one for one in ({store.get("access_key_id"), *(store.get("other_keys") or {})} - {None}) if row(seen, one) is None]
-    young = [one for one in not_listed if NOW - moment(record_of(seen, one).get("create_date", ago(1))) < timedelta(hours=1)]
+    not_listed = [
+        one
+        for one in ({store.get("access_key_id"), *(store.get("other_keys") or {})} - {None})
+        if row(seen, one) is None
+    ]
+    young = [
+        one for one in not_listed if NOW - moment(record_of(seen, one).get("create_date", ago(1))) < timedelta(hours=1)
+    ]
     # Of a key that lists do not show yet, nobody knows when they will.
     if decision["actions"] or young:
         return
@@ -387,7 +436,9 @@ def test_the_worlds_are_of_all_kinds() -> None:
     reached = set()
     for _turn in range(3000):
         decision = of_ci(plan(some_look(chance), some_policy(chance)))
-        reached |= {(decision["status"], action["action"]) for action in decision["actions"]} | {(decision["status"], None)}
+        reached |= {(decision["status"], action["action"]) for action in decision["actions"]} | {
+            (decision["status"], None)
+        }
     assert {status for status, _rest in reached} == STATUSES - {"gone"}
     assert {(status, action) for status, action in reached if action} >= {
         *(("due", action) for action in ("delete", "create", "verify", "deactivate")),

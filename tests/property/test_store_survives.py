@@ -117,7 +117,9 @@ class World:
         if written:
             self.entries[step.user_name] = after
             gone = set(before.key_ids) - set(after.key_ids)
-            assert step.change == "delete" or not any((key := before.key(key_id)) and key.secret_access_key for key_id in gone)
+            assert step.change == "delete" or not any(
+                (key := before.key(key_id)) and key.secret_access_key for key_id in gone
+            )
             self._note_secrets(step.user_name, after, gone if step.change == "delete" else set())
         self.check(step.user_name, before if not written else after)
 
@@ -208,7 +210,12 @@ def _die(at: str | float, path: Path) -> None:
 @settings(max_examples=20, deadline=None, suppress_health_check=list(HealthCheck))
 @given(st.lists(steps, min_size=4, max_size=14))
 @example(
-    [Step("ci", "ask", 0), Step("ci", "stage", 0), *(Step("ci", "promote", 0, at) for at in (*CALLS, 0.0, 0.5, 0.99)), Step("ci", "ask", 0)]
+    [
+        Step("ci", "ask", 0),
+        Step("ci", "stage", 0),
+        *(Step("ci", "promote", 0, at) for at in (*CALLS, 0.0, 0.5, 0.99)),
+        Step("ci", "ask", 0),
+    ]
 )
 @example(
     [
@@ -219,7 +226,12 @@ def _die(at: str | float, path: Path) -> None:
     ]
 )
 @example(
-    [Step("ci", "stage", 0), *(Step("ci", "delete", 0, at) for at in (*CALLS, 0.5)), Step("yes", "stage", 0), Step("yes", "delete", 0)]
+    [
+        Step("ci", "stage", 0),
+        *(Step("ci", "delete", 0, at) for at in (*CALLS, 0.5)),
+        Step("yes", "stage", 0),
+        Step("yes", "delete", 0),
+    ]
 )
 def test_whatever_happens_nothing_is_lost(taken: list[Step]) -> None:
     with tempfile.TemporaryDirectory() as folder:
@@ -250,8 +262,12 @@ BLOCKS = (
     "empty:\n",
 )
 STYLES = ("block", "wide", "flow", "quoted", "comments", "anchored")
-names = st.one_of(st.sampled_from(USERS), st.text("abcdefghijklmnopqrstuvwxyzABCDEF0123456789_+=,.@-", min_size=1, max_size=64))
-dates = st.datetimes(datetime(2000, 1, 1), datetime(2090, 1, 1)).map(lambda moment: moment.replace(microsecond=0, tzinfo=timezone.utc))
+names = st.one_of(
+    st.sampled_from(USERS), st.text("abcdefghijklmnopqrstuvwxyzABCDEF0123456789_+=,.@-", min_size=1, max_size=64)
+)
+dates = st.datetimes(datetime(2000, 1, 1), datetime(2090, 1, 1)).map(
+    lambda moment: moment.replace(microsecond=0, tzinfo=timezone.utc)
+)
 secret_texts = st.text("abcXYZ0189/+=", min_size=1, max_size=40)
 stored_keys = st.builds(StoredKey, secret_texts, st.none() | dates, st.none() | dates, st.none() | dates)
 entries = st.builds(
@@ -278,7 +294,9 @@ class Document:
     @property
     def text(self) -> str:
         between = "  # about the next\n\n" if self.style == "comments" else ""
-        section = f"{KEYS}:\n" + between.join(self.piece(name) for name in self.users) if self.users else f"{KEYS}: {{}}\n"
+        section = (
+            f"{KEYS}:\n" + between.join(self.piece(name) for name in self.users) if self.users else f"{KEYS}: {{}}\n"
+        )
         if self.style == "flow":
             section = f"{KEYS}: {{{', '.join(self.piece(name) for name in self.users)}}}\n"
         text = self.start + "".join(self.before) + section + "".join(self.after) + self.end
@@ -290,7 +308,11 @@ class Document:
             return yaml.safe_dump({name: fields}, default_flow_style=True, width=10_000).strip()[1:-1]
         indent = 4 if self.style == "wide" else 2
         dumped = yaml.safe_dump(
-            {name: fields}, sort_keys=False, indent=indent, width=10_000, default_style='"' if self.style == "quoted" else None
+            {name: fields},
+            sort_keys=False,
+            indent=indent,
+            width=10_000,
+            default_style='"' if self.style == "quoted" else None,
         )
         if self.style == "anchored" and name == next(iter(self.users)):
             first, rest = dumped.split("\n", 1)
@@ -315,7 +337,9 @@ documents = st.builds(
     st.sampled_from(["\n", "\n", "\r\n"]),
     st.booleans(),
 )
-writes = st.lists(st.tuples(st.one_of(names, st.integers(0, 2)), st.one_of(st.just(Entry()), entries)), min_size=1, max_size=5)
+writes = st.lists(
+    st.tuples(st.one_of(names, st.integers(0, 2)), st.one_of(st.just(Entry()), entries)), min_size=1, max_size=5
+)
 
 
 @settings(max_examples=200, deadline=None, suppress_health_check=list(HealthCheck))

@@ -99,7 +99,9 @@ class Fleet:
     def run_the_role(self) -> None:
         """Look, plan, make room, create, verify, look and plan again, deactivate, delete."""
         self.world["now"] = self.now.isoformat()
-        named = [name for name, decision in self.decisions.items() if self.people and self.asks_for_a_key(name, decision)]
+        named = [
+            name for name, decision in self.decisions.items() if self.people and self.asks_for_a_key(name, decision)
+        ]
         policy = {**self.policy, "now": named}
         first = plan(self.world, policy)
         self.count(first, "create")
@@ -108,10 +110,14 @@ class Fleet:
         # One user's failure stops that user only.
         second = [decision for decision in plan(self.world, policy) if decision["user_name"] not in failed]
         self.count(second, "deactivate")
-        assert not [action for decision in second for action in decision["actions"] if action["action"] in ("create", "verify")]
+        assert not [
+            action for decision in second for action in decision["actions"] if action["action"] in ("create", "verify")
+        ]
         self.world = apply(self.world, second)
         last = plan(self.world, policy)
-        assert not [one for one in last if one["actions"] and one["user_name"] not in failed], "a third look finds something to do"
+        assert not [one for one in last if one["actions"] and one["user_name"] not in failed], (
+            "a third look finds something to do"
+        )
         self.decisions = {decision["user_name"]: decision for decision in last}
         for name, decision in self.decisions.items():
             self.statuses[name].append((self.day, decision["status"]))
@@ -144,11 +150,17 @@ class Fleet:
         record = next(one for one in self.world["users"] if one["user_name"] == name)
         if record["store"] is None:
             record["store"] = {"user_id": record["user_id"]}
-        record["store"]["asked"] = {"date": self.world["now"], "known": [one["access_key_id"] for one in rows(self.world, name)]}
+        record["store"]["asked"] = {
+            "date": self.world["now"],
+            "known": [one["access_key_id"] for one in rows(self.world, name)],
+        }
         made = {**key(f"AKIAOLD{next(self.numbers)}", 0, user=name), "create_date": self.world["now"]}
         self.world["access_keys"].append(made)
         if secret_kept:
-            record["store"].setdefault("other_keys", {})[made["access_key_id"]] = {"create_date": made["create_date"], "stored": True}
+            record["store"].setdefault("other_keys", {})[made["access_key_id"]] = {
+                "create_date": made["create_date"],
+                "stored": True,
+            }
         else:
             self.created[name].pop()
 
@@ -159,7 +171,9 @@ class Fleet:
         if current and current not in consumer.heard:
             consumer.heard[current] = self.day
         if consumer.held is None:
-            consumer.held = next((one["access_key_id"] for one in rows(self.world, name) if one["status"] == "Active"), None)
+            consumer.held = next(
+                (one["access_key_id"] for one in rows(self.world, name) if one["status"] == "Active"), None
+            )
         if current and self.day - consumer.heard[current] >= consumer.lag:
             consumer.held = current
         if self.day % consumer.period:
@@ -170,7 +184,11 @@ class Fleet:
             consumer.held = current or consumer.held
             held = row(self.world, consumer.held or "")
         if held is not None and held["status"] == "Active":
-            held.update(last_used_date=(self.now + timedelta(hours=2)).isoformat(), last_used_service="s3", last_used_region="eu-west-1")
+            held.update(
+                last_used_date=(self.now + timedelta(hours=2)).isoformat(),
+                last_used_service="s3",
+                last_used_region="eu-west-1",
+            )
 
     # -- people -------------------------------------------------------------------------------------------------------
 
@@ -186,7 +204,10 @@ class Fleet:
             elif what < 0.010 and own:
                 self.delete(self.chance.choice(own), touched)
             elif what < 0.014 and len(own) < 2:
-                made = {**key(f"AKIAOLD{next(self.numbers)}", 0, user=name), "create_date": (self.now + timedelta(hours=3)).isoformat()}
+                made = {
+                    **key(f"AKIAOLD{next(self.numbers)}", 0, user=name),
+                    "create_date": (self.now + timedelta(hours=3)).isoformat(),
+                }
                 self.world["access_keys"].append(made)
                 touched.days.add(self.day)
                 touched.keys.add(made["access_key_id"])
@@ -229,7 +250,9 @@ class Fleet:
             # A person who takes the key in use away may leave keys that nobody used for long.
             if current is not None and current not in touched and not (touched and name in self.unused):
                 working = row(self.world, current)
-                assert working is not None and working["status"] == "Active", f"day {self.day}: {name} has no working key"
+                assert working is not None and working["status"] == "Active", (
+                    f"day {self.day}: {name} has no working key"
+                )
             for day, failed in consumer.failed:
                 theirs = failed is None or failed in touched or (touched and name in self.unused)
                 assert theirs, f"day {day}: the role cut {name} off from {failed}"
@@ -240,11 +263,17 @@ class Fleet:
             is_current = one["access_key_id"] == self.current_of(name)
             if age >= timedelta(days=90) or not (is_current or age < timedelta(days=1)):
                 alone = len(rows(self.world, name)) == 1 and decision["status"] in ("compliant", "due_soon")
-                assert one["access_key_id"] in decision["reason"], f"day {self.day}: nothing is said of {one}: {decision}"
+                assert one["access_key_id"] in decision["reason"], (
+                    f"day {self.day}: nothing is said of {one}: {decision}"
+                )
                 # What the role itself will do is a way out.
-                assert alone or decision["actions"] or WAY_OUT.search(decision["reason"]), f"day {self.day}: no way out: {decision}"
+                assert alone or decision["actions"] or WAY_OUT.search(decision["reason"]), (
+                    f"day {self.day}: no way out: {decision}"
+                )
             if is_current and age >= timedelta(days=90):
-                assert decision["status"] in ("blocked", "leftover", "broken", "no_active_key", "due"), f"day {self.day}: {decision}"
+                assert decision["status"] in ("blocked", "leftover", "broken", "no_active_key", "due"), (
+                    f"day {self.day}: {decision}"
+                )
 
     def check_that_nothing_swings(self) -> None:
         for key_id, times in self.switched_off.items():
@@ -252,7 +281,9 @@ class Fleet:
             assert times == 1 or touched, f"{key_id} was switched off {times} times"
         for name, seen in self.statuses.items():
             outside = self.touched[name].days
-            for (start, first), (_rest, second), (_rest, third), (end, fourth) in zip(seen, seen[1:], seen[2:], seen[3:]):
+            for (start, first), (_rest, second), (_rest, third), (end, fourth) in zip(
+                seen, seen[1:], seen[2:], seen[3:]
+            ):
                 swings = first == third != second == fourth
                 assert not swings or any(start - 1 <= day <= end for day in outside), (
                     f"{name} swings between {first} and {second} on day {end}"

@@ -37,4 +37,7 @@ def test_every_playbook_and_variable_that_is_named_exists(page: Path) -> None:
 
 def test_every_make_command_of_the_readme_exists() -> None:
     targets = set(re.findall(r"^([a-z-]+)(?: [a-z-]+)*:", (CHECKOUT / "Makefile").read_text(), re.MULTILINE))
-    assert set(re.findall(r"(?:`|^|&& )make ([a-z-]+)", (CHECKOUT / "README.md").read_text(), re.MULTILINE)) - targets == set()
+    assert (
+        set(re.findall(r"(?:`|^|&& )make ([a-z-]+)", (CHECKOUT / "README.md").read_text(), re.MULTILINE)) - targets
+        == set()
+    )

@@ -10,7 +10,14 @@ from datetime import datetime, timedelta, timezone
 from typing import Any
 
 import pytest
-from ansible_collections.keyturn.iam.plugins.module_utils._entry import ASKED_WINDOW, Asked, Entry, StoredKey, from_iso, to_iso
+from ansible_collections.keyturn.iam.plugins.module_utils._entry import (
+    ASKED_WINDOW,
+    Asked,
+    Entry,
+    StoredKey,
+    from_iso,
+    to_iso,
+)
 
 NOW = datetime(2026, 11, 24, 4, tzinfo=timezone.utc)
 DAY = timedelta(days=1)
@@ -104,7 +111,12 @@ def test_a_rollback_swaps_current_and_previous() -> None:
 def test_what_a_person_puts_in_force_is_held_and_leaves_another_keys_request_alone() -> None:
     asking = replace(PROMOTED, asked=Asked(NOW + DAY, (OLD, NEW)))
     back = asking.put_in_force(OLD, NOW + DAY, NOW + 8 * DAY)
-    assert (back.stage(OLD), back.stage(NEW), back.hold_until, back.asked) == ("current", "previous", NOW + 8 * DAY, asking.asked)
+    assert (back.stage(OLD), back.stage(NEW), back.hold_until, back.asked) == (
+        "current",
+        "previous",
+        NOW + 8 * DAY,
+        asking.asked,
+    )
     assert secrets(back) == secrets(PROMOTED)
     forward = back.put_in_force(NEW, NOW + 2 * DAY, None)
     assert (forward.current_id, forward.hold_until) == (NEW, None)
@@ -166,7 +178,9 @@ def test_two_keys_that_wait_have_one_next() -> None:
         (OLD, NOW, False),
     ],
 )
-def test_asked_explains_what_was_not_there_and_was_made_then(key_id: str, made: datetime | None, expected: bool) -> None:
+def test_asked_explains_what_was_not_there_and_was_made_then(
+    key_id: str, made: datetime | None, expected: bool
+) -> None:
     assert Asked(NOW, (OLD,)).explains(key_id, made) is expected
 
 
@@ -321,7 +335,10 @@ SECRET = "wJalrXUtnFEMI/K7MDENG+bPxRfiCYEXAMPLEKEY"
         ([SECRET], "is not a mapping"),
         ({"secret_access_key": SECRET}, "has a secret_access_key without an access_key_id"),
         ({"access_key_id": [SECRET]}, "has a value of access_key_id that is not text"),
-        ({"access_key_id": OLD, "secret_access_key": {"value": SECRET}}, "has a value of secret_access_key that is not text"),
+        (
+            {"access_key_id": OLD, "secret_access_key": {"value": SECRET}},
+            "has a value of secret_access_key that is not text",
+        ),
         ({"account_id": {"value": SECRET}}, "has a value of account_id that is not text"),
         ({"create_date": SECRET}, "has a value of create_date that is not an ISO 8601 date"),
         ({"promote_date": [SECRET]}, "has a value of promote_date that is not an ISO 8601 date"),

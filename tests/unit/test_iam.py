@@ -27,7 +27,9 @@ class Client:
         self.asked.append(UserName)
         if self.throttled.get(UserName, 0) > 0:
             self.throttled[UserName] -= 1
-            raise ClientError({"Error": {"Code": "Throttling"}, "ResponseMetadata": {"HTTPStatusCode": 400}}, "ListAccessKeys")
+            raise ClientError(
+                {"Error": {"Code": "Throttling"}, "ResponseMetadata": {"HTTPStatusCode": 400}}, "ListAccessKeys"
+            )
         return {"AccessKeyMetadata": []}
 
 

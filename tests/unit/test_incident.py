@@ -24,12 +24,21 @@ def of_ours(key_id: str, age: float, stage: str, **more: Any) -> dict[str, Any]:
 
 
 BY_HAND = key("HAND", 400, status="Inactive", deactivate_date=ago(1))
-NOTES = {"OLD": note(200, promoted=100), "OLDER": note(250, promoted=190), "GONE": note(90, promoted=50), "NEXT": note(1), "HAND": note(off=1)}
+NOTES = {
+    "OLD": note(200, promoted=100),
+    "OLDER": note(250, promoted=190),
+    "GONE": note(90, promoted=50),
+    "NEXT": note(1),
+    "HAND": note(off=1),
+}
 CURRENT = of_ours("NOW", 20, "current")
 
 
 def test_the_key_that_was_current_last_is_rolled_back_to() -> None:
-    look = info([BY_HAND, of_ours("OLD", 200, "previous"), of_ours("OLDER", 250, "previous"), CURRENT], entry("NOW", 20, 20, other_keys=NOTES))
+    look = info(
+        [BY_HAND, of_ours("OLD", 200, "previous"), of_ours("OLDER", 250, "previous"), CURRENT],
+        entry("NOW", 20, 20, other_keys=NOTES),
+    )
     assert chosen(look) == ("OLD", True)
     assert chosen(look, "OLDER") == ("OLDER", True)
     assert chosen(look, "HAND") == ("HAND", False)
@@ -49,18 +58,29 @@ def test_a_revoked_key_does_not_come_back() -> None:
     revoked = {**note(200, promoted=100, off=1), "revoke_date": ago(1)}
     off = of_ours("OLD", 200, "previous", status="Inactive", deactivate_date=ago(1))
     assert chosen(info([off, CURRENT], entry("NOW", 20, 20, other_keys={"OLD": revoked}))) is None
-    assert chosen(info([BY_HAND, off, CURRENT], entry("NOW", 20, 20, other_keys={**NOTES, "OLD": revoked}))) == ("HAND", False)
+    assert chosen(info([BY_HAND, off, CURRENT], entry("NOW", 20, 20, other_keys={**NOTES, "OLD": revoked}))) == (
+        "HAND",
+        False,
+    )
     current = of_ours("NOW", 20, "current", status="Inactive", deactivate_date=ago(1))
     assert chosen(info([current], entry("NOW", 20, 20, off=1, revoke_date=ago(1)))) is None
-    assert "and that was not revoked" in _incident.previous(info([current], entry("NOW", 20, 20, off=1, revoke_date=ago(1))))["problem"]
+    assert (
+        "and that was not revoked"
+        in _incident.previous(info([current], entry("NOW", 20, 20, off=1, revoke_date=ago(1))))["problem"]
+    )
 
 
 def test_a_current_key_that_was_switched_off_as_unused_comes_back_first() -> None:
     off = of_ours("NOW", 20, "current", status="Inactive", deactivate_date=ago(1))
-    assert chosen(info([of_ours("OLD", 200, "previous"), off], entry("NOW", 20, 20, off=1, other_keys=NOTES))) == ("NOW", True)
+    assert chosen(info([of_ours("OLD", 200, "previous"), off], entry("NOW", 20, 20, off=1, other_keys=NOTES))) == (
+        "NOW",
+        True,
+    )
 
 
-@pytest.mark.parametrize("store", [None, entry(), entry("NOW", 20, 20), entry("NOW", 20, 20, other_keys={"GONE": note(90, promoted=80)})])
+@pytest.mark.parametrize(
+    "store", [None, entry(), entry("NOW", 20, 20), entry("NOW", 20, 20, other_keys={"GONE": note(90, promoted=80)})]
+)
 def test_without_a_key_that_was_in_force_there_is_no_rollback(store: Any) -> None:
     keys = [CURRENT] if store and "access_key_id" in store else []
     assert chosen(info([*keys, key("OFF", 90, status="Inactive")], store)) is None
@@ -70,8 +90,14 @@ def test_without_a_key_that_was_in_force_there_is_no_rollback(store: Any) -> Non
     ("users", "said"),
     [
         ([user(error="The entry is damaged")], "The entry is damaged"),
-        ([user(store={**entry("NOW", 20, 20), "account_id": "999999999999"})], "belong to account 999999999999, but these credentials are for account 123"),
-        ([user(store={**entry("NOW", 20, 20), "user_id": "AIDAEARLIER"})], "belong to user id AIDAEARLIER, but IAM's user of that name is AIDACI"),
+        (
+            [user(store={**entry("NOW", 20, 20), "account_id": "999999999999"})],
+            "belong to account 999999999999, but these credentials are for account 123",
+        ),
+        (
+            [user(store={**entry("NOW", 20, 20), "user_id": "AIDAEARLIER"})],
+            "belong to user id AIDAEARLIER, but IAM's user of that name is AIDACI",
+        ),
         ([user("ci"), user("cj")], "must name one user"),
     ],
 )
@@ -107,5 +133,8 @@ def test_what_an_interrupted_run_left_is_not_in_force() -> None:
 
 
 def test_why_a_key_may_not_be_revoked() -> None:
-    assert "signs this run" in _incident.revoked(info([key("LEAKED", 9)], signing_access_key_id="LEAKED"), "LEAKED")["problem"]
+    assert (
+        "signs this run"
+        in _incident.revoked(info([key("LEAKED", 9)], signing_access_key_id="LEAKED"), "LEAKED")["problem"]
+    )
     assert "LEAKED was deleted meanwhile" in _incident.revoked(info([]), "LEAKED")["problem"]

@@ -57,8 +57,14 @@ def test_the_world_of_the_first_four_rows_has_something_to_do() -> None:
 @pytest.mark.parametrize(
     ("changes", "words"),
     [
-        ({"users": [user(store=OVERDUE, error="ListAccessKeys was denied for user ci")]}, ["ListAccessKeys was denied for user ci."]),
-        ({"access_keys": [key(A, 200, 1), key(B, 300, None, "Inactive", last_used_known=False)]}, [B, "ci", "last use"]),
+        (
+            {"users": [user(store=OVERDUE, error="ListAccessKeys was denied for user ci")]},
+            ["ListAccessKeys was denied for user ci."],
+        ),
+        (
+            {"access_keys": [key(A, 200, 1), key(B, 300, None, "Inactive", last_used_known=False)]},
+            [B, "ci", "last use"],
+        ),
         ({"users": [user(store={**OVERDUE, "account_id": "999999999999"})]}, ["999999999999", "123456789012", "ci"]),
         ({"users": [user(store={**OVERDUE, "user_id": "AIDABEFORE"})]}, ["AIDABEFORE", "AIDACI", "made again"]),
         ({"users": [user(store="gibberish")]}, ["ci", "not a mapping"]),
@@ -78,8 +84,13 @@ def test_what_cannot_be_read_or_belongs_to_another_is_an_error(changes: dict[str
 
 
 def test_one_users_error_is_no_other_users() -> None:
-    seen = info([key(A, 1, 1, user="fine"), key(B, 1, 1, user="odd", last_used_known=False)], users=[user("odd"), user("fine")])
-    assert [(one["user_name"], one["status"]) for one in rotation_plan(seen)] == [("fine", "compliant"), ("odd", "error")]
+    seen = info(
+        [key(A, 1, 1, user="fine"), key(B, 1, 1, user="odd", last_used_known=False)], users=[user("odd"), user("fine")]
+    )
+    assert [(one["user_name"], one["status"]) for one in rotation_plan(seen)] == [
+        ("fine", "compliant"),
+        ("odd", "error"),
+    ]
 
 
 def test_the_account_is_known_from_the_users_arn_too() -> None:
@@ -274,7 +285,11 @@ def test_a_next_without_a_current_is_verified() -> None:
 
 
 def test_the_newest_of_several_is_next() -> None:
-    seen = info([key(A, 95, 1), key(B, 3), key(N, 2)], entry(A, 95, 95, other_keys={N: note(2), B: note(3)}), access_keys_quota=3)
+    seen = info(
+        [key(A, 95, 1), key(B, 3), key(N, 2)],
+        entry(A, 95, 95, other_keys={N: note(2), B: note(3)}),
+        access_keys_quota=3,
+    )
     assert does(decided(seen)) == [("verify", N)]
 
 
@@ -289,14 +304,20 @@ def test_a_key_made_in_the_same_second_as_the_current_one_and_never_current_is_n
 )
 def test_what_is_not_next(record: Record) -> None:
     status = "Inactive" if "deactivate_date" in record else "Active"
-    seen = info([key(A, 10, 1), key(N, 2, 1, status, create_date=record["create_date"])], entry(A, 10, 10, other_keys={N: record}))
+    seen = info(
+        [key(A, 10, 1), key(N, 2, 1, status, create_date=record["create_date"])],
+        entry(A, 10, 10, other_keys={N: record}),
+    )
     assert "verify" not in [action for action, _rest in does(decided(seen))]
 
 
 # -- broken ----------------------------------------------------------------------------------------------------------
 
 BROKEN: dict[str, tuple[list[Record], Record]] = {
-    "current is Inactive": ([key(A, 10, 1, "Inactive"), key(B, 100, 1)], entry(A, 10, 10, other_keys={B: note(100, 90)})),
+    "current is Inactive": (
+        [key(A, 10, 1, "Inactive"), key(B, 100, 1)],
+        entry(A, 10, 10, other_keys={B: note(100, 90)}),
+    ),
     "current is Expired": ([key(A, 10, 1, "Expired"), key(B, 100, 1)], entry(A, 10, 10)),
     "current is missing": ([key(B, 100, 1)], entry(A, 10, 10)),
     "current is missing for an hour": ([key(B, 100, 1)], entry(A, HOUR, 0)),
@@ -408,7 +429,11 @@ def test_a_next_date_where_a_switched_off_key_will_be_deleted() -> None:
 def test_users_whose_keys_are_all_unused() -> None:
     seen = info([key(B, 300, 91), key(A, 100, 90)], entry(A, 100, 90))
     decision = decided(seen, unused_days=90)
-    assert (decision["status"], does(decision), decision["next_date"]) == ("unused", [("deactivate", B), ("deactivate", A)], None)
+    assert (decision["status"], does(decision), decision["next_date"]) == (
+        "unused",
+        [("deactivate", B), ("deactivate", A)],
+        None,
+    )
     assert [action["min_idle_days"] for action in decision["actions"]] == [90, 90]
     assert decided(seen)["status"] != "unused"
     assert decided(seen, unused_days=90, now=["ci"])["status"] != "unused"
@@ -452,7 +477,10 @@ def test_a_small_unused_days_switches_off_nothing_in_use() -> None:
 def test_unused_keys_are_not_switched_off_twice() -> None:
     seen = info([key(B, 300, 91), key(A, 100, 90)], entry(A, 100, 90))
     after = apply(seen, rotation_plan(seen, {"unused_days": 90}))
-    assert (decided(after, unused_days=90)["status"], decided(after, unused_days=90)["actions"]) == ("no_active_key", [])
+    assert (decided(after, unused_days=90)["status"], decided(after, unused_days=90)["actions"]) == (
+        "no_active_key",
+        [],
+    )
 
 
 # -- due -------------------------------------------------------------------------------------------------------------
@@ -480,7 +508,9 @@ def test_where_nothing_is_stored_the_newest_active_key_counts() -> None:
     decision = decided(info(old_and_parked, access_keys_quota=3))
     assert does(decision) == [("create", None)] and decision["actions"][0]["replaces"] == B
     assert decided(info([key(A, 89, 1), key(B, 200, 1)]))["status"] == "unmanaged"
-    assert decided(info([key(A, 89, 1, "Inactive"), key(B, 200, 1)], access_keys_quota=3))["actions"][0]["replaces"] == B
+    assert (
+        decided(info([key(A, 89, 1, "Inactive"), key(B, 200, 1)], access_keys_quota=3))["actions"][0]["replaces"] == B
+    )
 
 
 def test_where_the_current_was_switched_off_by_us_the_newest_active_key_counts() -> None:
@@ -533,7 +563,9 @@ def test_a_replaced_key_that_is_still_active_leaves_no_room() -> None:
     assert (decision["status"], decision["actions"]) == ("blocked", [])
     assert A in decision["reason"] and B in decision["reason"] and CIS in decision["reason"]
     # Made after the current key, and current once: a rollback replaced it.
-    rolled_back = info([key(B, 50, 1), key(A, 100, 1)], entry(A, 100, 10, other_keys={B: note(50, 45)}), access_keys_quota=3)
+    rolled_back = info(
+        [key(B, 50, 1), key(A, 100, 1)], entry(A, 100, 10, other_keys={B: note(50, 45)}), access_keys_quota=3
+    )
     assert decided(rolled_back)["status"] == "blocked"
 
 
@@ -577,9 +609,15 @@ def test_where_named_users_need_room_not_every_key_goes(row: Record, record: Rec
 
 def test_where_named_users_need_room_no_more_goes_than_that_takes() -> None:
     keys = [key(C, 200, 20, "Inactive"), key(B, 100, 20, "Inactive"), key(A, 5, 1)]
-    seen = info(keys, entry(A, 5, 5, other_keys={B: note(100, 90, off=3), C: note(200, 190, off=2)}), access_keys_quota=3)
+    seen = info(
+        keys, entry(A, 5, 5, other_keys={B: note(100, 90, off=3), C: note(200, 190, off=2)}), access_keys_quota=3
+    )
     assert does(decided(seen, now=["ci"])) == [("delete", B), ("create", None)]
-    assert does(decided({**seen, "account": {"access_keys_quota": 2}}, now=["ci"])) == [("delete", B), ("delete", C), ("create", None)]
+    assert does(decided({**seen, "account": {"access_keys_quota": 2}}, now=["ci"])) == [
+        ("delete", B),
+        ("delete", C),
+        ("create", None),
+    ]
 
 
 def test_a_young_key_of_the_store_without_a_secret_needs_no_room() -> None:
@@ -618,10 +656,15 @@ def test_only_one_unused_inactive_key_is_deleted_and_only_where_room_is_needed()
     assert does(decision) == [("delete", C), ("create", None)]
     assert decided(info(keys, entry(A, 100, 100), access_keys_quota=2), unused_days=60)["status"] == "blocked"
     assert does(decided(info(keys, entry(A, 100, 100), access_keys_quota=4), unused_days=60)) == [("create", None)]
-    assert decided(info([*keys[:2], key(A, 50, 1)], entry(A, 50, 50), access_keys_quota=3), unused_days=60)["actions"] == []
+    assert (
+        decided(info([*keys[:2], key(A, 50, 1)], entry(A, 50, 50), access_keys_quota=3), unused_days=60)["actions"]
+        == []
+    )
 
 
-@pytest.mark.parametrize("record", [note(300, 290), note(300, 290, off=20), note(off=20)], ids=["stored", "ours", "off by us"])
+@pytest.mark.parametrize(
+    "record", [note(300, 290), note(300, 290, off=20), note(off=20)], ids=["stored", "ours", "off by us"]
+)
 def test_an_inactive_key_that_is_stored_or_was_switched_off_by_us_is_not_deleted_for_room(record: Record) -> None:
     seen = info([key(B, 300, 60, "Inactive"), key(A, 100, 1)], entry(A, 100, 100, other_keys={B: record}))
     assert (decided(seen, unused_days=50)["status"], decided(seen, unused_days=50)["actions"]) == ("blocked", [])
@@ -676,7 +719,10 @@ def test_a_key_that_is_stored_under_a_renamed_users_old_name_is_not_deleted_for_
 def test_no_room_names_the_keys_their_last_uses_and_the_way_out() -> None:
     decision = decided(info([key(B, 200, 2), key(A, 99, 0.05, last_used_service="ses")]))
     assert (decision["status"], decision["actions"]) == ("blocked", [])
-    for words in (f"{A} (Active, 99 days old, last used 1 hour ago by ses in eu-west-1)", f"{B} (Active, 200 days old, last used 2 days"):
+    for words in (
+        f"{A} (Active, 99 days old, last used 1 hour ago by ses in eu-west-1)",
+        f"{B} (Active, 200 days old, last used 2 days",
+    ):
         assert words in decision["reason"]
     assert f"{B} is in use" in decision["reason"] and CIS in decision["reason"]
 
@@ -708,12 +754,17 @@ def test_a_previous_key_that_is_idle_at_last_makes_room() -> None:
     """Else it would be in the way for good: what is stored is never switched off by rotation_unused_days."""
     others = {B: note(300, 200, stored=True)}
     decision = decided(info([key(B, 300, 60), key(A, 100, 1)], entry(A, 100, 100, other_keys=others)))
-    assert (decision["status"], [(action["action"], action["access_key_id"]) for action in decision["actions"]]) == ("retire", [("deactivate", B)])
+    assert (decision["status"], [(action["action"], action["access_key_id"]) for action in decision["actions"]]) == (
+        "retire",
+        [("deactivate", B)],
+    )
     assert decided(info([key(B, 300, 1), key(A, 100, 1)], entry(A, 100, 100, other_keys=others)))["status"] == "blocked"
 
 
 def test_no_room_until_a_key_is_deleted() -> None:
-    decision = decided(info([key(B, 300, 60, "Inactive"), key(A, 100, 1)], entry(A, 100, 100, other_keys={B: note(300, 290, off=20)})))
+    decision = decided(
+        info([key(B, 300, 60, "Inactive"), key(A, 100, 1)], entry(A, 100, 100, other_keys={B: note(300, 290, off=20)}))
+    )
     assert (decision["status"], decision["next_date"]) == ("blocked", ahead(10)) and ahead(10) in decision["reason"]
 
 
@@ -757,7 +808,10 @@ def test_an_older_key_in_use_stays() -> None:
 
 def test_the_key_that_signs_the_run_stays() -> None:
     decision = decided(replaced(50, 8, signing_access_key_id=B))
-    assert (decision["status"], decision["actions"]) == ("blocked", []) and f"{B} of user ci signs this run" in decision["reason"]
+    assert (decision["status"], decision["actions"]) == (
+        "blocked",
+        [],
+    ) and f"{B} of user ci signs this run" in decision["reason"]
     never = decided(replaced(None, 8, signing_access_key_id=B), idle_days=0)
     assert (never["status"], never["actions"]) == ("blocked", [])
 
@@ -829,7 +883,9 @@ def test_the_replacement_is_no_target_however_idle() -> None:
 
 
 def switched_off(off: float, used: float | None = 60, **more: Any) -> Info:
-    return info([key(B, 100, used, "Inactive"), key(A, 20, 1)], entry(A, 20, 20, other_keys={B: note(100, 95, off=off)}, **more))
+    return info(
+        [key(B, 100, used, "Inactive"), key(A, 20, 1)], entry(A, 20, 20, other_keys={B: note(100, 95, off=off)}, **more)
+    )
 
 
 def test_a_key_that_we_switched_off_waits() -> None:
@@ -843,7 +899,9 @@ def test_a_key_that_we_switched_off_long_ago_is_deleted(record: Record) -> None:
     seen = info([key(B, 100, 60, "Inactive"), key(A, 20, 1)], entry(A, 20, 20, other_keys={B: record}))
     decision = decided(seen)
     assert (decision["status"], does(decision), decision["next_date"]) == ("retire", [("delete", B)], None)
-    assert decision["actions"][0]["min_idle_days"] == 7 and "switched off 30 days ago" in decision["actions"][0]["reason"]
+    assert (
+        decision["actions"][0]["min_idle_days"] == 7 and "switched off 30 days ago" in decision["actions"][0]["reason"]
+    )
     assert does(decided(seen, delete_after_days=31)) == []
 
 
@@ -905,27 +963,41 @@ EVERY_OTHER_ROW: dict[str, tuple[list[Record], dict[str, Any], dict[str, Any], s
 }
 
 
-@pytest.mark.parametrize(("keys", "store", "policy", "status", "actions"), EVERY_OTHER_ROW.values(), ids=EVERY_OTHER_ROW.keys())
+@pytest.mark.parametrize(
+    ("keys", "store", "policy", "status", "actions"), EVERY_OTHER_ROW.values(), ids=EVERY_OTHER_ROW.keys()
+)
 def test_the_deletion_comes_first_in_every_row_but_the_first_four(
-    keys: list[Record], store: dict[str, Any], policy: dict[str, Any], status: str, actions: list[tuple[str, str | None]]
+    keys: list[Record],
+    store: dict[str, Any],
+    policy: dict[str, Any],
+    status: str,
+    actions: list[tuple[str, str | None]],
 ) -> None:
     others = {B: note(100, 95, off=30), **store.pop("other_keys", {})}
-    decision = decided(info([key(B, 100, 60, "Inactive"), *keys], {**entry(A, 20, 20, other_keys=others), **store}), **policy)
+    decision = decided(
+        info([key(B, 100, 60, "Inactive"), *keys], {**entry(A, 20, 20, other_keys=others), **store}), **policy
+    )
     assert (decision["status"], does(decision)) == (status, [("delete", B), *actions])
     # The reason of the row itself is not lost.
-    alone = decided(info(keys, {**entry(A, 20, 20, other_keys={k: v for k, v in others.items() if k != B}), **store}), **policy)
+    alone = decided(
+        info(keys, {**entry(A, 20, 20, other_keys={k: v for k, v in others.items() if k != B}), **store}), **policy
+    )
     assert alone["reason"] in decision["reason"] and alone["status"] != ("retire" if not actions else "compliant")
 
 
 def test_actions_are_in_order() -> None:
     asked = {"date": ago(1), "known": [A, B]}
     keys = [key(B, 300, 60, "Inactive"), key(A, 100, 1), key(L, 1)]
-    decision = decided(info(keys, entry(A, 100, 100, asked=asked, other_keys={B: note(300, 290, off=31)}), access_keys_quota=2))
+    decision = decided(
+        info(keys, entry(A, 100, 100, asked=asked, other_keys={B: note(300, 290, off=31)}), access_keys_quota=2)
+    )
     assert does(decision) == [("delete", L), ("delete", B), ("create", None)]
 
 
 def test_a_deletion_makes_room() -> None:
-    seen = info([key(B, 300, 60, "Inactive"), key(A, 100, 1)], entry(A, 100, 100, other_keys={B: note(300, 290, off=30)}))
+    seen = info(
+        [key(B, 300, 60, "Inactive"), key(A, 100, 1)], entry(A, 100, 100, other_keys={B: note(300, 290, off=30)})
+    )
     assert does(decided(seen)) == [("delete", B), ("create", None)]
 
 
@@ -999,14 +1071,20 @@ def test_other_input_is_refused_in_one_sentence(seen: Any, words: str) -> None:
     assert words in str(refused.value) and "\n" not in str(refused.value)
 
 
-@pytest.mark.parametrize("name", ["max_age_days", "warn_days", "deactivate_after_days", "idle_days", "delete_after_days", "unused_days"])
-@pytest.mark.parametrize("value", [-1, -0.001, "-1", "ninety", "90d", float("nan"), "nan", float("inf"), "-inf", True, [90], {}])
+@pytest.mark.parametrize(
+    "name", ["max_age_days", "warn_days", "deactivate_after_days", "idle_days", "delete_after_days", "unused_days"]
+)
+@pytest.mark.parametrize(
+    "value", [-1, -0.001, "-1", "ninety", "90d", float("nan"), "nan", float("inf"), "-inf", True, [90], {}]
+)
 def test_numbers_of_days_are_checked(name: str, value: Any) -> None:
     with pytest.raises(AnsibleFilterError, match=f"{name} must be a number of days, 0 or more, not "):
         rotation_plan(info(), {name: value})
 
 
-@pytest.mark.parametrize("name", ["max_age_days", "warn_days", "deactivate_after_days", "idle_days", "delete_after_days"])
+@pytest.mark.parametrize(
+    "name", ["max_age_days", "warn_days", "deactivate_after_days", "idle_days", "delete_after_days"]
+)
 @pytest.mark.parametrize("value", [None, ""])
 def test_only_unused_days_may_be_left_empty(name: str, value: Any) -> None:
     with pytest.raises(AnsibleFilterError, match=name):
@@ -1065,8 +1143,15 @@ def test_what_is_left_out_or_null_is_read_leniently() -> None:
     seen: Info = {"access_keys": [row], "users": [{"user_name": "ci"}], "now": NOW.isoformat(), "complete": True}
     assert decided(seen)["status"] == "compliant"
     nulls = dict.fromkeys(("user_id", "path", "arn", "tags", "error", "store"))
-    store = dict.fromkeys(("promote_date", "deactivate_date", "asked", "hold_until", "other_keys", "stored", "account_id", "user_id"))
-    seen = {**seen, "users": [{"user_name": "ci", **nulls, "store": {**store, "access_key_id": A}}], "account": None, "store_only": None}
+    store = dict.fromkeys(
+        ("promote_date", "deactivate_date", "asked", "hold_until", "other_keys", "stored", "account_id", "user_id")
+    )
+    seen = {
+        **seen,
+        "users": [{"user_name": "ci", **nulls, "store": {**store, "access_key_id": A}}],
+        "account": None,
+        "store_only": None,
+    }
     assert decided(seen)["status"] == "compliant" and "not stored" not in decided(seen)["reason"]
 
 
@@ -1084,7 +1169,9 @@ def test_the_rows_alone_can_say_what_the_store_knows() -> None:
     assert does(decided(info([key(A, 20, 1, stage="current"), key(N, 1, stage="next")]))) == [("verify", N)]
 
 
-@pytest.mark.parametrize("now", ["2026-11-24T04:00:00Z", "2026-11-24T05:00:00+01:00", "2026-11-24T04:00:00", datetime(2026, 11, 24, 4)])
+@pytest.mark.parametrize(
+    "now", ["2026-11-24T04:00:00Z", "2026-11-24T05:00:00+01:00", "2026-11-24T04:00:00", datetime(2026, 11, 24, 4)]
+)
 def test_dates_may_be_written_otherwise(now: Any) -> None:
     seen = {**info([key(A, 20, 1, create_date="2026-11-04T04:00:00Z")]), "now": now}
     assert decided(seen)["next_date"] == ahead(56)
@@ -1130,7 +1217,8 @@ def types(value: Any) -> set[type]:
 def test_what_comes_out_is_plain() -> None:
     asked = {"date": ago(1), "known": [A, B]}
     seen = info(
-        [key(B, 300, 60, "Inactive"), key(A, 100, 1), key(L, 1)], entry(A, 100, 100, asked=asked, other_keys={B: note(300, 290, off=31)})
+        [key(B, 300, 60, "Inactive"), key(A, 100, 1), key(L, 1)],
+        entry(A, 100, 100, asked=asked, other_keys={B: note(300, 290, off=31)}),
     )
     seen["users"].append(user("broken", error="denied"))
     seen["store_only"] = [{"user_name": "gone", "user_id": "AIDAGONE", "access_key_ids": [C]}]
@@ -1150,8 +1238,24 @@ def test_nothing_that_was_handed_over_is_changed() -> None:
 
 def test_reasons_are_sentences_that_name_the_user() -> None:
     worlds = [info(keys, store) for keys, store in BROKEN.values()]
-    worlds += [with_leftover(1), with_leftover(13), overdue(), replaced(1, 1), replaced(1, 9), replaced(9, 9), switched_off(5), info()]
-    worlds += [info([key(A, 20, 1)]), info([key(A, 80, 1)]), info([key(A, 100, 1), key(B, 20, 1)]), info([key(A, 100, 1), key(B, 95, 1)])]
+    worlds += [
+        with_leftover(1),
+        with_leftover(13),
+        overdue(),
+        replaced(1, 1),
+        replaced(1, 9),
+        replaced(9, 9),
+        switched_off(5),
+        info(),
+    ]
+    worlds += [
+        info([key(A, 20, 1)]),
+        info([key(A, 80, 1)]),
+        info([key(A, 100, 1), key(B, 20, 1)]),
+        info([key(A, 100, 1), key(B, 95, 1)]),
+    ]
     for seen in worlds:
         reason = decided(seen)["reason"]
-        assert re.search(r"\bci\b", reason) and reason.endswith(".") and reason[0].isupper() and "  " not in reason, reason
+        assert re.search(r"\bci\b", reason) and reason.endswith(".") and reason[0].isupper() and "  " not in reason, (
+            reason
+        )

@@ -47,11 +47,26 @@ def key(user: str, key_id: str, age: float = 10.0, idle: float | None = 0.1, /, 
 
 
 def info(*keys: dict[str, Any]) -> dict[str, Any]:
-    return {"access_keys": list(keys), "users": [], "account": {"account_id": "123456789012"}, "now": NOW, "complete": True}
+    return {
+        "access_keys": list(keys),
+        "users": [],
+        "account": {"account_id": "123456789012"},
+        "now": NOW,
+        "complete": True,
+    }
 
 
-def action(kind: str, user: str, key_id: str | None = None, replaces: str | None = None, reason: str = "because") -> dict[str, Any]:
-    return {"action": kind, "user_name": user, "access_key_id": key_id, "replaces": replaces, "min_idle_days": None, "reason": reason}
+def action(
+    kind: str, user: str, key_id: str | None = None, replaces: str | None = None, reason: str = "because"
+) -> dict[str, Any]:
+    return {
+        "action": kind,
+        "user_name": user,
+        "access_key_id": key_id,
+        "replaces": replaces,
+        "min_idle_days": None,
+        "reason": reason,
+    }
 
 
 def decision(user: str, status: str, reason: str = "a reason", *actions: dict[str, Any]) -> dict[str, Any]:
@@ -176,7 +191,9 @@ def test_a_result_is_told_whether_the_decisions_are_from_before_or_after_the_run
     after = build(after_world, grace, [result(MAKE, key_id=NEW), result(action("verify", "ci", NEW))])
     for report in (before, after):
         told = [row for row in report.rows if row.user_name == "ci" and row.head]
-        assert [(row.access_key_id, row.sentence) for row in told] == [(CI, f"made a new key {NEW}: 120 days old, limit 90")]
+        assert [(row.access_key_id, row.sentence) for row in told] == [
+            (CI, f"made a new key {NEW}: 120 days old, limit 90")
+        ]
         assert (report.totals["made"], report.totals["verified"]) == (1, 0)
     assert "ci" in before.drift
     assert "ci" not in after.drift
@@ -199,7 +216,9 @@ def test_what_the_run_did_not_reach_is_still_to_do() -> None:
 def test_a_new_failure_to_verify_is_told_beside_the_key_that_was_made() -> None:
     verify = action("verify", "ci", NEW, reason="made by an earlier run")
     report = build(
-        WORLD, [decision("ci", "due", "x", verify)], [result(MAKE, key_id=NEW), result(verify, False, True, "STS does not know it.")]
+        WORLD,
+        [decision("ci", "due", "x", verify)],
+        [result(MAKE, key_id=NEW), result(verify, False, True, "STS does not know it.")],
     )
     assert [row.sentence for row in report.rows if row.listed] == [
         f"made a new key {NEW}: 120 days old, limit 90",
@@ -210,8 +229,14 @@ def test_a_new_failure_to_verify_is_told_beside_the_key_that_was_made() -> None:
 def test_a_next_key_of_an_earlier_run_is_counted_as_verified() -> None:
     verify = action("verify", "ci", NEW, reason="left from an earlier run")
     world, plan = info(key("ci", NEW, stage="next")), [decision("ci", "due", "x", verify)]
-    assert screen(build(world, plan, check_mode=True))[-1] == "1 user: 1 due. Would make 0 keys, verify 1, switch off 0, delete 0."
-    assert screen(build(world, plan, [result(verify)]))[-1] == "1 user: 1 due. Made 0 keys, verified 1, switched off 0, deleted 0."
+    assert (
+        screen(build(world, plan, check_mode=True))[-1]
+        == "1 user: 1 due. Would make 0 keys, verify 1, switch off 0, delete 0."
+    )
+    assert (
+        screen(build(world, plan, [result(verify)]))[-1]
+        == "1 user: 1 due. Made 0 keys, verified 1, switched off 0, deleted 0."
+    )
 
 
 def test_check_mode_tells_what_would_fail_and_does_not_count_it() -> None:
@@ -256,7 +281,9 @@ def test_what_needs_nothing_is_counted_only(status: str) -> None:
     assert words(screen(report)).startswith("1 user: 1 ")
 
 
-@pytest.mark.parametrize(("age", "status", "drift"), [(59.9, "Active", False), (60.0, "Active", True), (61.0, "Inactive", False)])
+@pytest.mark.parametrize(
+    ("age", "status", "drift"), [(59.9, "Active", False), (60.0, "Active", True), (61.0, "Inactive", False)]
+)
 def test_unmanaged_is_drift_with_an_active_key_over_the_limit(age: float, status: str, drift: bool) -> None:
     report = build(info(key("ci", CI, age, status=status)), [decision("ci", "unmanaged")], policy={"max_age_days": 60})
     assert report.drift == (["ci"] if drift else [])
@@ -284,10 +311,17 @@ def test_done_first_then_who_needs_a_person_then_the_rest_each_in_the_given_orde
 
 def test_the_sentence_stands_on_the_key_it_is_about_and_once() -> None:
     world = info(
-        key("u", OLD, 200.0), key("u", CI, 100.0), key("u", CURRENT, 9.0, stage="current"), key("u", NEW, 300.0, status="Inactive")
+        key("u", OLD, 200.0),
+        key("u", CI, 100.0),
+        key("u", CURRENT, 9.0, stage="current"),
+        key("u", NEW, 300.0, status="Inactive"),
     )
     report = build(world, [decision("u", "blocked", f"{CI} is in use.")])
-    assert [(row.access_key_id, bool(row.head)) for row in report.rows if row.listed] == [(CI, True), (OLD, False), (CURRENT, False)]
+    assert [(row.access_key_id, bool(row.head)) for row in report.rows if row.listed] == [
+        (CI, True),
+        (OLD, False),
+        (CURRENT, False),
+    ]
     about_none = build(world, [decision("u", "broken", "no key named")])
     assert about_none.rows[0].access_key_id == CURRENT
     assert words(screen(report)).count(f"{CI} is in use.") == 1
@@ -296,7 +330,11 @@ def test_the_sentence_stands_on_the_key_it_is_about_and_once() -> None:
 def test_a_key_that_the_plan_leaves_alone_is_told_beside_the_one_it_acts_on() -> None:
     world = info(key("u", OLD, 200.0, 9.0), key("u", CI, 100.0), key("u", CURRENT, 9.0, stage="current"))
     reason = f"Key {CURRENT} became current 8 days ago: {OLD} is idle and switched off. Key {CI} is in use."
-    report = build(world, [decision("u", "retire", reason, action("deactivate", "u", OLD, reason="idle for 9 days"))], check_mode=True)
+    report = build(
+        world,
+        [decision("u", "retire", reason, action("deactivate", "u", OLD, reason="idle for 9 days"))],
+        check_mode=True,
+    )
     assert [(row.access_key_id, row.sentence) for row in report.rows if row.listed] == [
         (OLD, "would switch off: idle for 9 days"),
         (CI, f"left alone: {reason}"),
@@ -324,7 +362,10 @@ def test_a_reason_that_begins_with_the_status_is_not_said_twice() -> None:
         ({"idle_days": 0.02}, "28m ago  s3 eu-west-1"),
         ({"idle_days": 400.0, "last_used_region": None}, "400d ago  s3"),
         ({"last_used_service": "dynamodb", "last_used_region": "ap-southeast-1"}, "2h ago  dynamodb ap-southeast-1"),
-        ({"last_used_service": "elasticloadbalancing", "last_used_region": "ap-southeast-1"}, "2h ago  elasticloadbalancing"),
+        (
+            {"last_used_service": "elasticloadbalancing", "last_used_region": "ap-southeast-1"},
+            "2h ago  elasticloadbalancing",
+        ),
     ],
 )
 def test_last_use(more: dict[str, Any], shown: str) -> None:
@@ -339,7 +380,10 @@ def test_an_unread_last_use_is_not_shown_as_never() -> None:
 
 def test_show_all_has_every_key_and_says_which_are_inactive() -> None:
     world = info(key("ci", CI), key("ci", OLD, status="Inactive"), key("other", NEW))
-    lines = screen(build(world, [decision("ci", "compliant", "all is well"), decision("other", "exempt", "by the policy")]), show_all=True)
+    lines = screen(
+        build(world, [decision("ci", "compliant", "all is well"), decision("other", "exempt", "by the policy")]),
+        show_all=True,
+    )
     assert lines[1].endswith("compliant: all is well")
     assert (OLD in lines[2], lines[2].endswith("  inactive")) == (True, True)
     assert lines[3].endswith("exempt: by the policy")
@@ -357,7 +401,12 @@ NAMES = [
 
 
 SERVICES = ["s3", "elasticloadbalancing", "a-service-nobody-has-heard-of-that-has-a-very-long-name"]
-REASONS = ["short", "a longer reason, with words " * 8, "x" * 500, f"https://example.com/{'y' * 150} is where to read on"]
+REASONS = [
+    "short",
+    "a longer reason, with words " * 8,
+    "x" * 500,
+    f"https://example.com/{'y' * 150} is where to read on",
+]
 
 
 @pytest.mark.parametrize("name", NAMES, ids=range(len(NAMES)))
@@ -424,7 +473,12 @@ def test_nothing_to_do_is_one_line() -> None:
 def test_totals_that_do_not_fit_one_line_break_between_their_sentences() -> None:
     report = build(info(), [decision(f"user-{status}", status) for status in _report.STATUSES], check_mode=True)
     assert "Would make 0 keys, switch off 0, delete 0." in screen(report)
-    assert words(screen(report)).count("15 users: 1 due, 1 unused, 1 to retire, 1 blocked, 1 broken, 1 with a leftover, 1 gone") == 1
+    assert (
+        words(screen(report)).count(
+            "15 users: 1 due, 1 unused, 1 to retire, 1 blocked, 1 broken, 1 with a leftover, 1 gone"
+        )
+        == 1
+    )
 
 
 def test_totals_have_every_status_always() -> None:
@@ -458,7 +512,9 @@ RULE = 'CIS AWS Foundations Benchmark v3.0.0, 1.13 "Ensure there is only one act
         ([decision("ci", "grace")], ""),
     ],
 )
-def test_who_has_more_than_one_active_key_is_noted_with_the_rule_that_this_breaks(plan: list[dict[str, Any]], note: str) -> None:
+def test_who_has_more_than_one_active_key_is_noted_with_the_rule_that_this_breaks(
+    plan: list[dict[str, Any]], note: str
+) -> None:
     report = build(WORLD, plan)
     assert report.notes == ([f"{note}{RULE}."] if note else [])
     assert json.loads(_report.as_json(report))["notes"] == report.notes
@@ -479,13 +535,17 @@ def test_the_rule_is_named_once_on_the_screen() -> None:
     reason = f"{VENDOR} is in use. 2 Active keys break {RULE}. Set unused_days."
     report = build(WORLD, [decision("vendor-x", "blocked", reason)])
     assert words(screen(report)).count(RULE) == 1
-    assert f"blocked: {VENDOR} is in use. Set unused_days." in words(screen(report)).replace(f"{VENDOR_2} 200d 14m ago s3 eu-west-1 - ", "")
+    assert f"blocked: {VENDOR} is in use. Set unused_days." in words(screen(report)).replace(
+        f"{VENDOR_2} 200d 14m ago s3 eu-west-1 - ", ""
+    )
     assert reason in _report.as_markdown(report)
 
 
 def test_thousands_of_users() -> None:
     count = 5000
-    keys = [key(f"user-{number:04}", f"AKIA{number:016}", 100.0 if number % 10 == 0 else 5.0) for number in range(count)]
+    keys = [
+        key(f"user-{number:04}", f"AKIA{number:016}", 100.0 if number % 10 == 0 else 5.0) for number in range(count)
+    ]
     plan = [
         decision(name, "due", "old", action("create", name, None, each["access_key_id"]))
         if each["age_days"] > 90
@@ -504,12 +564,20 @@ def test_a_spreadsheet_takes_no_value_for_a_formula(value: str) -> None:
     use = {"last_used_service": value, "last_used_region": value}
     report = build(info(key(value, CI, **use)), [decision(value, "compliant", value)])
     row = cells(report)[0]
-    assert [row[name] for name in ("user_name", "last_used_service", "last_used_region", "reason")] == ["'" + value.replace("\r", "\n")] * 4
+    assert [row[name] for name in ("user_name", "last_used_service", "last_used_region", "reason")] == [
+        "'" + value.replace("\r", "\n")
+    ] * 4
     assert row["what_happens"] == "compliant: " + value.replace("\r", "\n")
 
 
 def test_csv_has_a_row_for_each_key_and_each_user_without_one() -> None:
-    rows = cells(build(WORLD, [*DECISIONS, decision("nobody", "no_active_key", 'a "quoted", reason\nin two lines')], check_mode=True))
+    rows = cells(
+        build(
+            WORLD,
+            [*DECISIONS, decision("nobody", "no_active_key", 'a "quoted", reason\nin two lines')],
+            check_mode=True,
+        )
+    )
     assert [(row["user_name"], row["access_key_id"]) for row in rows] == [
         ("ci", CI),
         ("backup", OLD),
@@ -536,7 +604,9 @@ def test_markdown_is_a_table_whatever_the_names_are() -> None:
 
 def test_markdown_has_the_totals_the_account_and_the_whole_sentences() -> None:
     text = _report.as_markdown(build(WORLD, DECISIONS, check_mode=True))
-    assert text.startswith(f"# Access keys of account 123456789012\n\n{NOW}. Nothing was changed: this is what would happen.\n\n4 users: ")
+    assert text.startswith(
+        f"# Access keys of account 123456789012\n\n{NOW}. Nothing was changed: this is what would happen.\n\n4 users: "
+    )
     assert f"| blocked: {BLOCKED} |" in text
     assert "| fine |" not in text
     assert "| fine |" in _report.as_markdown(build(WORLD, DECISIONS), show_all=True)
@@ -557,8 +627,26 @@ def test_the_page_has_the_totals_the_account_and_a_table_of_drift() -> None:
     assert page.texts("tr")[1:6] == [
         "\n".join(cells)
         for cells in (
-            ("ci", "due", CI, "Active", "120d", "2h ago s3 eu-west-1", "-", "would make a new key: 120 days old, limit 90"),
-            ("backup", "to retire", OLD, "Active", "131d", "9d ago s3 us-east-1", "previous", f"would switch off: {SWITCH_OFF['reason']}"),
+            (
+                "ci",
+                "due",
+                CI,
+                "Active",
+                "120d",
+                "2h ago s3 eu-west-1",
+                "-",
+                "would make a new key: 120 days old, limit 90",
+            ),
+            (
+                "backup",
+                "to retire",
+                OLD,
+                "Active",
+                "131d",
+                "9d ago s3 us-east-1",
+                "previous",
+                f"would switch off: {SWITCH_OFF['reason']}",
+            ),
             (CURRENT, "Active", "8d", "12h ago s3 eu-west-1", "current", ""),
             ("vendor-x", "blocked", VENDOR, "Active", "99d", "1h ago ses eu-west-1", "-", f"blocked: {BLOCKED}"),
             (VENDOR_2, "Active", "200d", "14m ago s3 eu-west-1", "-", ""),
@@ -575,7 +663,15 @@ def test_the_page_tells_drift_first_and_folds_in_who_needs_nothing() -> None:
     report = build(world, plan, [result(MAKE, key_id=NEW), result(SWITCH_OFF, False, True, "It is in use.")])
     text = _report.as_html(report)
     page = Page(text)
-    assert page.outline == ["Drift: 2 users", "backup", "vendor-x", "Actions: 1 user", "ci", "Nothing to do: 1 user", "fine"]
+    assert page.outline == [
+        "Drift: 2 users",
+        "backup",
+        "vendor-x",
+        "Actions: 1 user",
+        "ci",
+        "Nothing to do: 1 user",
+        "fine",
+    ]
     assert "Failed: backup (switch off)." in page.texts("p")
     assert "No drift." not in page.texts("p")
     assert [each.attributes for each in page.elements if each.name == "details"] == [{}]
@@ -619,7 +715,24 @@ def test_the_page_shows_a_text_as_text_and_loads_nothing(text: str) -> None:
     failing = action("create", "b", None, CI)
     plan = [decision(text, text, text), decision("b", "due", "x", failing), decision("c", "error", text)]
     page = Page(_report.as_html(build(world, plan, [result(failing, False, True, text)])))
-    known = {"html", "head", "meta", "title", "style", "body", "h1", "h2", "p", "table", "caption", "thead", "tbody", "tr", "th", "td"}
+    known = {
+        "html",
+        "head",
+        "meta",
+        "title",
+        "style",
+        "body",
+        "h1",
+        "h2",
+        "p",
+        "table",
+        "caption",
+        "thead",
+        "tbody",
+        "tr",
+        "th",
+        "td",
+    }
     assert {each.name for each in page.elements} <= known | {"strong", "b", "details", "summary"}
     assert {name for each in page.elements for name in each.attributes} == {
         *("lang", "charset", "name", "content", "http-equiv"),
@@ -629,14 +742,18 @@ def test_the_page_shows_a_text_as_text_and_loads_nothing(text: str) -> None:
     assert page.texts("title") == [f"Access keys of account {shown}"]
     assert page.texts("p")[0] == f"{shown}. This is what was done."
     assert shown in page.outline
-    assert {shown, f"2h ago {shown} {shown}", f"failed to make a new key: {shown}", f"error: {shown}"} <= set(page.texts("td"))
+    assert {shown, f"2h ago {shown} {shown}", f"failed to make a new key: {shown}", f"error: {shown}"} <= set(
+        page.texts("td")
+    )
     (style,) = page.texts("style")
     assert style.strip() == _report.STYLE.strip()
     assert not re.search(r"url\(|@import|//", style)
 
 
 def test_the_json_file_has_the_documented_keys() -> None:
-    document = json.loads(_report.as_json(build(WORLD, DECISIONS, check_mode=True, policy={"max_age_days": 90, "now": []})))
+    document = json.loads(
+        _report.as_json(build(WORLD, DECISIONS, check_mode=True, policy={"max_age_days": 90, "now": []}))
+    )
     page = (Path(__file__).parents[2] / "docs" / "report.md").read_text(encoding="utf-8")
     documented = set(re.findall(r"`(\w+)`", page))
     user = document["users"][0]
@@ -668,7 +785,15 @@ class Tagged(str):
 
 def test_values_become_plain() -> None:
     moment = datetime.datetime(2026, 1, 1, tzinfo=datetime.UTC)
-    given = {Tagged("name"): Tagged("value"), "when": moment, "none": None, "flag": True, "list": (1, 2.5), 7: {"secret": 1}, "bytes": b"x"}
+    given = {
+        Tagged("name"): Tagged("value"),
+        "when": moment,
+        "none": None,
+        "flag": True,
+        "list": (1, 2.5),
+        7: {"secret": 1},
+        "bytes": b"x",
+    }
     out = _report.plain(given)
     assert out == {
         "name": "value",
@@ -706,7 +831,9 @@ def test_a_status_from_a_later_version_is_counted() -> None:
 
 @pytest.mark.parametrize("name", ["r.htm", "r.txt", "r", ".json/r", "html"])
 def test_an_ending_that_names_no_form_is_refused(name: str) -> None:
-    with pytest.raises(ReportError, match=r"names no form of a report; name a file that ends in \.json, \.md, \.html or \.csv\.$"):
+    with pytest.raises(
+        ReportError, match=r"names no form of a report; name a file that ends in \.json, \.md, \.html or \.csv\.$"
+    ):
         _report.render(build(WORLD, DECISIONS), name)
 
 
@@ -735,7 +862,9 @@ def test_a_new_file_has_the_permissions_of_the_umask(tmp_path: Path) -> None:
     assert (tmp_path / "r.md").stat().st_mode & 0o777 == 0o640
 
 
-def test_what_cannot_be_written_is_one_sentence_and_leaves_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_what_cannot_be_written_is_one_sentence_and_leaves_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     with pytest.raises(ReportError, match=r"the folder .*missing does not exist; make it or name another"):
         _report.write(str(tmp_path / "missing" / "r.md"), "text")
     (tmp_path / "folder.md").mkdir()

@@ -23,7 +23,13 @@ def decision(user_name: str, *actions: dict[str, Any]) -> dict[str, Any]:
 
 
 def result(done: dict[str, Any], failed: bool = False, access_key_id: str | None = None) -> dict[str, Any]:
-    return {"action": done, "changed": not failed, "failed": failed, "msg": None, "access_key_id": access_key_id or done["access_key_id"]}
+    return {
+        "action": done,
+        "changed": not failed,
+        "failed": failed,
+        "msg": None,
+        "access_key_id": access_key_id or done["access_key_id"],
+    }
 
 
 PLAN = [
@@ -36,7 +42,9 @@ PLAN = [
 
 
 def test_each_step_has_its_actions() -> None:
-    due = {step: [(one["user_name"], one["access_key_id"]) for one in _steps.steps(PLAN, step)] for step in _steps.STEPS}
+    due = {
+        step: [(one["user_name"], one["access_key_id"]) for one in _steps.steps(PLAN, step)] for step in _steps.STEPS
+    }
     assert due == {
         "make_room": [("ana", "OLD")],
         "create": [("ana", None), ("dia", None)],
@@ -61,7 +69,9 @@ def test_a_user_for_whom_a_step_failed_is_left_out() -> None:
 
 
 def test_a_create_that_check_mode_predicted_has_no_key_to_verify() -> None:
-    predicted = [{"action": action("create", "dia"), "changed": True, "failed": False, "msg": None, "access_key_id": None}]
+    predicted = [
+        {"action": action("create", "dia"), "changed": True, "failed": False, "msg": None, "access_key_id": None}
+    ]
     assert [one["user_name"] for one in _steps.steps(PLAN, "verify", predicted)] == ["ben"]
 
 
@@ -80,24 +90,52 @@ def test_results_are_read_from_registered_loops() -> None:
     }
     assert _steps.results([{}, {"results": [], "skipped_reason": "nothing"}, loop]) == [
         {"action": action("create", "ana"), "changed": True, "failed": False, "msg": None, "access_key_id": "NEW"},
-        {"action": action("deactivate", "dia", "IDLE"), "changed": False, "failed": True, "msg": "in use", "access_key_id": "IDLE"},
+        {
+            "action": action("deactivate", "dia", "IDLE"),
+            "changed": False,
+            "failed": True,
+            "msg": "in use",
+            "access_key_id": "IDLE",
+        },
     ]
 
 
 def row(user_name: str, access_key_id: str) -> dict[str, Any]:
-    return {"user_name": user_name, "access_key_id": access_key_id, "create_date": NOW, "status": "Active", "deactivate_date": None}
+    return {
+        "user_name": user_name,
+        "access_key_id": access_key_id,
+        "create_date": NOW,
+        "status": "Active",
+        "deactivate_date": None,
+    }
 
 
 def info(**fields: Any) -> dict[str, Any]:
     users = [{"user_name": name, "error": None, "store": None} for name in ("ana", "ben")]
     rows = [row("ana", "A"), row("ben", "B")]
-    return {"account": {}, "store_only": [], "users": users, "access_keys": rows, "now": NOW, "complete": True, **fields}
+    return {
+        "account": {},
+        "store_only": [],
+        "users": users,
+        "access_keys": rows,
+        "now": NOW,
+        "complete": True,
+        **fields,
+    }
 
 
 def test_a_later_look_takes_the_place_of_the_earlier() -> None:
-    again = info(users=[{"user_name": "ben", "error": None, "store": {"account_id": "1"}}], access_keys=[row("ben", "C"), row("ben", "B")], now="later")
+    again = info(
+        users=[{"user_name": "ben", "error": None, "store": {"account_id": "1"}}],
+        access_keys=[row("ben", "C"), row("ben", "B")],
+        now="later",
+    )
     seen = _steps.look(info(), again, ["ben"])
-    assert [(one["user_name"], one["access_key_id"]) for one in seen["access_keys"]] == [("ana", "A"), ("ben", "B"), ("ben", "C")]
+    assert [(one["user_name"], one["access_key_id"]) for one in seen["access_keys"]] == [
+        ("ana", "A"),
+        ("ben", "B"),
+        ("ben", "C"),
+    ]
     assert (seen["now"], seen["users"][1]["store"]) == ("later", {"account_id": "1"})
 
 
@@ -110,14 +148,23 @@ def test_a_user_whom_the_later_look_lacks_is_an_error() -> None:
 def test_what_was_done_is_applied() -> None:
     store = {"access_key_id": "A", "other_keys": {"P": {"stored": True}, "Q": {"deactivate_date": NOW}}}
     rows = [row("ana", "A"), row("ana", "H"), row("ana", "Q")]
-    seen = info(users=[{"user_name": "ana", "error": None, "store": store}, {"user_name": "ben", "error": None, "store": None}], access_keys=rows)
+    seen = info(
+        users=[{"user_name": "ana", "error": None, "store": store}, {"user_name": "ben", "error": None, "store": None}],
+        access_keys=rows,
+    )
     done = [
         result(action("deactivate", "ana", "H")),
         result(action("delete", "ana", "Q")),
         result(action("deactivate", "ana", "A"), failed=True),
     ]
     after = _steps.applied(seen, done)
-    assert [(one["access_key_id"], one["status"]) for one in after["access_keys"]] == [("A", "Active"), ("H", "Inactive")]
-    assert after["users"][0]["store"]["other_keys"] == {"P": {"stored": True}, "H": {"stored": False, "deactivate_date": NOW}}
+    assert [(one["access_key_id"], one["status"]) for one in after["access_keys"]] == [
+        ("A", "Active"),
+        ("H", "Inactive"),
+    ]
+    assert after["users"][0]["store"]["other_keys"] == {
+        "P": {"stored": True},
+        "H": {"stored": False, "deactivate_date": NOW},
+    }
     assert after["users"][1]["store"] is None
     assert list(store["other_keys"]) == ["P", "Q"]

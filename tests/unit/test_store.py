@@ -34,14 +34,23 @@ from ansible_collections.keyturn.iam.plugins.plugin_utils._store import Text, Va
 NOW = datetime(2026, 11, 24, 4, tzinfo=timezone.utc)
 SECRET = "wJalrXUtnFEMI/K7MDENG+bPxRfiCYEXAMPLEKEY"
 PRIVATE = "a person's own password"
-CI = Entry("012345678901", "AIDACKCEVSQ6C2EXAMPLE", "AKIAIOSFODNN7EXAMPLE", StoredKey(SECRET, NOW, NOW + timedelta(seconds=12)))
-NEXT = CI.ask(NOW, (str(CI.current_id),)).stage_next("AKIAI44QH8DHBEXAMPLE", "je7MtGbClwBF/2Zp9Utk+h3yCo8nvbEXAMPLEKEY", NOW)
+CI = Entry(
+    "012345678901", "AIDACKCEVSQ6C2EXAMPLE", "AKIAIOSFODNN7EXAMPLE", StoredKey(SECRET, NOW, NOW + timedelta(seconds=12))
+)
+NEXT = CI.ask(NOW, (str(CI.current_id),)).stage_next(
+    "AKIAI44QH8DHBEXAMPLE", "je7MtGbClwBF/2Zp9Utk+h3yCo8nvbEXAMPLEKEY", NOW
+)
 FORK = multiprocessing.get_context("fork")
 
 
 def vault(**secrets: str) -> VaultLib:
     """Ansible's vault with the passwords of these vault ids; `default` where none is named."""
-    return VaultLib([(vault_id, VaultSecret(password.encode())) for vault_id, password in (secrets or {"default": "letmein"}).items()])
+    return VaultLib(
+        [
+            (vault_id, VaultSecret(password.encode()))
+            for vault_id, password in (secrets or {"default": "letmein"}).items()
+        ]
+    )
 
 
 def encrypt(path: Path, text: str | bytes, label: str | None = None, password: str = "letmein") -> bytes:
@@ -104,7 +113,10 @@ def ansible_vault(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., str
             "ANSIBLE_HOME": str(home / ".ansible"),
             "EDITOR": str(home / "editor"),
         }
-        command = [str(Path(sys.executable).with_name("ansible-vault")), *(argument.format(home=home) for argument in arguments)]
+        command = [
+            str(Path(sys.executable).with_name("ansible-vault")),
+            *(argument.format(home=home) for argument in arguments),
+        ]
         return subprocess.run(command, env=environment, check=True, capture_output=True, text=True).stdout
 
     return run
@@ -137,7 +149,9 @@ def test_a_new_file_is_private_and_of_the_default_vault_id(path: Path) -> None:
 def test_the_temporary_file_is_private_from_its_first_byte(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     modes: list[int] = []
     change = os.fchmod
-    monkeypatch.setattr(os, "fchmod", lambda handle, mode: (modes.append(stat.S_IMODE(os.fstat(handle).st_mode)), change(handle, mode)))
+    monkeypatch.setattr(
+        os, "fchmod", lambda handle, mode: (modes.append(stat.S_IMODE(os.fstat(handle).st_mode)), change(handle, mode))
+    )
     previous = os.umask(0)
     try:
         put(VaultStore(str(path), vault()), "ci", CI)
@@ -167,7 +181,10 @@ def test_vault_id_chooses_among_several(path: Path) -> None:
 
 def test_several_vault_ids_for_a_new_file_need_a_word(path: Path) -> None:
     refused(
-        path, "several vault ids were given (dev, prod); say with vault_id which to encrypt with", vault(dev="one", prod="two"), reads=True
+        path,
+        "several vault ids were given (dev, prod); say with vault_id which to encrypt with",
+        vault(dev="one", prod="two"),
+        reads=True,
     )
 
 
@@ -182,7 +199,11 @@ def test_the_configured_encrypt_identity_chooses(path: Path, monkeypatch: pytest
 def test_a_vault_id_that_was_not_given_is_an_error(path: Path) -> None:
     encrypt(path, "a: 1\n")
     refused(
-        path, "vault_id prod is not among the vault ids of this run (default, dev)", vault(default="letmein", dev="x"), "prod", reads=True
+        path,
+        "vault_id prod is not among the vault ids of this run (default, dev)",
+        vault(default="letmein", dev="x"),
+        "prod",
+        reads=True,
     )
 
 
@@ -263,7 +284,10 @@ def refused(
     before, listed = path.read_bytes() if path.is_file() else None, names(path.parent) if path.parent.is_dir() else []
     store = VaultStore(str(path), secrets or vault(), vault_id, **options)
     said = []
-    attempts: list[Callable[[], Any]] = [lambda: put(store, user_name, CI), lambda: store.locked(user_name, write=False).__enter__()]
+    attempts: list[Callable[[], Any]] = [
+        lambda: put(store, user_name, CI),
+        lambda: store.locked(user_name, write=False).__enter__(),
+    ]
     for attempt in attempts if reads else [*attempts, lambda: store.entry(user_name)]:
         with pytest.raises(StoreError) as caught:
             attempt()
@@ -305,7 +329,9 @@ def test_what_is_no_vault_file_is_refused(path: Path, data: bytes, message: str)
 
 
 def test_a_file_cut_anywhere_is_refused(path: Path) -> None:
-    data = encrypt(path, f"iam_access_keys:\n  ci: {{access_key_id: AKIAIOSFODNN7EXAMPLE, secret_access_key: {SECRET}}}\n")
+    data = encrypt(
+        path, f"iam_access_keys:\n  ci: {{access_key_id: AKIAIOSFODNN7EXAMPLE, secret_access_key: {SECRET}}}\n"
+    )
     for length in [*range(1, 40), *range(41, len(data) - 1, 17), len(data) - 2]:
         path.write_bytes(data[:length])
         store = VaultStore(str(path), vault())
@@ -339,7 +365,10 @@ def test_a_file_damaged_in_the_middle_is_refused(path: Path) -> None:
         (f"iam_access_keys: !vault |\n  {SECRET}\n", "is not a mapping of users"),
         (f"iam_access_keys:\n  ? [{SECRET}]\n  : x\n", "has a user whose name is not text"),
         ("iam_access_keys: {a: {}}\nmine: 1\niam_access_keys: {b: {}}\n", "has iam_access_keys twice"),
-        (f"iam_access_keys:\n  ci: {{secret_access_key: {SECRET}}}\n  backup: {{}}\n  ci: {{}}\n", "names a user twice"),
+        (
+            f"iam_access_keys:\n  ci: {{secret_access_key: {SECRET}}}\n  backup: {{}}\n  ci: {{}}\n",
+            "names a user twice",
+        ),
         (f"iam_access_keys:\n  ci: {{secret_access_key: {SECRET}}}\n  'ci': {{}}\n", "names a user twice"),
     ],
 )
@@ -373,7 +402,9 @@ def test_what_is_not_text_inside_is_refused(path: Path) -> None:
     ],
 )
 def test_an_entry_of_a_foreign_structure_is_that_users_error(path: Path, entry: str, message: str) -> None:
-    encrypt(path, f"iam_access_keys:\n  good: {{access_key_id: AKIAGOOD, secret_access_key: {SECRET}}}\n  ci: {entry}\n")
+    encrypt(
+        path, f"iam_access_keys:\n  good: {{access_key_id: AKIAGOOD, secret_access_key: {SECRET}}}\n  ci: {entry}\n"
+    )
     assert refused(path, message).startswith(f"The entry of user ci in {path} ")
     store = VaultStore(str(path), vault())
     found = store.entries()
@@ -397,7 +428,10 @@ def test_no_password_is_named_as_such(path: Path, secrets: VaultLib) -> None:
 
 
 def test_a_folder_that_does_not_exist_is_not_made(tmp_path: Path) -> None:
-    refused(tmp_path / "absent" / "keys.yml", f"The folder {tmp_path}/absent of vault_file {tmp_path}/absent/keys.yml does not exist")
+    refused(
+        tmp_path / "absent" / "keys.yml",
+        f"The folder {tmp_path}/absent of vault_file {tmp_path}/absent/keys.yml does not exist",
+    )
     assert names(tmp_path) == []
 
 
@@ -422,7 +456,9 @@ AROUND = [
     pytest.param("ampersand: 'AT&T & &co *x'\n", "note: a &b *c\n", id="ampersands"),
     pytest.param("flow: {a: [1, 2], b: {c: d}}\nnothing: ~\nempty:\n", "last: null\n", id="flow-and-null"),
     pytest.param(
-        "text: |+\n  keep\n\n\nfolded: >-\n  a\n  b\n", "text2: |\n  iam_access_keys:\n    ci: not this one\n", id="block-scalars"
+        "text: |+\n  keep\n\n\nfolded: >-\n  a\n  b\n",
+        "text2: |\n  iam_access_keys:\n    ci: not this one\n",
+        id="block-scalars",
     ),
     pytest.param("a: 1\n", "b: 2\n...\n", id="document-end"),
     pytest.param("%YAML 1.1\n---\na: 1\n", "", id="directive"),
@@ -559,7 +595,14 @@ def test_comments_before_entries_survive_every_change_of_their_neighbours(path: 
 
 
 @pytest.mark.parametrize(
-    "ending", ["    note: |\n      a\n", "    note: |+\n      a\n\n\n", "    note:\n", "    note: [\n     a]\n", "    note: >\n      a\n\n"]
+    "ending",
+    [
+        "    note: |\n      a\n",
+        "    note: |+\n      a\n\n\n",
+        "    note:\n",
+        "    note: [\n     a]\n",
+        "    note: >\n      a\n\n",
+    ],
 )
 def test_an_entry_ends_where_its_last_value_ends(path: Path, ending: str) -> None:
     first, second = f"  a:\n    access_key_id: A\n{ending}", f"  b:\n    access_key_id: B\n{ending}"
@@ -587,7 +630,9 @@ def test_what_a_person_added_to_an_entry_stays_as_it_is(path: Path) -> None:
     with store.locked("ci", write=True) as stored:
         stored.write(stored.entry.of("012345678901", "AIDA").stage_next("B", "t", NOW).promote("B", NOW))
     after = variables(decrypt(path))["iam_access_keys"]["ci"]
-    assert {name: after.get(name, "gone") for name in list(before)[2:]} == {name: before[name] for name in list(before)[2:]}
+    assert {name: after.get(name, "gone") for name in list(before)[2:]} == {
+        name: before[name] for name in list(before)[2:]
+    }
     assert after["other_keys"]["A"]["secret_access_key"] == "s"
     assert "!vault |\n" in decrypt(path)
 
@@ -605,7 +650,9 @@ def test_an_entry_of_nothing_is_an_empty_one(path: Path) -> None:
     assert VaultStore(str(path), vault()).entries() == {"ci": Entry(), "b": Entry()}
 
 
-@pytest.mark.parametrize("date", ["2026-11-24T04:00:00Z", "2026-11-24T04:00:00+00:00", "2026-11-24T05:00:00+01:00", "2026-11-24 04:00:00"])
+@pytest.mark.parametrize(
+    "date", ["2026-11-24T04:00:00Z", "2026-11-24T04:00:00+00:00", "2026-11-24T05:00:00+01:00", "2026-11-24 04:00:00"]
+)
 @pytest.mark.parametrize("quote", ["", "'", '"'])
 def test_numbers_and_dates_that_a_person_did_not_quote_are_what_they_say(path: Path, date: str, quote: str) -> None:
     encrypt(
@@ -615,7 +662,11 @@ def test_numbers_and_dates_that_a_person_did_not_quote_are_what_they_say(path: P
     )
     store = VaultStore(str(path), vault())
     entry = store.entry("ci")
-    assert (entry.account_id, entry.current_id, entry.current.secret_access_key) == ("012345670123", "1234567890", "0123")
+    assert (entry.account_id, entry.current_id, entry.current.secret_access_key) == (
+        "012345670123",
+        "1234567890",
+        "0123",
+    )
     assert entry.current.create_date == entry.hold_until == NOW
     assert entry.asked is not None
     assert (entry.asked.date, entry.asked.known) == (NOW, ("1234",))
@@ -644,7 +695,9 @@ def test_every_name_comes_back_as_the_same_string(path: Path) -> None:
     assert list(VaultStore(str(path), vault()).entries()) == expected
     seen = as_vars(path)["iam_access_keys"]
     assert list(seen) == expected
-    assert [str(entry["access_key_id"]) for entry in seen.values()][:-1] == [f"AKIA{index}" for index in range(len(NAMES))]
+    assert [str(entry["access_key_id"]) for entry in seen.values()][:-1] == [
+        f"AKIA{index}" for index in range(len(NAMES))
+    ]
     again = VaultStore(str(path), vault())
     for name in NAMES:
         put_in_text(again, name)
@@ -658,7 +711,20 @@ def put_in_text(store: VaultStore, name: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "secret", [SECRET, "/" * 40, "+" * 40, "1" * 40, "0x" + "1" * 38, "1e" + "3" * 38, "+1" * 20, "/+" * 20, "=" * 40, "null", "yes"]
+    "secret",
+    [
+        SECRET,
+        "/" * 40,
+        "+" * 40,
+        "1" * 40,
+        "0x" + "1" * 38,
+        "1e" + "3" * 38,
+        "+1" * 20,
+        "/+" * 20,
+        "=" * 40,
+        "null",
+        "yes",
+    ],
 )
 def test_every_secret_comes_back_as_the_same_string(path: Path, secret: str) -> None:
     put(VaultStore(str(path), vault()), "ci", Entry("098765432109", None, "AKIA", StoredKey(secret, NOW)))
@@ -673,7 +739,9 @@ def test_a_tagged_name_is_taken(path: Path) -> None:
 
     store = VaultStore(str(path), vault())
     put(store, Tagged("ci"), Entry(Tagged("012345678901"), None, Tagged("AKIA"), StoredKey(Tagged(SECRET))))
-    assert as_vars(path)["iam_access_keys"] == {"ci": {"account_id": "012345678901", "access_key_id": "AKIA", "secret_access_key": SECRET}}
+    assert as_vars(path)["iam_access_keys"] == {
+        "ci": {"account_id": "012345678901", "access_key_id": "AKIA", "secret_access_key": SECRET}
+    }
 
 
 # -- the file and its folder ---------------------------------------------------------------------------------------
@@ -704,14 +772,18 @@ def test_a_link_into_a_folder_that_is_not_there_is_refused(tmp_path: Path) -> No
     refused(tmp_path / "keys.yml", f"The folder {tmp_path}/absent of vault_file {tmp_path}/keys.yml does not exist")
 
 
-@pytest.mark.parametrize(("what", "message"), [("folder", "the folder {folder} is not writable"), ("file", "the file is read-only")])
+@pytest.mark.parametrize(
+    ("what", "message"), [("folder", "the folder {folder} is not writable"), ("file", "the file is read-only")]
+)
 def test_what_cannot_be_written_is_an_error_before_anything_is_decided(
     path: Path, monkeypatch: pytest.MonkeyPatch, what: str, message: str
 ) -> None:
     encrypt(path, "mine: 1\n")
     locked = path.parent if what == "folder" else path
     access = os.access  # tests may run as root, whom no mode stops
-    monkeypatch.setattr(os, "access", lambda at, mode, **more: access(at, mode, **more) and not (Path(at) == locked and mode & os.W_OK))
+    monkeypatch.setattr(
+        os, "access", lambda at, mode, **more: access(at, mode, **more) and not (Path(at) == locked and mode & os.W_OK)
+    )
     refused(path, f"{path} cannot be written: {message.format(folder=path.parent)}", reads=True)
     assert VaultStore(str(path), vault()).entries() == {}
 
@@ -759,7 +831,11 @@ def fails(number: int) -> Callable[..., Any]:
 @pytest.mark.parametrize(
     ("call", "number", "message"),
     [
-        ("replace", errno.EBUSY, "it cannot be replaced (a file mounted singly into a container? mount its folder instead)"),
+        (
+            "replace",
+            errno.EBUSY,
+            "it cannot be replaced (a file mounted singly into a container? mount its folder instead)",
+        ),
         ("replace", errno.EACCES, "Permission denied"),
         ("fsync", errno.ENOSPC, "No space left on device"),
         ("fsync", errno.EDQUOT, "Disk quota exceeded"),
@@ -847,10 +923,14 @@ def test_file_and_folder_are_synced_before_a_write_returns(path: Path, monkeypat
 
 def test_a_file_system_that_cannot_sync_folders_is_good_enough(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     sync = os.fsync
-    monkeypatch.setattr(os, "fsync", lambda handle: fails(errno.EINVAL)() if stat.S_ISDIR(os.fstat(handle).st_mode) else sync(handle))
+    monkeypatch.setattr(
+        os, "fsync", lambda handle: fails(errno.EINVAL)() if stat.S_ISDIR(os.fstat(handle).st_mode) else sync(handle)
+    )
     put(VaultStore(str(path), vault()), "ci", CI)
     assert VaultStore(str(path), vault()).entry("ci") == CI
-    monkeypatch.setattr(os, "fsync", lambda handle: fails(errno.EIO)() if stat.S_ISDIR(os.fstat(handle).st_mode) else sync(handle))
+    monkeypatch.setattr(
+        os, "fsync", lambda handle: fails(errno.EIO)() if stat.S_ISDIR(os.fstat(handle).st_mode) else sync(handle)
+    )
     with pytest.raises(StoreError, match="Input/output error"):
         put(VaultStore(str(path), vault()), "ci", NEXT)
 
@@ -859,7 +939,9 @@ def test_root_writes_and_locks_for_the_owner_of_the_file(path: Path, monkeypatch
     encrypt(path, "mine: 1\n")
     given: list[tuple[str, int, int]] = []
     monkeypatch.setattr(os, "geteuid", lambda: 0)
-    monkeypatch.setattr(os, "fchown", lambda handle, user, group: given.append((os.readlink(f"/proc/self/fd/{handle}"), user, group)))
+    monkeypatch.setattr(
+        os, "fchown", lambda handle, user, group: given.append((os.readlink(f"/proc/self/fd/{handle}"), user, group))
+    )
     owner = (path.stat().st_uid, path.stat().st_gid)
     put(VaultStore(str(path), vault()), "ci", CI)
     assert given == [(f"{path.parent}/.keys.yml.lock", *owner), (f"{path.parent}/.keys.yml.tmp", *owner)]
