@@ -13,10 +13,11 @@ from __future__ import annotations
 
 import signal
 import time
-from contextlib import contextmanager, suppress
+from collections.abc import Iterator, Mapping
+from contextlib import AbstractContextManager, contextmanager, suppress
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
-from typing import Any, ContextManager, Dict, Iterator, List, Mapping, Optional, Protocol, Tuple
+from typing import Any, Protocol
 
 from ._entry import LEFTOVER_WAIT, LIST_LAG, LIST_SETTLES, NOTE_LEADS, Entry, StoredKey, to_iso
 from ._errors import IamError, KeyturnError, StoreError, UnknownOutcome
@@ -40,9 +41,9 @@ class Transaction(Protocol):
 class Store(Protocol):
     """Where secrets are kept."""
 
-    path: Optional[str]
+    path: str | None
 
-    def locked(self, user_name: str, write: bool) -> ContextManager[Transaction]:
+    def locked(self, user_name: str, write: bool) -> AbstractContextManager[Transaction]:
         """The user's entry, freshly read; with `write` under the store's lock. Raises StoreError."""
 
 
@@ -57,7 +58,7 @@ class _Nothing:
 class NoStore:
     """The store of a task without a vault file."""
 
-    path: Optional[str] = None
+    path: str | None = None
 
     @contextmanager
     def locked(self, user_name: str, write: bool) -> Iterator[Transaction]:
@@ -69,12 +70,12 @@ class Outcome:
     """What a task did or, in check mode, would do."""
 
     changed: bool = False
-    access_key: Optional[Dict[str, Any]] = None
-    secret_access_key: Optional[str] = field(default=None, repr=False)
-    deleted_access_key_id: Optional[str] = None
-    stage: Optional[str] = None
-    before: Dict[str, str] = field(default_factory=dict)
-    after: Dict[str, str] = field(default_factory=dict)
+    access_key: dict[str, Any] | None = None
+    secret_access_key: str | None = field(default=None, repr=False)
+    deleted_access_key_id: str | None = None
+    stage: str | None = None
+    before: dict[str, str] = field(default_factory=dict)
+    after: dict[str, str] = field(default_factory=dict)
 
 
 @dataclass
@@ -84,7 +85,7 @@ class _Task:
     want: Want
     check: bool
     done: Outcome = field(default_factory=Outcome)
-    keys: List[Key] = field(default_factory=list)
+    keys: list[Key] = field(default_factory=list)
     """The user's keys as far as this task has seen and changed them."""
 
 
@@ -115,7 +116,7 @@ def _tell_what_was_done(done: Outcome, error: KeyturnError) -> None:
         }
 
 
-def _under_lock(task: _Task) -> Optional[str]:
+def _under_lock(task: _Task) -> str | None:
     """All that reads, decides and writes; returns the key that now waits for STS."""
     want = task.want
     with task.store.locked(want.user_name, write=not task.check) as stored:
@@ -153,7 +154,7 @@ def _under_lock(task: _Task) -> Optional[str]:
     return pending
 
 
-def _without_assumed(task: _Task, stored: Transaction, keys: List[Key]) -> List[Key]:
+def _without_assumed(task: _Task, stored: Transaction, keys: list[Key]) -> list[Key]:
     """The keys without those that an earlier task of this run would have deleted."""
     gone = task.want.assume_deleted
     for key in keys:
@@ -166,26 +167,26 @@ def _asked_as(task: _Task) -> str:
     return f" (asked with access key {task.iam.signing_access_key_id}: is it the right account?)"
 
 
-def _picture(keys: List[Key], entry: Entry) -> Dict[str, str]:
+def _picture(keys: list[Key], entry: Entry) -> dict[str, str]:
     """A user's keys as the diff shows them: status and stage, no secret."""
     shown = {key.access_key_id: _shown(key.status, entry.stage(key.access_key_id)) for key in keys}
     return {**shown, "(held until)": to_iso(entry.hold_until)} if entry.hold_until else shown
 
 
-def _shown(status: str, stage: Optional[str]) -> str:
+def _shown(status: str, stage: str | None) -> str:
     return f"{status}, {stage}" if stage else status
 
 
-def _find(keys: List[Key], access_key_id: Optional[str]) -> Optional[Key]:
+def _find(keys: list[Key], access_key_id: str | None) -> Key | None:
     return next((key for key in keys if key.access_key_id == access_key_id), None)
 
 
-def _changed(task: _Task, entry: Entry, keys: List[Key]) -> None:
+def _changed(task: _Task, entry: Entry, keys: list[Key]) -> None:
     task.done.changed = True
     task.keys, task.done.after = keys, _picture(keys, entry)
 
 
-def _unchanged(task: _Task, entry: Entry, key: Optional[Key]) -> None:
+def _unchanged(task: _Task, entry: Entry, key: Key | None) -> None:
     task.done.after = task.done.before
     if key:
         task.done.access_key, task.done.stage = key.public(), entry.stage(key.access_key_id)
@@ -201,7 +202,7 @@ def _owned(task: _Task, entry: Entry) -> Entry:
     return _owned_by(task.iam.user(task.want.user_name), entry, task.store.path)
 
 
-def _owned_by(user: User, entry: Entry, path: Optional[str]) -> Entry:
+def _owned_by(user: User, entry: Entry, path: str | None) -> Entry:
     """The entry with its owner. Raises KeyturnError where it belongs to another account, or to an earlier user of that name."""
     if entry.account_id and entry.account_id != user.account_id:
         raise KeyturnError(
@@ -219,7 +220,7 @@ def _owned_by(user: User, entry: Entry, path: Optional[str]) -> Entry:
 # -- a key by its id -----------------------------------------------------------------------------------------------
 
 
-def _present_key(task: _Task, stored: Transaction, keys: List[Key]) -> None:
+def _present_key(task: _Task, stored: Transaction, keys: list[Key]) -> None:
     want, entry, iam = task.want, stored.entry, task.iam
     key = _find(keys, want.access_key_id)
     if want.active is None and want.access_key_id == entry.next_id:  # check mode only, see above
@@ -253,9 +254,9 @@ def _switch(
     stored: Transaction,
     entry: Entry,
     key: Key,
-    keys: List[Key],
+    keys: list[Key],
     active: bool,
-    hold_until: Optional[datetime],
+    hold_until: datetime | None,
 ) -> Entry:
     """Switches the key on or off, and notes in the store that it was our hand, or that it no longer is."""
     after = replace(
@@ -282,7 +283,7 @@ def _switch(
     return after
 
 
-def _put_in_force(task: _Task, stored: Transaction, keys: List[Key]) -> Optional[str]:
+def _put_in_force(task: _Task, stored: Transaction, keys: list[Key]) -> str | None:
     """A stored key that a person wants as the current one (again): it is switched on here, and current once STS accepts it."""
     want, entry, now = task.want, stored.entry, task.iam.now
     record, key = entry.key(want.access_key_id), _find(keys, want.access_key_id)
@@ -310,7 +311,7 @@ def _current_by_word(want: Want, entry: Entry, now: datetime) -> Entry:
     return entry.put_in_force(key_id, now, _hold(want, entry, now, key_id == entry.current_id))
 
 
-def _hold(want: Want, entry: Entry, now: datetime, settled: bool) -> Optional[datetime]:
+def _hold(want: Want, entry: Entry, now: datetime, settled: bool) -> datetime | None:
     """Until when the user's keys are held: as it was where the task says nothing, or where all else is settled and they are held."""
     held = bool(entry.hold_until and entry.hold_until > now)
     if want.hold_days is None or (settled and held and want.hold_days):
@@ -341,7 +342,7 @@ def _held(want: Want, access_key_id: str, what: str, until: datetime) -> Keyturn
     )
 
 
-def _check_replacement(task: _Task, entry: Entry, keys: List[Key]) -> None:
+def _check_replacement(task: _Task, entry: Entry, keys: list[Key]) -> None:
     """Promise 2, on what is there now: a person may have rolled back, or switched the new key off, since the plan was made."""
     want, iam = task.want, task.iam
     if not want.replacement:
@@ -354,7 +355,7 @@ def _check_replacement(task: _Task, entry: Entry, keys: List[Key]) -> None:
         )
 
 
-def _in_force(entry: Entry, keys: List[Key], access_key_id: str, iam: Iam) -> bool:
+def _in_force(entry: Entry, keys: list[Key], access_key_id: str, iam: Iam) -> bool:
     """Whether the key is Active, or so young that a list may leave it out; what was switched off just now, or revoked, is not, whatever a list says."""
     key, record = _find(keys, access_key_id), entry.key(access_key_id)
     if record and (record.revoke_date or (record.deactivate_date and iam.now - record.deactivate_date < NOTE_LEADS)):
@@ -386,7 +387,7 @@ def _check_idle(task: _Task, access_key_id: str, what: str) -> None:
 # -- deleting ------------------------------------------------------------------------------------------------------
 
 
-def _absent(task: _Task, stored: Transaction, keys: List[Key]) -> None:
+def _absent(task: _Task, stored: Transaction, keys: list[Key]) -> None:
     want, entry = task.want, stored.entry
     key = _find(keys, want.access_key_id)
     if key is None and entry.key(want.access_key_id) is None:
@@ -424,7 +425,7 @@ def _delete(task: _Task, stored: Transaction, entry: Entry, key: Key) -> Entry:
     return after
 
 
-def _absent_unlisted(task: _Task, stored: Transaction, keys: List[Key]) -> None:
+def _absent_unlisted(task: _Task, stored: Transaction, keys: list[Key]) -> None:
     """A stored key that the list lacks: deleted by an earlier run that died before it noted so, by a person, or renamed away.
 
     That the list lacks it proves nothing, so the key is deleted all the same and IAM's answer is the proof.
@@ -485,7 +486,7 @@ def _check_not_elsewhere(task: _Task) -> None:
 # -- any key that satisfies ----------------------------------------------------------------------------------------
 
 
-def _present_any(task: _Task, stored: Transaction, keys: List[Key]) -> Optional[str]:
+def _present_any(task: _Task, stored: Transaction, keys: list[Key]) -> str | None:
     want, entry, iam = task.want, stored.entry, task.iam
     kept = task.store.path is not None
     fitting = [
@@ -526,7 +527,7 @@ def _present_any(task: _Task, stored: Transaction, keys: List[Key]) -> Optional[
     return _create(task, stored, entry, keys)
 
 
-def _current(task: _Task, entry: Entry, keys: List[Key]) -> List[Key]:
+def _current(task: _Task, entry: Entry, keys: list[Key]) -> list[Key]:
     """The store's current key: as the list has it, or as the store does where it is so young that the list may leave it out."""
     key_id, record = entry.current_id, entry.current
     listed = _find(keys, key_id)
@@ -539,12 +540,12 @@ def _current(task: _Task, entry: Entry, keys: List[Key]) -> List[Key]:
     return [Key(key_id, task.want.user_name, "Inactive" if record.deactivate_date else "Active", record.create_date)]
 
 
-def _waiting(entry: Entry, keys: List[Key], iam: Iam) -> Optional[str]:
+def _waiting(entry: Entry, keys: list[Key], iam: Iam) -> str | None:
     """The stored `next` where it can still become current: Active, or too young for a list to be right that lacks it."""
     return entry.next_id if entry.next_id and _in_force(entry, keys, entry.next_id, iam) else None
 
 
-def _check_replaced(want: Want, keys: List[Key]) -> None:
+def _check_replaced(want: Want, keys: list[Key]) -> None:
     replaced = _find(keys, want.replaces)
     if want.replaces and not (replaced and replaced.active):
         seen = f"is {replaced.status}" if replaced else "does not exist"
@@ -554,7 +555,7 @@ def _check_replaced(want: Want, keys: List[Key]) -> None:
         )
 
 
-def _settled(task: _Task, entry: Entry, keys: List[Key]) -> List[Key]:
+def _settled(task: _Task, entry: Entry, keys: list[Key]) -> list[Key]:
     """Lists lag by seconds: so soon after a request without an answer, IAM is asked once more before another key is made."""
     left = (entry.asked.date - task.iam.now + LIST_SETTLES).total_seconds() if entry.asked and not task.check else 0
     if left <= 0:
@@ -563,7 +564,7 @@ def _settled(task: _Task, entry: Entry, keys: List[Key]) -> List[Key]:
     return task.iam.keys(task.want.user_name)
 
 
-def _clear_leftover(task: _Task, stored: Transaction, entry: Entry, keys: List[Key]) -> Tuple[Entry, List[Key]]:
+def _clear_leftover(task: _Task, stored: Transaction, entry: Entry, keys: list[Key]) -> tuple[Entry, list[Key]]:
     """Deletes what an interrupted CreateAccessKey left, once it has waited; until then the task waits. Raises KeyturnError."""
     iam, want, asked = task.iam, task.want, entry.asked
     if asked is None:
@@ -587,7 +588,7 @@ def _leftover_sentence(user_name: str, access_key_id: str, until: str) -> str:
     )
 
 
-def _make_room(task: _Task, stored: Transaction, entry: Entry, keys: List[Key], quota: int) -> Tuple[Entry, List[Key]]:
+def _make_room(task: _Task, stored: Transaction, entry: Entry, keys: list[Key], quota: int) -> tuple[Entry, list[Key]]:
     """Deletes the one key that at_limit allows. Raises KeyturnError where it allows none."""
     want = task.want
     having = f"User {want.user_name} has {len(keys)} access keys and the quota is {quota}"
@@ -617,7 +618,7 @@ def _make_room(task: _Task, stored: Transaction, entry: Entry, keys: List[Key], 
 # -- making a key --------------------------------------------------------------------------------------------------
 
 
-def _create(task: _Task, stored: Transaction, entry: Entry, keys: List[Key]) -> Optional[str]:
+def _create(task: _Task, stored: Transaction, entry: Entry, keys: list[Key]) -> str | None:
     """Makes a key and keeps its secret before anything else can happen; returns its id where it waits for STS."""
     want, iam = task.want, task.iam
     asked = entry.ask(iam.now, tuple(key.access_key_id for key in keys))
@@ -687,7 +688,7 @@ def _outcome_unknown(task: _Task, asked: Entry, error: UnknownOutcome) -> Keytur
     return KeyturnError(f"{said}. {left}", error.exception)
 
 
-def _not_made(task: _Task, keys: List[Key], error: IamError) -> KeyturnError:
+def _not_made(task: _Task, keys: list[Key], error: IamError) -> KeyturnError:
     if error.over_quota:
         ids = ", ".join(f"{key.access_key_id} ({key.status})" for key in keys)
         return KeyturnError(
@@ -717,7 +718,7 @@ def _not_kept(task: _Task, stored: Transaction, before: Entry, key: Key, error: 
     )
 
 
-def _switch_off_new(task: _Task, key: Key, keys: List[Key]) -> None:
+def _switch_off_new(task: _Task, key: Key, keys: list[Key]) -> None:
     inactive = replace(key, status="Inactive")
     try:
         task.iam.set_status(key.user_name, key.access_key_id, False)
@@ -734,7 +735,7 @@ def _switch_off_new(task: _Task, key: Key, keys: List[Key]) -> None:
 # -- from next to current ------------------------------------------------------------------------------------------
 
 
-def _keep_next(task: _Task, entry: Entry, key: Optional[Key]) -> None:
+def _keep_next(task: _Task, entry: Entry, key: Key | None) -> None:
     """A stored `next` that the task leaves as it is."""
     record, want = entry.key(entry.next_id), task.want
     if key:
@@ -746,7 +747,7 @@ def _keep_next(task: _Task, entry: Entry, key: Optional[Key]) -> None:
     return None
 
 
-def _check_next(want: Want, entry: Entry, access_key_id: str, keys: List[Key], iam: Iam) -> None:
+def _check_next(want: Want, entry: Entry, access_key_id: str, keys: list[Key], iam: Iam) -> None:
     """Raises KeyturnError where the key, which waits in the store, can no longer become current."""
     if _in_force(entry, keys, access_key_id, iam):
         return
@@ -758,7 +759,7 @@ def _check_next(want: Want, entry: Entry, access_key_id: str, keys: List[Key], i
     )
 
 
-def _predict_promotion(task: _Task, entry: Entry, key: Optional[Key], keys: List[Key]) -> None:
+def _predict_promotion(task: _Task, entry: Entry, key: Key | None, keys: list[Key]) -> None:
     key_id = str(entry.next_id)
     _changed(task, entry.promote(key_id, task.iam.now), keys)
     task.done.access_key = key.public() if key else {"access_key_id": key_id, "user_name": task.want.user_name}
@@ -821,7 +822,7 @@ def _after_promotion(task: _Task, before: Entry, after: Entry, access_key_id: st
     done.after = _picture(task.keys, after)
 
 
-def _superseded(done: Outcome, access_key_id: Optional[str]) -> None:
+def _superseded(done: Outcome, access_key_id: str | None) -> None:
     if access_key_id and access_key_id in done.after:
         done.after[access_key_id] = done.after[access_key_id].replace(", current", ", previous")
 
@@ -842,7 +843,7 @@ def _await_sts(task: _Task, entry: Entry, access_key_id: str) -> None:
         raise KeyturnError(
             f"Access key {access_key_id} of user {want.user_name} left the store while its turn came: run again"
         )
-    deadline: Optional[float] = None
+    deadline: float | None = None
     answers, looked, last = 0, False, None
     if iam.knows_time:
         time.sleep(max(_too_early(want, record, iam), 0))
@@ -888,7 +889,7 @@ def _too_early(want: Want, record: StoredKey, iam: Iam) -> float:
     )
 
 
-def _listed(task: _Task) -> List[Key]:
+def _listed(task: _Task) -> list[Key]:
     try:
         return task.iam.keys(task.want.user_name)
     except IamError as error:

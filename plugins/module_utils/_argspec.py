@@ -6,11 +6,11 @@
 
 from __future__ import annotations
 
-from typing import Any, Dict, Tuple
+from typing import Any
 
 from ansible_collections.amazon.aws.plugins.module_utils.modules import aws_argument_spec
 
-ACCESS_KEY: Dict[str, Any] = {
+ACCESS_KEY: dict[str, Any] = {
     "user_name": {"type": "str", "required": True, "aliases": ["username"]},
     "access_key_id": {"type": "str", "aliases": ["id"], "no_log": False},
     "state": {"type": "str", "choices": ["present", "absent"], "default": "present"},
@@ -31,7 +31,7 @@ ACCESS_KEY: Dict[str, Any] = {
     "verify_timeout": {"type": "float", "default": 60},
 }
 
-INFO: Dict[str, Any] = {
+INFO: dict[str, Any] = {
     "user_name": {"type": "list", "elements": "str", "aliases": ["username"]},
     "path_prefix": {"type": "str"},
     "access_key_id": {"type": "str", "aliases": ["id"], "no_log": False},
@@ -43,9 +43,9 @@ INFO: Dict[str, Any] = {
     "vault_file": {"type": "path"},
     "max_concurrency": {"type": "int", "default": 16},
 }
-INFO_EXCLUSIVE: Tuple[Tuple[str, ...], ...] = (("access_key_id", "user_name"), ("access_key_id", "path_prefix"))
+INFO_EXCLUSIVE: tuple[tuple[str, ...], ...] = (("access_key_id", "user_name"), ("access_key_id", "path_prefix"))
 
 
-def with_aws(spec: Dict[str, Any]) -> Dict[str, Any]:
+def with_aws(spec: dict[str, Any]) -> dict[str, Any]:
     """The arguments with amazon.aws's common ones, for where no AnsibleAWSModule adds them."""
     return {**aws_argument_spec(), **spec}

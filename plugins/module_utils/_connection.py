@@ -11,7 +11,7 @@ is touched, here or in amazon.aws's `get_aws_connection_info` and `boto3_conn`.
 from __future__ import annotations
 
 from functools import cache
-from typing import Any, Dict, Optional
+from typing import Any
 from urllib.parse import urlsplit
 
 from ansible_collections.amazon.aws.plugins.module_utils.botocore import boto3_conn, get_aws_connection_info
@@ -39,7 +39,7 @@ def connect(module: Any, pool: int = 10) -> Iam:
     """
     region, endpoint, params = get_aws_connection_info(module)
     wanted = params.pop("aws_config", None)
-    retries: Dict[str, Any] = (getattr(wanted, "retries", None) or {}) if wanted else {}
+    retries: dict[str, Any] = (getattr(wanted, "retries", None) or {}) if wanted else {}
     config = Config(max_pool_connections=max(pool, 10))
     if wanted:
         config = config.merge(wanted)
@@ -82,7 +82,7 @@ def _read_dates_fast(client: Any) -> None:
     )  # botocore has no public way to it
 
 
-def sts_endpoint(endpoint: Optional[str]) -> Optional[str]:
+def sts_endpoint(endpoint: str | None) -> str | None:
     """An endpoint given for IAM serves STS too (a test server, a gateway), unless it is one of AWS's own for IAM."""
     host = (urlsplit(endpoint).hostname or "") if endpoint else ""
     return None if not host or host.endswith(AWS_DOMAINS) else endpoint
@@ -91,9 +91,7 @@ def sts_endpoint(endpoint: Optional[str]) -> Optional[str]:
 class StsCheck:
     """Asks STS whose key a key is. One client serves all keys: it signs with whatever its credentials hold."""
 
-    def __init__(
-        self, region: Optional[str], endpoint: Optional[str], profile: Optional[str], verify: Any, config: Any
-    ) -> None:
+    def __init__(self, region: str | None, endpoint: str | None, profile: str | None, verify: Any, config: Any) -> None:
         session = botocore.session.Session(profile=profile)
         session.set_credentials("-", "-")
         self._credentials = session.get_credentials()
@@ -106,7 +104,7 @@ class StsCheck:
                 "Could not connect to STS, which has to accept a new key before it is made current", error
             ) from error
 
-    def identity(self, access_key_id: str, secret_access_key: str) -> Dict[str, Any]:
+    def identity(self, access_key_id: str, secret_access_key: str) -> dict[str, Any]:
         """GetCallerIdentity signed with the key.
 
         Raises botocore's errors. It needs no permission and answers even under an explicit deny (STS API Reference, GetCallerIdentity).

@@ -10,9 +10,10 @@ called after the key was deleted (or a person said so); no step overwrites a sec
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta, timezone
-from typing import Any, Dict, Mapping, Optional, Tuple
+from typing import Any
 
 # How far the creation of a key may lie from the `asked` that explains it, both by AWS's clock.
 ASKED_WINDOW = timedelta(minutes=5)
@@ -38,7 +39,7 @@ def from_iso(text: Any) -> datetime:
     return moment.replace(tzinfo=moment.tzinfo or timezone.utc, microsecond=0)
 
 
-def _date(fields: Mapping[str, Any], name: str) -> Optional[datetime]:
+def _date(fields: Mapping[str, Any], name: str) -> datetime | None:
     """A date of the file. Raises ValueError without what the file says: a person may have put a secret there."""
     try:
         return from_iso(fields[name]) if fields.get(name) else None
@@ -46,7 +47,7 @@ def _date(fields: Mapping[str, Any], name: str) -> Optional[datetime]:
         raise ValueError(f"has a value of {name} that is not an ISO 8601 date") from None
 
 
-def _text(fields: Mapping[str, Any], name: str) -> Optional[str]:
+def _text(fields: Mapping[str, Any], name: str) -> str | None:
     value = fields.get(name)
     if isinstance(value, (dict, list)):
         raise ValueError(f"has a value of {name} that is not text")
@@ -57,11 +58,11 @@ def _text(fields: Mapping[str, Any], name: str) -> Optional[str]:
 class StoredKey:
     """What the store holds of one key; without a secret it is a key made by hand that we switched off."""
 
-    secret_access_key: Optional[str] = field(default=None, repr=False)
-    create_date: Optional[datetime] = None
-    promote_date: Optional[datetime] = None
-    deactivate_date: Optional[datetime] = None
-    revoke_date: Optional[datetime] = None
+    secret_access_key: str | None = field(default=None, repr=False)
+    create_date: datetime | None = None
+    promote_date: datetime | None = None
+    deactivate_date: datetime | None = None
+    revoke_date: datetime | None = None
     extra: Mapping[str, Any] = field(default_factory=dict)
 
     @classmethod
@@ -72,12 +73,12 @@ class StoredKey:
             _text(fields, "secret_access_key"), **dates, extra={k: v for k, v in fields.items() if k not in known}
         )
 
-    def to_mapping(self) -> Dict[str, Any]:
-        fields: Dict[str, Any] = {"secret_access_key": self.secret_access_key} if self.secret_access_key else {}
+    def to_mapping(self) -> dict[str, Any]:
+        fields: dict[str, Any] = {"secret_access_key": self.secret_access_key} if self.secret_access_key else {}
         fields.update(self.dates())
         return {**fields, **self.extra}
 
-    def dates(self) -> Dict[str, str]:
+    def dates(self) -> dict[str, str]:
         dates = {
             name: getattr(self, name) for name in ("create_date", "promote_date", "deactivate_date", "revoke_date")
         }
@@ -89,9 +90,9 @@ class Asked:
     """A CreateAccessKey that was about to be sent: when, and which keys the user had then."""
 
     date: datetime
-    known: Tuple[str, ...]
+    known: tuple[str, ...]
 
-    def explains(self, access_key_id: str, create_date: Optional[datetime]) -> bool:
+    def explains(self, access_key_id: str, create_date: datetime | None) -> bool:
         """Whether the key may be what that request made: not there before, and made at that time."""
         return (
             access_key_id not in self.known and create_date is not None and abs(create_date - self.date) <= ASKED_WINDOW
@@ -102,12 +103,12 @@ class Asked:
 class Entry:
     """One user of the store. `current` is the key that consumers read, `others` are all other keys."""
 
-    account_id: Optional[str] = None
-    user_id: Optional[str] = None
-    current_id: Optional[str] = None
+    account_id: str | None = None
+    user_id: str | None = None
+    current_id: str | None = None
     current: StoredKey = field(default_factory=StoredKey)
-    asked: Optional[Asked] = None
-    hold_until: Optional[datetime] = None
+    asked: Asked | None = None
+    hold_until: datetime | None = None
     others: Mapping[str, StoredKey] = field(default_factory=dict)
     extra: Mapping[str, Any] = field(default_factory=dict)
 
@@ -148,9 +149,9 @@ class Entry:
             extra=current.extra,
         )
 
-    def to_mapping(self) -> Dict[str, Any]:
+    def to_mapping(self) -> dict[str, Any]:
         """The entry as the file has it, without what is not set."""
-        fields: Dict[str, Any] = {
+        fields: dict[str, Any] = {
             "account_id": self.account_id,
             "user_id": self.user_id,
             "access_key_id": self.current_id,
@@ -164,7 +165,7 @@ class Entry:
             fields["other_keys"] = {key_id: key.to_mapping() for key_id, key in self.others.items()}
         return {**{name: value for name, value in fields.items() if value is not None}, **self.extra}
 
-    def public(self) -> Dict[str, Any]:
+    def public(self) -> dict[str, Any]:
         """What may be shown of the entry: dates and ids, and whether a secret is there, but no secret."""
         fields = {
             name: value for name, value in replace(self, extra={}).to_mapping().items() if name != "secret_access_key"
@@ -176,18 +177,18 @@ class Entry:
             }
         return fields
 
-    def key(self, access_key_id: Optional[str]) -> Optional[StoredKey]:
+    def key(self, access_key_id: str | None) -> StoredKey | None:
         """The record of a key, or None where the store has none of it."""
         if access_key_id is None:
             return None
         return self.current if access_key_id == self.current_id else self.others.get(access_key_id)
 
     @property
-    def key_ids(self) -> Tuple[str, ...]:
+    def key_ids(self) -> tuple[str, ...]:
         return ((self.current_id,) if self.current_id else ()) + tuple(self.others)
 
     @property
-    def next_id(self) -> Optional[str]:
+    def next_id(self) -> str | None:
         """The newest key that was never current and is not older than the current one (AWS's dates are whole seconds)."""
         oldest = datetime.min.replace(tzinfo=timezone.utc)
         newest, found = self.current.create_date or oldest, None
@@ -197,7 +198,7 @@ class Entry:
                 newest, found = made, key_id
         return found
 
-    def stage(self, access_key_id: Optional[str]) -> Optional[str]:
+    def stage(self, access_key_id: str | None) -> str | None:
         """`current`, `next`, `previous` or None: the stages of AWS Secrets Manager (current, pending, previous)."""
         key = self.key(access_key_id)
         if key is None:
@@ -210,11 +211,11 @@ class Entry:
 
     # -- changes ---------------------------------------------------------------------------------------------
 
-    def of(self, account_id: Optional[str], user_id: Optional[str]) -> Entry:
+    def of(self, account_id: str | None, user_id: str | None) -> Entry:
         """The entry with its owner noted, where a person left that out."""
         return replace(self, account_id=self.account_id or account_id, user_id=self.user_id or user_id)
 
-    def ask(self, now: datetime, known: Tuple[str, ...]) -> Entry:
+    def ask(self, now: datetime, known: tuple[str, ...]) -> Entry:
         """CreateAccessKey is about to be sent."""
         return replace(self, asked=Asked(now, known))
 
@@ -237,7 +238,7 @@ class Entry:
             self, current_id=access_key_id, current=replace(key, promote_date=now), others=others, asked=None
         )
 
-    def put_in_force(self, access_key_id: str, now: datetime, hold_until: Optional[datetime]) -> Entry:
+    def put_in_force(self, access_key_id: str, now: datetime, hold_until: datetime | None) -> Entry:
         """The key is current by a person's word (a rollback), and until `hold_until` the user is left alone.
 
         `asked` stays where it is another key's. A key that had never become current and was passed over is not `next` because an older one is current now.
@@ -251,7 +252,7 @@ class Entry:
             after = replace(after, others={**after.others, str(after.next_id): shelved})
         return after
 
-    def deactivated(self, access_key_id: str, moment: Optional[datetime], revoked: bool = False) -> Entry:
+    def deactivated(self, access_key_id: str, moment: datetime | None, revoked: bool = False) -> Entry:
         """Our switching off a key is noted (for good where it is `revoked`), or (None) that note is taken back."""
         old = self.key(access_key_id) or StoredKey()
         key = replace(
@@ -264,7 +265,7 @@ class Entry:
             del others[access_key_id]
         return replace(self, others=others)
 
-    def without(self, access_key_id: str, create_date: Optional[datetime] = None) -> Entry:
+    def without(self, access_key_id: str, create_date: datetime | None = None) -> Entry:
         """The key was deleted; `asked` goes with the key that it explains."""
         key = self.key(access_key_id)
         create_date = create_date or (key.create_date if key else None)

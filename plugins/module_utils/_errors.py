@@ -6,7 +6,8 @@
 
 from __future__ import annotations
 
-from typing import Any, Mapping, Optional
+from collections.abc import Mapping
+from typing import Any
 
 from ansible_collections.amazon.aws.plugins.module_utils.exceptions import AnsibleAWSError
 
@@ -15,7 +16,7 @@ class KeyturnError(AnsibleAWSError):
     """A task cannot do what it was asked. `returns` are values that its failed result must carry all the same."""
 
     def __init__(
-        self, message: str, exception: Optional[BaseException] = None, returns: Optional[Mapping[str, Any]] = None
+        self, message: str, exception: BaseException | None = None, returns: Mapping[str, Any] | None = None
     ) -> None:
         super().__init__(message=message, exception=exception)
         self.returns = dict(returns or {})
@@ -31,7 +32,7 @@ class IamError(KeyturnError):
     proves_nothing_done = False
 
     @property
-    def code(self) -> Optional[str]:
+    def code(self) -> str | None:
         """AWS's error code, such as AccessDenied, or None where no answer came."""
         response = getattr(self.exception, "response", None) or {}
         return response.get("Error", {}).get("Code")

@@ -11,10 +11,11 @@ so it is repeated only where the failure proves that nothing was executed. The b
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from email.utils import parsedate_to_datetime
-from typing import Any, Callable, Dict, Iterator, List, Mapping, Optional, Tuple, Type
+from typing import Any
 
 from ansible_collections.amazon.aws.plugins.module_utils.retries import AWSRetry
 
@@ -35,7 +36,7 @@ try:
     from botocore.parsers import ResponseParserError
 
     # All that a call of a boto3 client raises.
-    SDK_ERRORS: Tuple[Type[Exception], ...] = (ClientError, BotoCoreError, ResponseParserError)
+    SDK_ERRORS: tuple[type[Exception], ...] = (ClientError, BotoCoreError, ResponseParserError)
 except ImportError:  # amazon.aws says so before anything here is used
     BotoCoreError = ClientError = ConnectTimeoutError = EndpointConnectionError = HTTPClientError = SSLError = (
         ResponseParserError
@@ -123,7 +124,7 @@ class Key:
     def active(self) -> bool:
         return self.status == "Active"
 
-    def public(self) -> Dict[str, Any]:
+    def public(self) -> dict[str, Any]:
         return {
             "access_key_id": self.access_key_id,
             "user_name": self.user_name,
@@ -140,10 +141,10 @@ class Key:
 class LastUsed:
     """When, where and for what a key was last used; `date` is None for never. AWS's record lags by hours."""
 
-    user_name: Optional[str]
-    date: Optional[datetime]
-    service: Optional[str]
-    region: Optional[str]
+    user_name: str | None
+    date: datetime | None
+    service: str | None
+    region: str | None
 
     def __str__(self) -> str:
         where = " ".join(part for part in (self.service, self.region) if part)
@@ -177,9 +178,9 @@ class Iam:
     def __init__(self, client: Any, sts: Callable[[], Any], own_sts: Callable[[], Any], tries: int = TRIES) -> None:
         self.client = client
         self._sts, self._own_sts = sts, own_sts
-        self._caller: Optional[Dict[str, Any]] = None
-        self._date: Optional[str] = None
-        self._quota: Tuple[bool, Optional[int]] = (False, None)
+        self._caller: dict[str, Any] | None = None
+        self._date: str | None = None
+        self._quota: tuple[bool, int | None] = (False, None)
         self._backoff = {"retries": tries, "delay": 0.2, "backoff": 2, "max_delay": 10}
 
     # -- the way of every request --------------------------------------------------------------------------------
@@ -201,7 +202,7 @@ class Iam:
         """Keeps the time that an answer (or an error's answer) carries."""
         self._date = response.get("ResponseMetadata", {}).get("HTTPHeaders", {}).get("date") or self._date
 
-    def _send(self, operation: str, params: Mapping[str, Any], client: Any = None) -> Dict[str, Any]:
+    def _send(self, operation: str, params: Mapping[str, Any], client: Any = None) -> dict[str, Any]:
         try:
             response = getattr(client or self.client, operation)(**params)
         except ClientError as error:
@@ -211,20 +212,20 @@ class Iam:
         return response
 
     def _repeated(
-        self, policy: Type[AWSRetry], operation: str, params: Mapping[str, Any], client: Any = None
-    ) -> Dict[str, Any]:
+        self, policy: type[AWSRetry], operation: str, params: Mapping[str, Any], client: Any = None
+    ) -> dict[str, Any]:
         # A decorator of its own for each request: the delays of one that is shared start anew with each request of another thread.
         return policy.jittered_backoff(**self._backoff)(self._send)(operation, params, client)
 
-    def _ask(self, operation: str, to: str, client: Any = None, **params: Any) -> Dict[str, Any]:
+    def _ask(self, operation: str, to: str, client: Any = None, **params: Any) -> dict[str, Any]:
         """Sends a request that may be repeated; `to` says what for, in the words of an error message."""
         try:
             return self._repeated(_Repeat, operation, params, client)
         except SDK_ERRORS as error:
             raise _failed(to, error) from error
 
-    def _pages(self, operation: str, member: str, to: str, **params: Any) -> Iterator[Dict[str, Any]]:
-        marker: Dict[str, Any] = {}
+    def _pages(self, operation: str, member: str, to: str, **params: Any) -> Iterator[dict[str, Any]]:
+        marker: dict[str, Any] = {}
         while True:
             page = self._ask(operation, to, MaxItems=PAGE, **marker, **params)
             yield from page[member]
@@ -234,18 +235,18 @@ class Iam:
 
     # -- reads ---------------------------------------------------------------------------------------------------
 
-    def users(self, path_prefix: Optional[str] = None) -> List[User]:
+    def users(self, path_prefix: str | None = None) -> list[User]:
         prefix = {"PathPrefix": path_prefix} if path_prefix else {}
         return [User.of(user) for user in self._pages("list_users", "Users", "list the users", **prefix)]
 
     def user(self, user_name: str) -> User:
         return User.of(self._ask("get_user", f"read user {user_name}", UserName=user_name)["User"])
 
-    def tags(self, user_name: str) -> Dict[str, str]:
+    def tags(self, user_name: str) -> dict[str, str]:
         pages = self._pages("list_user_tags", "Tags", f"list the tags of user {user_name}", UserName=user_name)
         return {tag["Key"]: tag["Value"] for tag in pages}
 
-    def keys(self, user_name: str) -> List[Key]:
+    def keys(self, user_name: str) -> list[Key]:
         """All access keys of the user, oldest first. Raises IamError, `missing` for a user that IAM does not have."""
         pages = self._pages(
             "list_access_keys", "AccessKeyMetadata", f"list the access keys of user {user_name}", UserName=user_name
@@ -264,7 +265,7 @@ class Iam:
         date = from_iso(used["LastUsedDate"]) if used.get("LastUsedDate") else None
         return LastUsed(answer.get("UserName"), date, service if date else None, region if date else None)
 
-    def summary(self) -> Optional[Dict[str, int]]:
+    def summary(self) -> dict[str, int] | None:
         """The account's quotas and counts (GetAccountSummary), or None where that is denied."""
         try:
             return self._ask("get_account_summary", "read the account's quotas")["SummaryMap"]
@@ -273,21 +274,21 @@ class Iam:
                 return None
             raise
 
-    def quota(self) -> Optional[int]:
+    def quota(self) -> int | None:
         """AccessKeysPerUserQuota, asked once a connection; None where denied: then CreateAccessKey's answer decides."""
         if not self._quota[0]:
             self._quota = (True, (self.summary() or {}).get("AccessKeysPerUserQuota"))
         return self._quota[1]
 
     @property
-    def signing_access_key_id(self) -> Optional[str]:
+    def signing_access_key_id(self) -> str | None:
         """The id of the key that signs this run's requests."""
         credentials = self.client._request_signer._credentials  # botocore has no public way to ask a client
         return credentials.get_frozen_credentials().access_key if credentials else None
 
     # -- writes --------------------------------------------------------------------------------------------------
 
-    def create(self, user_name: str) -> Tuple[Key, str]:
+    def create(self, user_name: str) -> tuple[Key, str]:
         """Makes a key: (key, secret). Raises IamError where nothing was done, UnknownOutcome where a key may exist."""
         to = f"make an access key for user {user_name}"
         try:
@@ -335,7 +336,7 @@ class Iam:
         return str(self._identity["Arn"].split(":")[1])
 
     @property
-    def _identity(self) -> Dict[str, Any]:
+    def _identity(self) -> dict[str, Any]:
         """GetCallerIdentity, which needs no permission, asked once a connection."""
         if self._caller is None:
             self._caller = self._ask(
@@ -344,7 +345,7 @@ class Iam:
         return self._caller
 
 
-def _failed(to: str, error: Exception, unknown: Type[IamError] = IamError) -> IamError:
+def _failed(to: str, error: Exception, unknown: type[IamError] = IamError) -> IamError:
     """The error of a request, with the way out where the cause is one that people meet."""
     message = f"Could not {to}"
     if isinstance(error, ClientError):  # botocore counts its own repetitions only, and is told to make none

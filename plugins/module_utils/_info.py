@@ -10,11 +10,12 @@ One request a page of users, one a user, one a key, one for the account; a few a
 from __future__ import annotations
 
 from collections import deque
+from collections.abc import Callable, Mapping
 from concurrent.futures import FIRST_EXCEPTION, ThreadPoolExecutor, wait
 from dataclasses import dataclass, field
 from datetime import datetime
 from fnmatch import fnmatchcase
-from typing import Any, Callable, Dict, List, Mapping, Optional, Tuple, Union
+from typing import Any, Union
 
 from ._entry import Entry, to_iso
 from ._errors import IamError, KeyturnError
@@ -34,10 +35,10 @@ class _Seen:
     """One user as read; `user` is None for a name that IAM does not have."""
 
     user_name: str
-    user: Optional[User] = None
-    keys: List[Tuple[Key, Optional[LastUsed]]] = field(default_factory=list)
-    tags: Optional[Dict[str, str]] = None
-    errors: List[str] = field(default_factory=list)
+    user: User | None = None
+    keys: list[tuple[Key, LastUsed | None]] = field(default_factory=list)
+    tags: dict[str, str] | None = None
+    errors: list[str] = field(default_factory=list)
     read: bool = False
     vanished: bool = False
 
@@ -55,12 +56,12 @@ def check(params: Mapping[str, Any]) -> None:
 def gather(
     iam: Iam,
     params: Mapping[str, Any],
-    entries: Optional[Entries] = None,
+    entries: Entries | None = None,
     progress: Callable[[int, int], None] = lambda done, total: None,
-) -> Dict[str, Any]:
+) -> dict[str, Any]:
     """The result of `iam_access_key_info`, see its documentation; `warnings` among it. Raises KeyturnError."""
     check(params)
-    warnings: List[str] = []
+    warnings: list[str] = []
     users, everyone = _select(iam, params, warnings)
     summary = iam.summary()
     _read_all(iam, users, params, progress)
@@ -108,7 +109,7 @@ def is_pattern(name: str) -> bool:
     return any(mark in name for mark in "*?[")
 
 
-def _select(iam: Iam, params: Mapping[str, Any], warnings: List[str]) -> Tuple[List[_Seen], bool]:
+def _select(iam: Iam, params: Mapping[str, Any], warnings: list[str]) -> tuple[list[_Seen], bool]:
     """The users to look at, and whether these are all that the account has."""
     names, prefix = params.get("user_name"), params.get("path_prefix")
     if params.get("access_key_id"):
@@ -122,7 +123,7 @@ def _select(iam: Iam, params: Mapping[str, Any], warnings: List[str]) -> Tuple[L
     found = {user.user_name: user for user in iam.users(prefix)}
     if names is None:
         return [_Seen(name, user) for name, user in found.items()], not prefix
-    chosen: Dict[str, _Seen] = {}
+    chosen: dict[str, _Seen] = {}
     for name in names:
         matches = (
             [one for one in found if fnmatchcase(one, name)] if is_pattern(name) else [name] if name in found else []
@@ -150,7 +151,7 @@ def _owner(iam: Iam, access_key_id: str) -> str:
     return owner
 
 
-def _named(iam: Iam, name: str, prefix: Optional[str]) -> _Seen:
+def _named(iam: Iam, name: str, prefix: str | None) -> _Seen:
     try:
         user = iam.user(name)
     except IamError as error:
@@ -158,14 +159,14 @@ def _named(iam: Iam, name: str, prefix: Optional[str]) -> _Seen:
     return _Seen(name, user) if not prefix or user.path.startswith(prefix) else _missing(name, prefix)
 
 
-def _missing(name: str, prefix: Optional[str]) -> _Seen:
+def _missing(name: str, prefix: str | None) -> _Seen:
     return _Seen(name, errors=[f"There is no IAM user {name}{f' under the path {prefix}' if prefix else ''}"])
 
 
 # -- reading ---------------------------------------------------------------------------------------------------------
 
 
-def _read_all(iam: Iam, users: List[_Seen], params: Mapping[str, Any], progress: Callable[[int, int], None]) -> None:
+def _read_all(iam: Iam, users: list[_Seen], params: Mapping[str, Any], progress: Callable[[int, int], None]) -> None:
     """Reads all users, `max_concurrency` at a time. An interrupt does not wait for what is not begun."""
     todo = [one for one in users if one.user]
     left = deque(todo)
@@ -227,14 +228,14 @@ def _is_gone(iam: Iam, key: Key) -> bool:
         return False
 
 
-def _fail_where_nothing_was_read(users: List[_Seen]) -> None:
+def _fail_where_nothing_was_read(users: list[_Seen]) -> None:
     failed = [one for one in users if not one.read and not one.vanished]
     if failed and len(failed) == len(users):
         more = f" (and {len(failed) - 1} more)" if len(failed) > 1 else ""
         raise KeyturnError(f"{failed[0].errors[0]}{more}")
 
 
-def _warnings(users: List[_Seen], most: int = 10) -> List[str]:
+def _warnings(users: list[_Seen], most: int = 10) -> list[str]:
     said = [error for one in users for error in one.errors]
     return said[:most] + ([f"… and {len(said) - most} more errors, see the users' error"] if len(said) > most else [])
 
@@ -242,7 +243,7 @@ def _warnings(users: List[_Seen], most: int = 10) -> List[str]:
 # -- what is said of it ----------------------------------------------------------------------------------------------
 
 
-def _account(iam: Iam, seen: List[_Seen]) -> Tuple[Optional[str], Optional[str]]:
+def _account(iam: Iam, seen: list[_Seen]) -> tuple[str | None, str | None]:
     """The account and its partition: every user's ARN has them, else STS knows the account."""
     for one in seen:
         if one.user:
@@ -253,7 +254,7 @@ def _account(iam: Iam, seen: List[_Seen]) -> Tuple[Optional[str], Optional[str]]
         return None, None
 
 
-def _row(key: Key, used: Optional[LastUsed], entry: Optional[Entry], now: datetime, stored: bool) -> Dict[str, Any]:
+def _row(key: Key, used: LastUsed | None, entry: Entry | None, now: datetime, stored: bool) -> dict[str, Any]:
     since = (used.date or key.create_date) if used else None
     record = entry.key(key.access_key_id) if entry else None
     return {
@@ -287,7 +288,7 @@ def _fits(row: Mapping[str, Any], params: Mapping[str, Any]) -> bool:
     )
 
 
-def _user(one: _Seen, entry: Union[Entry, KeyturnError, None]) -> Dict[str, Any]:
+def _user(one: _Seen, entry: Entry | KeyturnError | None) -> dict[str, Any]:
     return {
         "user_name": one.user_name,
         "user_id": one.user.user_id if one.user else None,
@@ -300,7 +301,7 @@ def _user(one: _Seen, entry: Union[Entry, KeyturnError, None]) -> Dict[str, Any]
     }
 
 
-def _store_only(entries: Entries, names: Any, account_id: Optional[str]) -> List[Dict[str, Any]]:
+def _store_only(entries: Entries, names: Any, account_id: str | None) -> list[dict[str, Any]]:
     return [
         {"user_name": name, "user_id": entry.user_id, "access_key_ids": list(entry.key_ids)}
         for name, entry in sorted(entries.items())

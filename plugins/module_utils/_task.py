@@ -6,7 +6,8 @@
 
 from __future__ import annotations
 
-from typing import Any, Callable, Dict, Mapping, Optional
+from collections.abc import Callable, Mapping
+from typing import Any
 
 from . import _info
 from ._access_key import NoStore, Store, ensure
@@ -18,13 +19,13 @@ Connect = Callable[..., Iam]
 
 
 def access_key(
-    params: Mapping[str, Any], connect: Connect, check: bool, diff: bool, store: Optional[Store] = None
-) -> Dict[str, Any]:
+    params: Mapping[str, Any], connect: Connect, check: bool, diff: bool, store: Store | None = None
+) -> dict[str, Any]:
     """The result of a task with `iam_access_key`. Raises KeyturnError."""
     want = Want.of(params)
     store = store or NoStore()
     done = ensure(connect(), store, want, check)
-    result: Dict[str, Any] = {"changed": done.changed}
+    result: dict[str, Any] = {"changed": done.changed}
     for name in ("access_key", "secret_access_key", "deleted_access_key_id", "stage"):
         if getattr(done, name) is not None:
             result[name] = getattr(done, name)
@@ -43,9 +44,9 @@ def access_key(
 def access_key_info(
     params: Mapping[str, Any],
     connect: Connect,
-    entries: Optional[_info.Entries] = None,
+    entries: _info.Entries | None = None,
     progress: Callable[[int, int], None] = lambda done, total: None,
-) -> Dict[str, Any]:
+) -> dict[str, Any]:
     """The result of a task with `iam_access_key_info`. Raises KeyturnError."""
     _info.check(params)
     return {"changed": False, **_info.gather(connect(pool=params["max_concurrency"]), params, entries, progress)}

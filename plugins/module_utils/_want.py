@@ -6,8 +6,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Mapping, Optional, Tuple
+from typing import Any
 
 from ._errors import KeyturnError
 
@@ -20,18 +21,18 @@ class Want:
     """A task's options, see the documentation of `iam_access_key`. Ages are days, the others seconds."""
 
     user_name: str
-    access_key_id: Optional[str] = None
+    access_key_id: str | None = None
     state: str = "present"
-    active: Optional[bool] = None
-    stage: Optional[str] = None
-    hold_days: Optional[float] = None
-    leaked: Optional[bool] = None
-    max_age_days: Optional[float] = None
-    replaces: Optional[str] = None
-    replacement: Optional[str] = None
-    assume_deleted: Tuple[str, ...] = ()
+    active: bool | None = None
+    stage: str | None = None
+    hold_days: float | None = None
+    leaked: bool | None = None
+    max_age_days: float | None = None
+    replaces: str | None = None
+    replacement: str | None = None
+    assume_deleted: tuple[str, ...] = ()
     at_limit: str = "fail"
-    min_idle_days: Optional[float] = None
+    min_idle_days: float | None = None
     verify: bool = True
     verify_delay: float = 10
     verify_timeout: float = 60
@@ -52,7 +53,7 @@ class Want:
                 raise KeyturnError(sentence)
         return want
 
-    def _mistakes(self, params: Mapping[str, Any]) -> Tuple[Tuple[bool, str], ...]:
+    def _mistakes(self, params: Mapping[str, Any]) -> tuple[tuple[bool, str], ...]:
         """What makes no sense together, and how it is said."""
         named, present, off = bool(self.access_key_id), self.state == "present", self.active is False
         stored = bool(params.get("vault_file"))

@@ -13,11 +13,11 @@ All times inside are seconds since the epoch, as AWS tells them; days are for pe
 from __future__ import annotations
 
 import math
-import typing as t
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timezone
 from functools import cached_property
+from typing import Any, cast
 
 from ansible_collections.keyturn.iam.plugins.module_utils import _entry
 from ansible_collections.keyturn.iam.plugins.plugin_utils._plan_input import (
@@ -459,7 +459,7 @@ def held(case: Case) -> Decision:
 
 
 def leftover_waits(case: Case) -> Decision:
-    key = t.cast(Key, case.leftover)
+    key = cast(Key, case.leftover)
     reason = (
         f"Key {key.id} of user {case.user.name} was made {_span(case.age(key))} ago by a run that never got its secret: nobody holds it, so "
         f"it does no harm; it is deleted after {_date(key.made + LEFTOVER_WAIT)}, or at once with {case.user.name} in rotation_now."
@@ -468,7 +468,7 @@ def leftover_waits(case: Case) -> Decision:
 
 
 def verify_next(case: Case) -> Decision:
-    key = t.cast(Key, case.next)
+    key = cast(Key, case.next)
     made = f"made {_span(case.age(key))} ago"
     reason = (
         f"Key {key.id} of user {case.user.name}, {made}, is stored as next: it becomes current once STS accepts it."
@@ -529,7 +529,7 @@ def make_key(case: Case) -> Decision:
 
 
 def delete_unused_then_make_key(case: Case) -> Decision:
-    return _due(case, [delete_unused(case, t.cast(Key, case.to_delete_unused))])
+    return _due(case, [delete_unused(case, cast(Key, case.to_delete_unused))])
 
 
 def _due(case: Case, for_room: list[Action]) -> Decision:
@@ -615,7 +615,7 @@ def _way_to_room(case: Case, key: Key) -> str:
 
 
 def grace(case: Case) -> Decision:
-    current = t.cast(Key, case.current)
+    current = cast(Key, case.current)
     ends = current.current_since + case.policy.deactivate_after_days * DAY
     reason = (
         f"Key {current.id} of user {case.user.name} became current {_span(case.since(current.current_since))} ago: "
@@ -631,7 +631,7 @@ def older_in_use(case: Case) -> Decision:
 
 def retire_idle(case: Case) -> Decision:
     idle = [key for key in case.older if not case.in_use(key)]
-    current = t.cast(Key, case.current)
+    current = cast(Key, case.current)
     reason = (
         f"Key {current.id} of user {case.user.name} became current {_span(case.since(current.current_since))} ago: "
         f"{_and(_described(case, key) for key in idle)} {_is(idle)} idle and switched off."
@@ -694,7 +694,7 @@ def unmanaged(case: Case) -> Decision:
 
 
 def due_soon(case: Case) -> Decision:
-    key = t.cast(Key, case.replacement)
+    key = cast(Key, case.replacement)
     due = key.made + case.max_age_days * DAY
     when = (
         f"due for a new key on {_date(due)}"
@@ -774,7 +774,7 @@ def decide(case: Case) -> Decision:
         ]
         decided = _first(decided, deletions, " ".join(sentences), decided.status if decided.actions else "retire")
     if leftover_goes(case):
-        delete = delete_leftover(case, t.cast(Key, case.leftover))
+        delete = delete_leftover(case, cast(Key, case.leftover))
         decided = _first(
             decided,
             [delete],
@@ -835,7 +835,7 @@ def _turning_points(user: User, policy: Policy, now: float) -> list[float]:
 _END_OF_TIME = datetime(9999, 12, 31, tzinfo=timezone.utc).timestamp()
 
 
-def plan(info: t.Any, policy: t.Any = None) -> list[dict[str, t.Any]]:
+def plan(info: Any, policy: Any = None) -> list[dict[str, Any]]:
     """One decision per user, ordered by name: what the `rotation_plan` filter returns.
 
     `info` is the result of `iam_access_key_info`, `policy` a mapping of what differs from the role's defaults.
@@ -846,7 +846,7 @@ def plan(info: t.Any, policy: t.Any = None) -> list[dict[str, t.Any]]:
     return [_as_result(Case(user, rules, now)) for user in users]
 
 
-def _as_result(case: Case) -> dict[str, t.Any]:
+def _as_result(case: Case) -> dict[str, Any]:
     decision = decide(case)
     next_date = _next_date(case, decision)
     return {

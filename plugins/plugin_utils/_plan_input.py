@@ -10,12 +10,12 @@ All times inside are seconds since the epoch, as AWS tells them; days are for pe
 from __future__ import annotations
 
 import math
-import typing as t
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, fields, replace
 from datetime import datetime, timezone
 from fnmatch import fnmatchcase
 from functools import cached_property
+from typing import Any
 
 from ansible_collections.keyturn.iam.plugins.module_utils import _entry
 
@@ -42,14 +42,14 @@ class Policy:
     now: tuple[str, ...] = ()
 
     @classmethod
-    def read(cls, given: t.Any) -> Policy:
+    def read(cls, given: Any) -> Policy:
         """The policy that a mapping describes. Raises ValueError, one sentence, for all that is not a policy."""
         if given is None:
             return cls()
         if not isinstance(given, Mapping):
             raise ValueError(f"The rotation policy must be a mapping, not {_shown(given)}.")
         known = [field.name for field in fields(cls)]
-        values: dict[str, t.Any] = {}
+        values: dict[str, Any] = {}
         for raw_name, value in given.items():
             name = _text(raw_name)
             if name not in known:
@@ -74,12 +74,12 @@ class Policy:
         return frozenset(self.now)
 
 
-def _is_left_out(value: t.Any) -> bool:
+def _is_left_out(value: Any) -> bool:
     """Extra variables given as C(-e name=) and C(-e name=null) are strings."""
     return value is None or (isinstance(value, str) and value.strip().lower() in ("", "null", "none"))
 
 
-def _days(name: str, value: t.Any) -> float:
+def _days(name: str, value: Any) -> float:
     """A number of days; extra variables given as C(-e name=90) are strings."""
     number: float | None = None
     if isinstance(value, (int, float)) and not isinstance(value, bool):
@@ -94,7 +94,7 @@ def _days(name: str, value: t.Any) -> float:
     return int(number) if number == int(number) else float(number)
 
 
-def _names(name: str, value: t.Any) -> tuple[str, ...]:
+def _names(name: str, value: Any) -> tuple[str, ...]:
     # "a,b" is a list to Ansible: so extra variables are given on the command line
     items = (
         []
@@ -118,7 +118,7 @@ def _names(name: str, value: t.Any) -> tuple[str, ...]:
     return tuple(name for name in names if name)
 
 
-def _literal_names(name: str, value: t.Any) -> tuple[str, ...]:
+def _literal_names(name: str, value: Any) -> tuple[str, ...]:
     names = _names(name, value)
     for item in names:
         # No user name has these characters, so that a pattern would quietly name nobody.
@@ -221,7 +221,7 @@ class _Unreadable(Exception):
     """A sentence: what of one user cannot be understood. Nothing is decided for that user."""
 
 
-def read_info(info: t.Any) -> tuple[list[User], float]:
+def read_info(info: Any) -> tuple[list[User], float]:
     """All users of an info and the store's entries that fit none, ordered by name; and the time at which they were looked at.
 
     Raises ValueError, one sentence, for an info that no plan can be made from. What is wrong with one user is that user's error.
@@ -254,8 +254,8 @@ class _World:
     renamed: Mapping[str, User]
 
 
-def _read_users(info: Mapping[str, t.Any], now: float) -> list[User]:
-    rows: dict[str, list[Mapping[str, t.Any]]] = {}
+def _read_users(info: Mapping[str, Any], now: float) -> list[User]:
+    rows: dict[str, list[Mapping[str, Any]]] = {}
     owners: dict[str, str] = {}
     for row in sorted(_mappings(info, "access_keys"), key=lambda row: _text(row.get("access_key_id")) or ""):
         name = _text(row.get("user_name")) or ""
@@ -292,7 +292,7 @@ def _read_users(info: Mapping[str, t.Any], now: float) -> list[User]:
     return sorted(users, key=lambda user: user.name)
 
 
-def _read_gone(orphan: Mapping[str, t.Any], names_by_id: Mapping[str | None, str], owners: Mapping[str, str]) -> User:
+def _read_gone(orphan: Mapping[str, Any], names_by_id: Mapping[str | None, str], owners: Mapping[str, str]) -> User:
     ids = tuple(_text(key_id) or "" for key_id in orphan.get("access_key_ids") or ())
     user_id = _text(orphan.get("user_id"))
     # A key never moves to another user: where it is found, there the user is.
@@ -302,7 +302,7 @@ def _read_gone(orphan: Mapping[str, t.Any], names_by_id: Mapping[str | None, str
     return User(_text(orphan.get("user_name")) or "", gone=True, gone_ids=ids, new_name=new_name)
 
 
-def _read_user(name: str, record: Mapping[str, t.Any], rows: Sequence[Mapping[str, t.Any]], world: _World) -> User:
+def _read_user(name: str, record: Mapping[str, Any], rows: Sequence[Mapping[str, Any]], world: _World) -> User:
     if record.get("error"):
         raise _Unreadable(_text(record["error"]) or "")
     entry = {} if record.get("store") is None else record["store"]
@@ -350,7 +350,7 @@ def _read_user(name: str, record: Mapping[str, t.Any], rows: Sequence[Mapping[st
     )
 
 
-def _check_identity(name: str, record: Mapping[str, t.Any], entry: Mapping[str, t.Any], account_id: str | None) -> None:
+def _check_identity(name: str, record: Mapping[str, Any], entry: Mapping[str, Any], account_id: str | None) -> None:
     arn = (_text(record.get("arn")) or "").split(":")
     ours = account_id or (arn[4] if len(arn) > 4 else None)
     theirs = _text(entry.get("account_id"))
@@ -367,7 +367,7 @@ def _check_identity(name: str, record: Mapping[str, t.Any], entry: Mapping[str, 
         )
 
 
-def _notes_of_rows(name: str, rows: Sequence[Mapping[str, t.Any]]) -> dict[str, Key]:
+def _notes_of_rows(name: str, rows: Sequence[Mapping[str, Any]]) -> dict[str, Key]:
     """What the rows of the keys say of the store; only an info that a person wrote says it there alone."""
     notes = {}
     for row in rows:
@@ -378,7 +378,7 @@ def _notes_of_rows(name: str, rows: Sequence[Mapping[str, t.Any]]) -> dict[str, 
     return notes
 
 
-def _notes(name: str, entry: Mapping[str, t.Any]) -> dict[str, Key]:
+def _notes(name: str, entry: Mapping[str, Any]) -> dict[str, Key]:
     """The store's keys beside the current one, as far as the store knows them."""
     others = entry.get("other_keys") or {}
     if not isinstance(others, Mapping):
@@ -397,7 +397,7 @@ def _notes(name: str, entry: Mapping[str, t.Any]) -> dict[str, Key]:
     return notes
 
 
-def _note(name: str, key_id: str, note: Mapping[str, t.Any]) -> Key:
+def _note(name: str, key_id: str, note: Mapping[str, Any]) -> Key:
     what = f"of key {key_id} of user {name} in the store"
     stored = note.get("stored")
     return Key(
@@ -410,7 +410,7 @@ def _note(name: str, key_id: str, note: Mapping[str, t.Any]) -> Key:
     )
 
 
-def _read_key(name: str, row: Mapping[str, t.Any], notes: Mapping[str, Key], world: _World) -> Key:
+def _read_key(name: str, row: Mapping[str, Any], notes: Mapping[str, Key], world: _World) -> Key:
     key_id = _text(row.get("access_key_id"))
     if not key_id:
         raise _Unreadable(f"An access key of user {name} has no id: look again.")
@@ -458,7 +458,7 @@ def _staged(keys: Sequence[Key], current: Key | None) -> list[Key]:
     return sorted((key for key in never_current if key.made >= oldest), key=lambda key: key.made)
 
 
-def _asked(name: str, entry: Mapping[str, t.Any]) -> Asked | None:
+def _asked(name: str, entry: Mapping[str, Any]) -> Asked | None:
     asked = entry.get("asked")
     if not isinstance(asked, Mapping) or asked.get("known") is None:
         return None
@@ -466,7 +466,7 @@ def _asked(name: str, entry: Mapping[str, t.Any]) -> Asked | None:
     return None if date is None else Asked(date, frozenset(_text(key_id) or "" for key_id in asked["known"]))
 
 
-def _quota(account: Mapping[str, t.Any]) -> int | None:
+def _quota(account: Mapping[str, Any]) -> int | None:
     quota = account.get("access_keys_quota")
     try:
         return None if quota is None else int(quota)
@@ -474,7 +474,7 @@ def _quota(account: Mapping[str, t.Any]) -> int | None:
         raise ValueError(f"The account's access_keys_quota must be a number, not {_shown(quota)}.") from None
 
 
-def _mappings(info: Mapping[str, t.Any], name: str) -> list[Mapping[str, t.Any]]:
+def _mappings(info: Mapping[str, Any], name: str) -> list[Mapping[str, Any]]:
     rows = info.get(name)
     if rows is None:
         return []
@@ -488,7 +488,7 @@ def _mappings(info: Mapping[str, t.Any], name: str) -> list[Mapping[str, t.Any]]
     return rows
 
 
-def _moment(value: t.Any, what: str) -> float | None:
+def _moment(value: Any, what: str) -> float | None:
     """Seconds since the epoch of an ISO 8601 date (or of what YAML made of it); a date without a zone is UTC."""
     if value is None:
         return None
@@ -503,12 +503,12 @@ def _moment(value: t.Any, what: str) -> float | None:
     return (date if date.tzinfo else date.replace(tzinfo=timezone.utc)).timestamp()
 
 
-def _text(value: t.Any) -> str | None:
+def _text(value: Any) -> str | None:
     """Plain text: since ansible-core 2.19 strings may be of a tagged subclass."""
     if value is None:
         return None
     return str.__str__(value) if isinstance(value, str) else str(value)
 
 
-def _shown(value: t.Any) -> str:
+def _shown(value: Any) -> str:
     return repr(_text(value)) if isinstance(value, str) else repr(value)
