@@ -1,5 +1,5 @@
-# `make demo` and `make test` need Python 3.11+ and make; all else is set up in .venv.
-PYTHON ?= $(firstword $(foreach p,python3 python3.13 python3.12 python3.11,$(shell $(p) -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $(p))))
+# `make demo` and `make test` need Python 3.11+ and make; all else is set up in .venv, with the newest Python that there is.
+PYTHON ?= $(shell for p in python3 python3.14 python3.13 python3.12 python3.11; do $$p tests/pythons.py 2>/dev/null && break; done)
 VENV := .venv
 BIN := $(VENV)/bin
 COLLECTIONS := $(VENV)/collections
