@@ -19,9 +19,10 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Any, Protocol
 
-from ._entry import LEFTOVER_WAIT, LIST_LAG, LIST_SETTLES, NOTE_LEADS, Entry, StoredKey, to_iso
+from ._entry import Entry, StoredKey
 from ._errors import IamError, KeyturnError, StoreError, UnknownOutcome
 from ._iam import SDK_ERRORS, Iam, Key, User
+from ._time import LEFTOVER_WAIT, LIST_LAG, LIST_SETTLES, NOTE_LEADS, to_iso
 from ._want import Want
 
 # STS must have answered for a new key this often in a row: new keys were seen to pass once and fail next.

@@ -16,9 +16,9 @@ from urllib.parse import urlsplit
 
 from ansible_collections.amazon.aws.plugins.module_utils.botocore import boto3_conn, get_aws_connection_info
 
-from ._entry import from_iso
 from ._errors import KeyturnError
 from ._iam import TRIES, Iam
+from ._time import from_iso
 
 try:
     import botocore.session

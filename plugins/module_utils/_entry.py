@@ -12,31 +12,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from datetime import datetime, timedelta, timezone
+from datetime import datetime, timezone
 from typing import Any
 
-# How far the creation of a key may lie from the `asked` that explains it, both by AWS's clock.
-ASKED_WINDOW = timedelta(minutes=5)
-# Nobody holds a leftover's secret, so it may wait; a person who made it by hand has this long to use it, and uses show hours late.
-LEFTOVER_WAIT = timedelta(hours=12)
-# IAM's lists are eventually consistent: a key younger than this that a list leaves out is not gone.
-LIST_LAG = timedelta(hours=1)
-# For so long after our switching off a key its note counts more than a list that calls the key Active.
-NOTE_LEADS = timedelta(minutes=5)
-# What a list mostly lags by; after that a request that left no key to be seen has most likely made none.
-LIST_SETTLES = timedelta(seconds=10)
+from ._time import ASKED_WINDOW, from_iso, to_iso
+
 _IDS = ("account_id", "user_id", "access_key_id")
-
-
-def to_iso(moment: datetime) -> str:
-    """An ISO 8601 date in UTC with whole seconds, as the store and the results have it."""
-    return moment.astimezone(timezone.utc).replace(microsecond=0).isoformat()
-
-
-def from_iso(text: Any) -> datetime:
-    """The moment that an ISO 8601 date names; without a zone it is UTC. Raises ValueError."""
-    moment = text if isinstance(text, datetime) else datetime.fromisoformat(str(text).replace("Z", "+00:00"))
-    return moment.replace(tzinfo=moment.tzinfo or timezone.utc, microsecond=0)
 
 
 def _date(fields: Mapping[str, Any], name: str) -> datetime | None:

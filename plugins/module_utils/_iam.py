@@ -19,8 +19,8 @@ from typing import Any
 
 from ansible_collections.amazon.aws.plugins.module_utils.retries import AWSRetry
 
-from ._entry import from_iso, to_iso
 from ._errors import IamError, KeyturnError, UnknownOutcome
+from ._time import from_iso, to_iso
 
 try:
     from botocore.exceptions import (

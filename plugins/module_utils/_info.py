@@ -17,11 +17,11 @@ from datetime import datetime
 from fnmatch import fnmatchcase
 from typing import Any, Union
 
-from ._entry import Entry, to_iso
+from ._entry import Entry
 from ._errors import IamError, KeyturnError
 from ._iam import Iam, Key, LastUsed, User
+from ._time import days, to_iso
 
-DAY = 86400.0
 # Up to so many names are asked for one by one; for more the listing, up to 1,000 users a page, is fewer requests.
 FEW = 25
 # How often `progress` is told how far an audit is.
@@ -262,21 +262,16 @@ def _row(key: Key, used: LastUsed | None, entry: Entry | None, now: datetime, st
         "access_key_id": key.access_key_id,
         "status": key.status,
         "create_date": to_iso(key.create_date),
-        "age_days": _days(now, key.create_date),
+        "age_days": days(now, key.create_date),
         "last_used_date": to_iso(used.date) if used and used.date else None,
         "last_used_service": used.service if used else None,
         "last_used_region": used.region if used else None,
         "last_used_known": used is not None,
-        "idle_days": _days(now, since) if since else None,
+        "idle_days": days(now, since) if since else None,
         "stage": entry.stage(key.access_key_id) if entry else None,
         "deactivate_date": to_iso(record.deactivate_date) if record and record.deactivate_date else None,
         "stored": bool(record and record.secret_access_key) if stored else None,
     }
-
-
-def _days(now: datetime, since: datetime) -> float:
-    """Days between two of AWS's dates; never below 0, although they come from several of its clocks."""
-    return max((now - since).total_seconds(), 0.0) / DAY
 
 
 def _fits(row: Mapping[str, Any], params: Mapping[str, Any]) -> bool:

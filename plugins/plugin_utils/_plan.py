@@ -19,7 +19,7 @@ from datetime import datetime, timezone
 from functools import cached_property
 from typing import Any, cast
 
-from ansible_collections.keyturn.iam.plugins.module_utils import _entry
+from ansible_collections.keyturn.iam.plugins.module_utils import _time
 from ansible_collections.keyturn.iam.plugins.plugin_utils._plan_input import (
     DAY,
     HOUR,
@@ -29,8 +29,8 @@ from ansible_collections.keyturn.iam.plugins.plugin_utils._plan_input import (
     read_info,
 )
 
-ASKED_WINDOW = _entry.ASKED_WINDOW.total_seconds()
-LEFTOVER_WAIT = _entry.LEFTOVER_WAIT.total_seconds()
+ASKED_WINDOW = _time.ASKED_WINDOW.total_seconds()
+LEFTOVER_WAIT = _time.LEFTOVER_WAIT.total_seconds()
 NAMED_DAYS = 1.0
 """The `max_age_days`, and where room is needed the `delete_after_days`, of users whom a person named."""
 UNKNOWN_QUOTA_FULL_AT = 2

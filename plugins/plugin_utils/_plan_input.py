@@ -17,12 +17,12 @@ from fnmatch import fnmatchcase
 from functools import cached_property
 from typing import Any
 
-from ansible_collections.keyturn.iam.plugins.module_utils import _entry
+from ansible_collections.keyturn.iam.plugins.module_utils import _time
 
 HOUR = 3600.0
 DAY = 24 * HOUR
 
-LIST_LAG = _entry.LIST_LAG.total_seconds()
+LIST_LAG = _time.LIST_LAG.total_seconds()
 
 
 # The policy

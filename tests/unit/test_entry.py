@@ -10,14 +10,8 @@ from datetime import datetime, timedelta, timezone
 from typing import Any
 
 import pytest
-from ansible_collections.keyturn.iam.plugins.module_utils._entry import (
-    ASKED_WINDOW,
-    Asked,
-    Entry,
-    StoredKey,
-    from_iso,
-    to_iso,
-)
+from ansible_collections.keyturn.iam.plugins.module_utils._entry import Asked, Entry, StoredKey
+from ansible_collections.keyturn.iam.plugins.module_utils._time import ASKED_WINDOW, from_iso, to_iso
 
 NOW = datetime(2026, 11, 24, 4, tzinfo=timezone.utc)
 DAY = timedelta(days=1)
