@@ -18,6 +18,7 @@ from typing import Any
 from ._time import ASKED_WINDOW, from_iso, to_iso
 
 _IDS = ("account_id", "user_id", "access_key_id")
+_DATES = ("create_date", "promote_date", "deactivate_date", "revoke_date")
 
 
 def _date(fields: Mapping[str, Any], name: str) -> datetime | None:
@@ -45,14 +46,19 @@ class StoredKey:
     deactivate_date: datetime | None = None
     revoke_date: datetime | None = None
     extra: Mapping[str, Any] = field(default_factory=dict)
+    secret_withheld: bool = field(default=False, repr=False)
+    """There is a secret, and it is not shown here: in what info returned, in what check mode predicts."""
+
+    @property
+    def has_secret(self) -> bool:
+        return self.secret_withheld or bool(self.secret_access_key)
 
     @classmethod
     def from_mapping(cls, fields: Mapping[str, Any]) -> StoredKey:
-        known = ("secret_access_key", "create_date", "promote_date", "deactivate_date", "revoke_date")
-        dates = {name: _date(fields, name) for name in known[1:]}
-        return cls(
-            _text(fields, "secret_access_key"), **dates, extra={k: v for k, v in fields.items() if k not in known}
-        )
+        known = ("secret_access_key", *_DATES)
+        dates = {name: _date(fields, name) for name in _DATES}
+        extra = {name: value for name, value in fields.items() if name not in known}
+        return replace(cls(_text(fields, "secret_access_key"), extra=extra), **dates)
 
     def to_mapping(self) -> dict[str, Any]:
         fields: dict[str, Any] = {"secret_access_key": self.secret_access_key} if self.secret_access_key else {}
@@ -60,9 +66,7 @@ class StoredKey:
         return {**fields, **self.extra}
 
     def dates(self) -> dict[str, str]:
-        dates = {
-            name: getattr(self, name) for name in ("create_date", "promote_date", "deactivate_date", "revoke_date")
-        }
+        dates = {name: getattr(self, name) for name in _DATES}
         return {name: to_iso(moment) for name, moment in dates.items() if moment}
 
 
@@ -151,11 +155,9 @@ class Entry:
         fields = {
             name: value for name, value in replace(self, extra={}).to_mapping().items() if name != "secret_access_key"
         }
-        fields["stored"] = bool(self.current_id and self.current.secret_access_key)
+        fields["stored"] = bool(self.current_id and self.current.has_secret)
         if self.others:
-            fields["other_keys"] = {
-                i: {**key.dates(), "stored": bool(key.secret_access_key)} for i, key in self.others.items()
-            }
+            fields["other_keys"] = {i: {**key.dates(), "stored": key.has_secret} for i, key in self.others.items()}
         return fields
 
     def key(self, access_key_id: str | None) -> StoredKey | None:
@@ -175,7 +177,7 @@ class Entry:
         newest, found = self.current.create_date or oldest, None
         for key_id, key in self.others.items():
             made = key.create_date or oldest
-            if key.secret_access_key and not key.promote_date and made >= newest:
+            if key.has_secret and not key.promote_date and made >= newest:
                 newest, found = made, key_id
         return found
 
@@ -188,7 +190,7 @@ class Entry:
             return "current"
         if access_key_id == self.next_id:
             return "next"
-        return "previous" if key.secret_access_key and key.promote_date else None
+        return "previous" if key.has_secret and key.promote_date else None
 
     # -- changes ---------------------------------------------------------------------------------------------
 
@@ -200,11 +202,12 @@ class Entry:
         """CreateAccessKey is about to be sent."""
         return replace(self, asked=Asked(now, known))
 
-    def stage_next(self, access_key_id: str, secret_access_key: str, create_date: datetime) -> Entry:
-        """A new key's secret is kept. `asked` stays until the key is current."""
+    def stage_next(self, access_key_id: str, secret_access_key: str | None, create_date: datetime) -> Entry:
+        """A new key's secret is kept (None: will be, as check mode predicts). `asked` stays until the key is current."""
         if access_key_id in self.key_ids:
             raise ValueError(f"{access_key_id} is in the store already")
-        return replace(self, others={**self.others, access_key_id: StoredKey(secret_access_key, create_date)})
+        key = StoredKey(secret_access_key, create_date, secret_withheld=secret_access_key is None)
+        return replace(self, others={**self.others, access_key_id: key})
 
     def promote(self, access_key_id: str, now: datetime) -> Entry:
         """The key becomes current; what was current stays beside it and is known to have been current."""
@@ -256,6 +259,20 @@ class Entry:
         if access_key_id == self.current_id:
             return replace(entry, current_id=None, current=StoredKey(), hold_until=None)
         return replace(entry, others={key_id: key for key_id, key in self.others.items() if key_id != access_key_id})
+
+    def wrong_owner(self, user_name: str, account_id: str | None, user_id: str | None, where: str) -> str | None:
+        """Why the entry is not that user's, in one sentence with the way out; None where it is, as far as both are known."""
+        if self.account_id and account_id and self.account_id != account_id:
+            return (
+                f"The keys of user {user_name} in {where} belong to account {self.account_id}, but these credentials are for "
+                f"account {account_id}; use that account's credentials or another vault_file"
+            )
+        if self.user_id and user_id and self.user_id != user_id:
+            return (
+                f"The keys of user {user_name} in {where} belong to user id {self.user_id}, but IAM's user of that name is "
+                f"{user_id}: deleted and made again; remove the old keys with state=absent, or rename their entry"
+            )
+        return None
 
     @property
     def empty(self) -> bool:

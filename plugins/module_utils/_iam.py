@@ -305,14 +305,16 @@ class Iam:
         to = f"set access key {access_key_id} of user {user_name} to {status}"
         self._ask("update_access_key", to, UserName=user_name, AccessKeyId=access_key_id, Status=status)
 
-    def delete(self, user_name: str, access_key_id: str) -> None:
-        """Deletes a key. Raises IamError, `missing` where the user or the key is not there (any more)."""
-        self._ask(
-            "delete_access_key",
-            f"delete access key {access_key_id} of user {user_name}",
-            UserName=user_name,
-            AccessKeyId=access_key_id,
-        )
+    def delete(self, user_name: str, access_key_id: str) -> bool:
+        """Deletes a key. False where the user or the key is not there (any more): a repeated request finds its own work done."""
+        to = f"delete access key {access_key_id} of user {user_name}"
+        try:
+            self._ask("delete_access_key", to, UserName=user_name, AccessKeyId=access_key_id)
+        except IamError as error:
+            if error.missing:
+                return False
+            raise
+        return True
 
     # -- STS -----------------------------------------------------------------------------------------------------
 
