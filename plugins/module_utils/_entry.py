@@ -56,9 +56,14 @@ class StoredKey:
     @classmethod
     def from_mapping(cls, fields: Mapping[str, Any]) -> StoredKey:
         known = ("secret_access_key", *_DATES)
-        dates = {name: _date(fields, name) for name in _DATES}
-        extra = {name: value for name, value in fields.items() if name not in known}
-        return replace(cls(_text(fields, "secret_access_key"), extra=extra), **dates)
+        return cls(
+            _text(fields, "secret_access_key"),
+            create_date=_date(fields, "create_date"),
+            promote_date=_date(fields, "promote_date"),
+            deactivate_date=_date(fields, "deactivate_date"),
+            revoke_date=_date(fields, "revoke_date"),
+            extra={name: value for name, value in fields.items() if name not in known},
+        )
 
     def to_mapping(self) -> dict[str, Any]:
         fields: dict[str, Any] = {"secret_access_key": self.secret_access_key} if self.secret_access_key else {}
