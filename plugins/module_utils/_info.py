@@ -17,9 +17,10 @@ from datetime import datetime
 from fnmatch import fnmatchcase
 from typing import Any, Union
 
+from ._answers import Key, LastUsed, User
 from ._entry import Entry
 from ._errors import IamError, KeyturnError
-from ._iam import Iam, Key, LastUsed, User
+from ._iam import Iam
 from ._time import days, to_iso
 
 # Up to so many names are asked for one by one; for more the listing, up to 1,000 users a page, is fewer requests.

@@ -15,8 +15,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from datetime import datetime
 
+from ._answers import Key
 from ._entry import Entry, StoredKey
-from ._iam import Key
 from ._time import LIST_LAG, NOTE_LEADS, to_iso
 
 # How a key that check mode predicts is called, in place of the id that it does not have yet.

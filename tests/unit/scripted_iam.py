@@ -22,9 +22,9 @@ from unittest.mock import patch
 
 from ansible_collections.keyturn.iam.plugins.module_utils._access_key.ensure import ensure
 from ansible_collections.keyturn.iam.plugins.module_utils._access_key.work import NoStore, Outcome
+from ansible_collections.keyturn.iam.plugins.module_utils._answers import Key, LastUsed, User
 from ansible_collections.keyturn.iam.plugins.module_utils._entry import Asked, Entry, StoredKey
 from ansible_collections.keyturn.iam.plugins.module_utils._errors import IamError, StoreError, UnknownOutcome
-from ansible_collections.keyturn.iam.plugins.module_utils._iam import Key, LastUsed, User
 from ansible_collections.keyturn.iam.plugins.module_utils._want import Want
 from botocore.exceptions import ClientError, ReadTimeoutError
 

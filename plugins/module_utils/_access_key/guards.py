@@ -8,9 +8,9 @@ from __future__ import annotations
 
 from datetime import datetime, timedelta
 
+from .._answers import LastUsed
 from .._entry import Entry
 from .._errors import IamError, KeyturnError
-from .._iam import LastUsed
 from .._seen import Seen
 from .._time import to_iso
 from .._want import Want

@@ -13,9 +13,9 @@ from contextlib import contextmanager, suppress
 from dataclasses import replace
 from datetime import timedelta
 
+from .._answers import Key
 from .._entry import Entry
 from .._errors import IamError, KeyturnError, StoreError, UnknownOutcome
-from .._iam import Key
 from .._seen import NEW_KEY, Seen
 from .._time import LEFTOVER_WAIT, LIST_SETTLES, to_iso
 from . import guards, promote, remove

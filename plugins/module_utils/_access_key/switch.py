@@ -8,8 +8,8 @@ from __future__ import annotations
 
 from datetime import datetime, timedelta
 
+from .._answers import Key
 from .._errors import IamError, KeyturnError
-from .._iam import Key
 from .._seen import Seen
 from .._want import Want
 from . import guards

@@ -11,8 +11,9 @@ from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
+from .._answers import Key
 from .._entry import Entry
-from .._iam import Iam, Key
+from .._iam import Iam
 from .._seen import Seen
 from .._want import Want
 
