@@ -9,9 +9,15 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, fields
+from datetime import datetime, timedelta, timezone
 from fnmatch import fnmatchcase
 from functools import cached_property
 from typing import Any
+
+END_OF_TIME = datetime(9999, 12, 31, tzinfo=timezone.utc)
+"""What would be later than this never comes."""
+LONGEST = timedelta(days=4_000_000)
+"""Longer than any two dates lie apart."""
 
 
 @dataclass(frozen=True)
@@ -122,3 +128,16 @@ def plain_text(value: Any) -> str | None:
 
 def shown(value: Any) -> str:
     return repr(plain_text(value)) if isinstance(value, str) else repr(value)
+
+
+def in_days(number: float) -> timedelta:
+    """A number of days of the policy as a span, be it greater than a calendar holds."""
+    return timedelta(days=max(min(number, LONGEST.days), -LONGEST.days))
+
+
+def later(moment: datetime, span: timedelta) -> datetime:
+    """The moment so much later, and never after the end of time; a span may be below zero."""
+    try:
+        return min(moment + span, END_OF_TIME)
+    except OverflowError:
+        return END_OF_TIME if span > timedelta() else datetime.min.replace(tzinfo=timezone.utc)

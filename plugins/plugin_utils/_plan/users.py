@@ -4,7 +4,7 @@
 
 """What a rotation plan is made from: a view of each user, read from what `iam_access_key_info` hands over.
 
-All times inside are seconds since the epoch, as AWS tells them; days are for people.
+All times inside are AWS's; one that a record leaves out is null.
 """
 
 from __future__ import annotations
@@ -14,13 +14,11 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timezone
 from typing import Any
 
-from ansible_collections.keyturn.iam.plugins.module_utils import _time
-from ansible_collections.keyturn.iam.plugins.plugin_utils._plan.policy import plain_text, shown
+from ansible_collections.keyturn.iam.plugins.module_utils._time import LIST_LAG, from_iso
+from ansible_collections.keyturn.iam.plugins.plugin_utils._plan.policy import in_days, later, plain_text, shown
 
-HOUR = 3600.0
-DAY = 24 * HOUR
-
-LIST_LAG = _time.LIST_LAG.total_seconds()
+LONG_AGO = datetime(1970, 1, 1, tzinfo=timezone.utc)
+"""When a key was made of which nobody noted when."""
 
 
 @dataclass(frozen=True)
@@ -34,12 +32,12 @@ class Key:
 
     id: str
     status: str | None = None
-    created: float | None = None
-    last_used: float | None = None
+    created: datetime | None = None
+    last_used: datetime | None = None
     service: str | None = None
     region: str | None = None
-    promoted: float | None = None
-    deactivated: float | None = None
+    promoted: datetime | None = None
+    deactivated: datetime | None = None
     stored: bool = False
     signing: bool = False
     appearing: bool = False
@@ -63,25 +61,25 @@ class Key:
         return self.deactivated is not None and not self.active
 
     @property
-    def made(self) -> float:
+    def made(self) -> datetime:
         """When it was made; of a key that exists this is always known."""
-        return self.created or 0.0
+        return self.created or LONG_AGO
 
     @property
-    def current_since(self) -> float:
+    def current_since(self) -> datetime:
         """An entry that a person wrote has no promotion: it counts from the key's creation, as when the key leaves current."""
         return self.made if self.promoted is None else self.promoted
 
     @property
-    def last_sign_of_life(self) -> float:
-        return max(self.made, self.last_used or 0.0, self.promoted or 0.0)
+    def last_sign_of_life(self) -> datetime:
+        return max(self.made, self.last_used or LONG_AGO, self.promoted or LONG_AGO)
 
 
 @dataclass(frozen=True)
 class Asked:
     """A request to make a key that was about to be sent: when, and the keys that existed then."""
 
-    date: float
+    date: datetime
     known: frozenset[str]
 
 
@@ -101,7 +99,7 @@ class User:
     current: Key | None = None
     staged: tuple[Key, ...] = ()
     asked: Asked | None = None
-    hold_until: float | None = None
+    hold_until: datetime | None = None
     gone: bool = False
     gone_ids: tuple[str, ...] = ()
     new_name: str | None = None
@@ -114,7 +112,7 @@ class _Unreadable(Exception):
     """A sentence: what of one user cannot be understood. Nothing is decided for that user."""
 
 
-def read_info(info: Any) -> tuple[list[User], float]:
+def read_info(info: Any) -> tuple[list[User], datetime]:
     """All users of an info and the store's entries that fit none, ordered by name; and the time at which they were looked at.
 
     Raises ValueError, one sentence, for an info that no plan can be made from. What is wrong with one user is that user's error.
@@ -139,7 +137,7 @@ def read_info(info: Any) -> tuple[list[User], float]:
 class _World:
     """What one user's view needs to know of all the others."""
 
-    now: float
+    now: datetime
     account_id: str | None
     signing_id: str | None
     quota: int | None
@@ -147,7 +145,7 @@ class _World:
     renamed: Mapping[str, User]
 
 
-def _read_users(info: Mapping[str, Any], now: float) -> list[User]:
+def _read_users(info: Mapping[str, Any], now: datetime) -> list[User]:
     rows: dict[str, list[Mapping[str, Any]]] = {}
     owners: dict[str, str] = {}
     for row in sorted(_mappings(info, "access_keys"), key=lambda row: plain_text(row.get("access_key_id")) or ""):
@@ -317,7 +315,7 @@ def _read_key(name: str, row: Mapping[str, Any], notes: Mapping[str, Key], world
         )
     created = _moment(row.get("create_date"), f"create_date of key {key_id} of user {name}")
     if created is None and isinstance(row.get("age_days"), (int, float)):
-        created = world.now - row["age_days"] * DAY
+        created = later(world.now, -in_days(row["age_days"]))
     note = notes.get(key_id) or Key(key_id)
     if created is None:
         created = note.created
@@ -344,7 +342,7 @@ def _staged(keys: Sequence[Key], current: Key | None) -> list[Key]:
 
     Dates are whole seconds: of keys of the same second, the one that was never current, or that was stored last, came later.
     """
-    oldest = current.made if current else 0.0
+    oldest = current.made if current else LONG_AGO
     never_current = [
         key for key in keys if key is not current and key.stored and key.promoted is None and key.created is not None
     ]
@@ -381,16 +379,13 @@ def _mappings(info: Mapping[str, Any], name: str) -> list[Mapping[str, Any]]:
     return rows
 
 
-def _moment(value: Any, what: str) -> float | None:
-    """Seconds since the epoch of an ISO 8601 date (or of what YAML made of it); a date without a zone is UTC."""
+def _moment(value: Any, what: str) -> datetime | None:
+    """An ISO 8601 date (or what YAML made of it); a date without a zone is UTC."""
     if value is None:
         return None
-    date = value
-    if isinstance(value, str):
-        try:
-            date = datetime.fromisoformat(value.replace("Z", "+00:00"))
-        except ValueError:
-            date = None
-    if not isinstance(date, datetime):
-        raise _Unreadable(f"The {what} is not a date but {shown(value)}.")
-    return (date if date.tzinfo else date.replace(tzinfo=timezone.utc)).timestamp()
+    try:
+        if isinstance(value, (str, datetime)):
+            return from_iso(value).astimezone(timezone.utc)
+    except (ValueError, OverflowError):
+        pass
+    raise _Unreadable(f"The {what} is not a date but {shown(value)}.")
