@@ -147,7 +147,7 @@ class Iam:
 
     def _send(self, operation: str, params: Mapping[str, Any], client: Any = None) -> dict[str, Any]:
         try:
-            response = getattr(client or self.client, operation)(**params)
+            response: dict[str, Any] = getattr(client or self.client, operation)(**params)
         except ClientError as error:
             self.noticed(error.response)
             raise
@@ -158,7 +158,8 @@ class Iam:
         self, policy: type[AWSRetry], operation: str, params: Mapping[str, Any], client: Any = None
     ) -> dict[str, Any]:
         # A decorator of its own for each request: the delays of one that is shared start anew with each request of another thread.
-        return policy.jittered_backoff(**self._backoff)(self._send)(operation, params, client)
+        repeated: Callable[..., dict[str, Any]] = policy.jittered_backoff(**self._backoff)(self._send)
+        return repeated(operation, params, client)
 
     def _ask(self, operation: str, to: str, client: Any = None, **params: Any) -> dict[str, Any]:
         """Sends a request that may be repeated; `to` says what for, in the words of an error message."""
@@ -211,11 +212,12 @@ class Iam:
     def summary(self) -> dict[str, int] | None:
         """The account's quotas and counts (GetAccountSummary), or None where that is denied."""
         try:
-            return self._ask("get_account_summary", "read the account's quotas")["SummaryMap"]
+            summary: dict[str, int] = self._ask("get_account_summary", "read the account's quotas")["SummaryMap"]
         except IamError as error:
             if error.denied:
                 return None
             raise
+        return summary
 
     def quota(self) -> int | None:
         """AccessKeysPerUserQuota, asked once a connection; None where denied: then CreateAccessKey's answer decides."""
