@@ -159,7 +159,6 @@ PROMOTING = [
             {"OLD": "Active, current", "NEXT": "Active, next"},
             {"OLD": "Active, previous", "NEXT": "Active, current"},
         ),
-        wrong={"run": "a list was read, and the diff does not show its statuses, which check mode does"},
     ),
     Case(
         "a next that waits stays next with verify=false",

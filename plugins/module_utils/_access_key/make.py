@@ -73,6 +73,7 @@ def _go_on_with_next(work: Work, seen: Seen, access_key_id: str) -> str | None:
     if work.check:
         promote.predict(work, seen)
         return None
+    work.goes_on_with(seen, access_key_id)
     return access_key_id
 
 

@@ -155,11 +155,11 @@ def _held_meanwhile(entry: Entry, asked_with: Entry, now: datetime) -> bool:
 def _show_promotion(work: Work, before: Entry, after: Seen, access_key_id: str) -> None:
     done, entry = work.done, after.entry
     done.stage = "current"
-    if done.access_key:
+    done.access_key = done.access_key or {**_as_stored(work, entry, access_key_id), "status": "Active"}
+    if work.seen:
         done.after = after.picture()
         return
-    # A key of an earlier run: IAM was not asked, so the store's stages are what there is to show.
-    done.access_key = {**_as_stored(work, entry, access_key_id), "status": "Active"}
+    # The role's way to a key of an earlier run asks STS only, so the store's stages are what there is to show.
     done.before = {key_id: before.stage(key_id) or "stored" for key_id in before.key_ids}
     done.after = {key_id: entry.stage(key_id) or "stored" for key_id in entry.key_ids}
 

@@ -97,6 +97,11 @@ class Work:
     def changed_key(self, seen: Seen, access_key_id: str) -> None:
         """The task made this key so."""
         self.changed(seen)
+        self.goes_on_with(seen, access_key_id)
+
+    def goes_on_with(self, seen: Seen, access_key_id: str) -> None:
+        """The key is there, and what is still to be done to it needs no other look."""
+        self.seen = seen
         key = seen.listed(access_key_id)
         if key:
             self._show(seen, key)
