@@ -11,7 +11,7 @@ from typing import Any
 from ansible_collections.amazon.aws.plugins.module_utils.modules import aws_argument_spec
 
 ACCESS_KEY: dict[str, Any] = {
-    "user_name": {"type": "str", "required": True, "aliases": ["username"]},
+    "user_name": {"type": "str", "aliases": ["username"]},
     "access_key_id": {"type": "str", "aliases": ["id"], "no_log": False},
     "state": {"type": "str", "choices": ["present", "absent"], "default": "present"},
     "active": {"type": "bool", "aliases": ["enabled"]},
@@ -24,6 +24,8 @@ ACCESS_KEY: dict[str, Any] = {
     "assume_deleted": {"type": "list", "elements": "str", "default": []},
     "at_limit": {"type": "str", "choices": ["fail", "delete_inactive", "delete_oldest"], "default": "fail"},
     "min_idle_days": {"type": "float"},
+    "noted": {"type": "bool", "default": False},
+    "ask_again": {"type": "bool", "default": False},
     "vault_file": {"type": "path"},
     "vault_id": {"type": "str"},
     "verify": {"type": "bool", "default": True},

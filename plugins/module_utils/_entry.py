@@ -75,6 +75,11 @@ class StoredKey:
         return {name: to_iso(moment) for name, moment in dates.items() if moment}
 
 
+def _that_was_current(key: StoredKey, now: datetime) -> StoredKey:
+    """The record of a key that leaves current: it always says since when it was, lest it be taken for next."""
+    return replace(key, promote_date=key.promote_date or key.create_date or now)
+
+
 @dataclass(frozen=True)
 class Asked:
     """A CreateAccessKey that was about to be sent: when, and which keys the user had then."""
@@ -177,19 +182,20 @@ class Entry:
 
     @property
     def next_id(self) -> str | None:
-        """The newest key that was never current and is not older than the current one (AWS's dates are whole seconds)."""
+        """The newest key that was never current nor revoked, not older than the current one (AWS's dates are whole seconds)."""
         oldest = datetime.min.replace(tzinfo=timezone.utc)
         newest, found = self.current.create_date or oldest, None
         for key_id, key in self.others.items():
             made = key.create_date or oldest
-            if key.has_secret and not key.promote_date and made >= newest:
+            never_current = not key.promote_date and not key.revoke_date
+            if key.has_secret and never_current and made >= newest:
                 newest, found = made, key_id
         return found
 
     def stage(self, access_key_id: str | None) -> str | None:
         """`current`, `next`, `previous` or None: the stages of AWS Secrets Manager (current, pending, previous)."""
         key = self.key(access_key_id)
-        if key is None:
+        if key is None or key.revoke_date:
             return None
         if access_key_id == self.current_id:
             return "current"
@@ -221,8 +227,7 @@ class Entry:
         others = dict(self.others)
         key = others.pop(access_key_id)
         if self.current_id:
-            old = self.current
-            others[self.current_id] = replace(old, promote_date=old.promote_date or old.create_date or now)
+            others[self.current_id] = _that_was_current(self.current, now)
         return replace(
             self, current_id=access_key_id, current=replace(key, promote_date=now), others=others, asked=None
         )
@@ -241,12 +246,26 @@ class Entry:
             after = replace(after, others={**after.others, str(after.next_id): shelved})
         return after
 
-    def deactivated(self, access_key_id: str, moment: datetime | None, revoked: bool = False) -> Entry:
-        """Our switching off a key is noted (for good where it is `revoked`), or (None) that note is taken back."""
-        old = self.key(access_key_id) or StoredKey()
-        key = replace(
-            old, deactivate_date=moment, revoke_date=moment if revoked else old.revoke_date if moment else None
-        )
+    def deactivated(self, access_key_id: str, moment: datetime) -> Entry:
+        """Our switching off a key is noted."""
+        return self._with(access_key_id, replace(self.key(access_key_id) or StoredKey(), deactivate_date=moment))
+
+    def activated(self, access_key_id: str) -> Entry:
+        """The note that we switched the key off, for good perhaps, is taken back."""
+        key = replace(self.key(access_key_id) or StoredKey(), deactivate_date=None, revoke_date=None)
+        return self._with(access_key_id, key)
+
+    def revoked(self, access_key_id: str, moment: datetime) -> Entry:
+        """The key leaked: it is off for good and current for nobody, and what held the user as it was has ended."""
+        entry = replace(self, hold_until=None)
+        key = self.key(access_key_id) or StoredKey()
+        if access_key_id == self.current_id:
+            key = _that_was_current(key, moment)
+            entry = replace(entry, current_id=None, current=StoredKey())
+        noted = replace(key, deactivate_date=key.deactivate_date or moment, revoke_date=key.revoke_date or moment)
+        return entry._with(access_key_id, noted)
+
+    def _with(self, access_key_id: str, key: StoredKey) -> Entry:
         if access_key_id == self.current_id:
             return replace(self, current=key)
         others = {**self.others, access_key_id: key}

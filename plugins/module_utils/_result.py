@@ -33,9 +33,10 @@ def access_key(
     if store.path is not None:
         result["vault_file"] = store.path
     if diff:
+        user_name = want.user_name or (done.access_key or {}).get("user_name")
         result["diff"] = {
-            "before_header": f"access keys of {want.user_name}",
-            "after_header": f"access keys of {want.user_name}",
+            "before_header": f"access keys of {user_name}",
+            "after_header": f"access keys of {user_name}",
             "before": done.before,
             "after": done.after if done.changed else done.before,
         }

@@ -93,6 +93,23 @@ class Seen:
         return tuple(key for key in self.keys if asked and asked.explains(key.access_key_id, key.create_date))
 
     @property
+    def asked_in_vain(self) -> datetime | None:
+        """Until when a request for a key may still turn out to have made one: no list shows it, and lists lag by an hour."""
+        asked = self.entry.asked
+        until = asked.date + LIST_LAG if asked else None
+        return until if until and until > self.now and not self._has_shown else None
+
+    @property
+    def _has_shown(self) -> bool:
+        """Whether the key that was asked for is there, in a list or in the store."""
+        asked = self.entry.asked
+        kept = (
+            asked is not None and asked.explains(key_id, self.record(key_id).create_date)
+            for key_id in self.entry.key_ids
+        )
+        return bool(self.explained) or any(kept)
+
+    @property
     def leftover(self) -> Key | None:
         """The key that such a request has made, as far as lists tell: the only one, and its secret is not kept.
 
@@ -129,10 +146,14 @@ class Seen:
             after = replace(after, keys=tuple(other for other in after.keys if other is not key), entry=entry)
         return after
 
-    def switched(self, access_key_id: str, active: bool, revoked: bool = False) -> Seen:
+    def switched(self, access_key_id: str, active: bool) -> Seen:
         """The key was switched on or off: off by our hand is noted, on takes that note back."""
-        entry = self.entry.deactivated(access_key_id, None if active else self.now, revoked)
+        entry = self.entry.activated(access_key_id) if active else self.entry.deactivated(access_key_id, self.now)
         return self._with_status(access_key_id, active).with_entry(entry)
+
+    def revoked(self, access_key_id: str) -> Seen:
+        """The key was switched off for good."""
+        return self._with_status(access_key_id, False).with_entry(self.entry.revoked(access_key_id, self.now))
 
     def _with_status(self, access_key_id: str, active: bool) -> Seen:
         status = "Active" if active else "Inactive"

@@ -18,8 +18,6 @@ LEFTOVER_WAIT = timedelta(hours=12)
 LIST_LAG = timedelta(hours=1)
 # For so long after our switching off a key its note counts more than a list that calls the key Active.
 NOTE_LEADS = timedelta(minutes=5)
-# What a list mostly lags by; after that a request that left no key to be seen has most likely made none.
-LIST_SETTLES = timedelta(seconds=10)
 
 
 def to_iso(moment: datetime) -> str:

@@ -22,7 +22,7 @@ _NUMBERS = ("max_age_days", "min_idle_days", "hold_days", "verify_delay", "verif
 class Want:
     """A task's options, see the documentation of `iam_access_key`. Ages are days, the others seconds."""
 
-    user_name: str
+    user_name: str = ""
     access_key_id: str | None = None
     state: str = "present"
     active: bool | None = None
@@ -35,9 +35,16 @@ class Want:
     assume_deleted: tuple[str, ...] = ()
     at_limit: str = "fail"
     min_idle_days: float | None = None
+    noted: bool = False
+    ask_again: bool = False
     verify: bool = True
     verify_delay: float = 10
     verify_timeout: float = 60
+
+    @property
+    def planned(self) -> bool:
+        """Whether a plan decided it, some time ago: it names what has to be so still. A person's own task names none of that."""
+        return self.min_idle_days is not None or bool(self.replacement or self.replaces)
 
     @classmethod
     def of(cls, params: Mapping[str, Any]) -> Want:
@@ -54,7 +61,8 @@ class Want:
         named, present, off = bool(self.access_key_id), self.state == "present", self.active is False
         stored = bool(params.get("vault_file"))
         return (
-            (not self.user_name.strip(), "user_name must not be empty"),
+            (params.get("user_name") is None and not self.leaked, "missing required arguments: user_name"),
+            (params.get("user_name") is not None and not self.user_name.strip(), "user_name must not be empty"),
             (
                 params.get("vault_file") == "",
                 "vault_file must not be empty: name the file, or leave the option out where the secret is to be returned",

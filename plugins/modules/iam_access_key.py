@@ -17,9 +17,8 @@ description:
   - A request for a new key is sent once. Where its outcome stays unknown the task fails and says what may have been left.
 options:
   user_name:
-    description: The IAM user whose access key it is.
+    description: The IAM user whose access key it is. Required, except with O(leaked=true), where IAM is asked whose key it is.
     type: str
-    required: true
     aliases: [username]
   access_key_id:
     description:
@@ -55,8 +54,10 @@ options:
     type: float
   leaked:
     description:
-      - V(true), with O(active=false), says that the key is in wrong hands. It is switched off even where IAM's list calls it Inactive already (lists lag);
-        with O(vault_file) the store notes that it was revoked, which ends a hold (O(hold_days)), and no task switches it on again.
+      - V(true), with O(active=false), says that the key is in wrong hands. The request to switch it off goes out first, whatever a list,
+        a store or a lock says. Then the store of O(vault_file) notes that it was revoked, which ends a hold (O(hold_days)); the key is
+        current no longer, and no task with that O(vault_file) switches it on again.
+      - Refused for the key that signs the task's own requests.
       - V(false), with O(active=true) or O(stage=current), says that a revoked key is safe all the same.
     type: bool
   max_age_days:
@@ -96,8 +97,21 @@ options:
     description:
       - With O(active=false), O(state=absent) and deletions by O(at_limit), refuse when the key was used within so many days,
         or when its last use cannot be read. Read just before the write. AWS records uses with a delay of hours.
-      - With O(state=absent), refuse too when the store says that the key was switched off by a task, and it is Active again.
+      - With O(state=absent) and O(vault_file), refuse an Active key too, except for what an interrupted task left.
     type: float
+  noted:
+    description:
+      - With O(state=absent), O(min_idle_days) and O(vault_file), refuse unless the store still notes that the collection switched the key off.
+        Who takes a key back into use takes that note back.
+      - This is for what may happen between a plan and its execution, as O(replaces) is.
+    type: bool
+    default: false
+  ask_again:
+    description:
+      - With O(vault_file), make another key although no answer came to the request for one less than an hour ago, and its key has not shown yet.
+        The key that shows later is nobody's then; it is reported, and has to be deleted by hand.
+    type: bool
+    default: false
   vault_file:
     description:
       - Keep the secret in this Ansible Vault file on the controller. The task is then satisfied by an Active key that is the store's current.

@@ -98,7 +98,7 @@ class World:
         if step.change == "put_in_force":
             return entry.put_in_force(key_id, now, now) if entry.key_ids else entry
         if step.change in ("deactivate", "take_back"):
-            return entry.deactivated(key_id, now if step.change == "deactivate" else None)
+            return entry.deactivated(key_id, now) if step.change == "deactivate" else entry.activated(key_id)
         if step.change == "hold":
             return replace(entry, hold_until=None if entry.hold_until else now)
         return entry.without(key_id) if step.change == "delete" else replace(entry, asked=None)

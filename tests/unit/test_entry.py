@@ -196,7 +196,7 @@ def test_a_deactivation_is_noted_and_taken_back(key_id: str) -> None:
     assert record is not None
     assert record.deactivate_date == NOW + DAY
     assert {**secrets(noted), OTHER: None} == {**secrets(PROMOTED), OTHER: None}
-    assert noted.deactivated(key_id, None) == PROMOTED
+    assert noted.activated(key_id) == PROMOTED
 
 
 def test_a_key_made_by_hand_is_noted_without_a_secret() -> None:
@@ -207,12 +207,12 @@ def test_a_key_made_by_hand_is_noted_without_a_secret() -> None:
 
 
 def test_taking_back_a_note_that_is_not_there_changes_nothing() -> None:
-    assert RUNNING.deactivated(OTHER, None) == RUNNING
+    assert RUNNING.activated(OTHER) == RUNNING
 
 
 def test_taking_back_a_note_keeps_what_a_person_wrote_beside_it() -> None:
     entry = replace(RUNNING, others={OTHER: StoredKey(deactivate_date=NOW, extra={"note": "of the vendor"})})
-    assert entry.deactivated(OTHER, None).others == {OTHER: StoredKey(extra={"note": "of the vendor"})}
+    assert entry.activated(OTHER).others == {OTHER: StoredKey(extra={"note": "of the vendor"})}
 
 
 def test_without_takes_one_key_and_nothing_else() -> None:

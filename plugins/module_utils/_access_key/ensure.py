@@ -16,7 +16,7 @@ from .._errors import IamError, KeyturnError
 from .._iam import Iam
 from .._seen import Seen
 from .._want import Want
-from . import guards, make, promote, remove, switch
+from . import guards, make, promote, remove, revoke, switch
 from .work import Outcome, Store, Transaction, Work
 
 
@@ -24,8 +24,9 @@ def ensure(iam: Iam, store: Store, want: Want, check: bool) -> Outcome:
     """Brings about what the task wants; in check mode only reads and predicts. Raises KeyturnError."""
     work = Work(iam, store, want, check)
     try:
-        waits = _under_lock(work)
-        if waits:
+        if want.leaked:
+            revoke.revoke(work)
+        elif waits := _under_lock(work):
             promote.verify(work, waits)
     except KeyturnError as error:
         if not check:

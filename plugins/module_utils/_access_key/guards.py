@@ -37,6 +37,25 @@ def refuse_wrong_owner(work: Work, entry: Entry, account_id: str, user_id: str |
         raise KeyturnError(wrong)
 
 
+def refuse_unanswered_request(work: Work, seen: Seen) -> None:
+    """No secret is lost: where a request for a key got no answer, lists may show its key for an hour, and no other is made."""
+    until = seen.asked_in_vain
+    if until and not work.want.ask_again:
+        raise KeyturnError(
+            f"No other access key is made for user {seen.user_name}: no answer came to the last request for one, and its key may show "
+            f"until {to_iso(until)}; run again then, or ask_again=true makes one now"
+        )
+
+
+def refuse_signing(work: Work) -> None:
+    """A run does not saw off its own branch."""
+    key_id = work.want.access_key_id
+    if key_id == work.iam.signing_access_key_id:
+        raise KeyturnError(
+            f"Access key {key_id} signs this run, which would lock itself out: run it with other credentials"
+        )
+
+
 def refuse_revoked(work: Work, seen: Seen, access_key_id: str) -> None:
     """A leaked key stays off: only a person's `leaked=false` switches it on again."""
     revoke_date = seen.record(access_key_id).revoke_date
@@ -48,16 +67,16 @@ def refuse_revoked(work: Work, seen: Seen, access_key_id: str) -> None:
 
 
 def refuse_held(work: Work, seen: Seen, what: str) -> None:
-    """What a plan decided is not done against a rollback that came meanwhile; a person's own task has no `min_idle_days`."""
-    want = work.want
-    planned = want.min_idle_days is not None or want.replacement
-    if planned and seen.held and seen.entry.hold_until:
-        raise held_error(want, str(want.access_key_id), what, seen.entry.hold_until)
+    """A person's word counts longer than a plan: what a plan decided is not done against a rollback that came meanwhile."""
+    if work.want.planned and seen.held and seen.entry.hold_until:
+        raise held_error(work.want, what, seen.entry.hold_until)
 
 
-def held_error(want: Want, access_key_id: str, what: str, until: datetime) -> KeyturnError:
+def held_error(want: Want, what: str, until: datetime) -> KeyturnError:
+    key = f"Access key {want.access_key_id}" if want.access_key_id else "A new access key"
     return KeyturnError(
-        f"Access key {access_key_id} of user {want.user_name} is not {what}: the user's keys are held as they are until {to_iso(until)}"
+        f"{key} of user {want.user_name} is not {what}: the user's keys are held as they are until {to_iso(until)}, "
+        "which hold_days=0 ends"
     )
 
 
@@ -97,14 +116,20 @@ def _refuse_used(work: Work, access_key_id: str, what: str, used: LastUsed) -> N
 
 
 def refuse_active_again(work: Work, seen: Seen, access_key_id: str) -> None:
-    """A planned deletion does not take an Active key that the store knows of: somebody is using it again."""
-    record, key = seen.entry.key(access_key_id), seen.listed(access_key_id)
-    if work.want.min_idle_days is None or record is None or not (key and key.active):
+    """A planned deletion takes no Active key but a leftover, nor one that somebody has taken back into use since."""
+    want, record, key = work.want, seen.record(access_key_id), seen.listed(access_key_id)
+    if not want.planned or not work.keeps or (seen.leftover and seen.leftover is key):
         return
-    why = "it is Active, and the store has its secret; switch it off first, or leave min_idle_days out"
-    if record.deactivate_date:
-        why = "it had been switched off and is Active again; keep it with active=true, or switch it off once more"
-    raise KeyturnError(f"Access key {access_key_id} of user {work.want.user_name} is not deleted: {why}")
+    said = f"Access key {access_key_id} of user {want.user_name} is not deleted"
+    if key and key.active and record.deactivate_date:
+        again = "keep it with active=true, or switch it off once more"
+        raise KeyturnError(f"{said}: it had been switched off and is Active again; {again}")
+    if key and key.active:
+        raise KeyturnError(f"{said}: it is Active; switch it off first, or leave min_idle_days out")
+    if want.noted and not record.deactivate_date:
+        raise KeyturnError(
+            f"{said}: somebody has taken it back into use since it was switched off; look again and plan anew"
+        )
 
 
 def refuse_elsewhere(work: Work, access_key_id: str) -> None:

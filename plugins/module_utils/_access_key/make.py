@@ -7,7 +7,6 @@
 from __future__ import annotations
 
 import signal
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import replace
@@ -17,13 +16,14 @@ from .._answers import Key
 from .._entry import Entry
 from .._errors import IamError, KeyturnError, StoreError, UnknownOutcome
 from .._seen import NEW_KEY, Seen
-from .._time import LEFTOVER_WAIT, LIST_SETTLES, to_iso
+from .._time import LEFTOVER_WAIT, LIST_LAG, to_iso
 from . import guards, promote, remove
 from .work import Transaction, Work
 
 
 def any_that_satisfies(work: Work, stored: Transaction, seen: Seen) -> str | None:
     """The user is to have an Active key that satisfies the task; returns the key that now waits for STS."""
+    guards.refuse_held(work, seen, "made")
     fitting = _fitting(work, seen)
     if fitting:
         work.nothing_to_do(seen, fitting)
@@ -31,7 +31,7 @@ def any_that_satisfies(work: Work, stored: Transaction, seen: Seen) -> str | Non
     seen = guards.owned(work, seen)
     if seen.waiting:
         return _go_on_with_next(work, seen, seen.waiting)
-    seen = _settled(work, seen)
+    guards.refuse_unanswered_request(work, seen)
     seen = _clear_leftover(work, stored, seen)
     guards.refuse_replaced_not_active(work, seen)
     if work.keeps and work.want.verify:
@@ -75,16 +75,6 @@ def _go_on_with_next(work: Work, seen: Seen, access_key_id: str) -> str | None:
         return None
     work.goes_on_with(seen, access_key_id)
     return access_key_id
-
-
-def _settled(work: Work, seen: Seen) -> Seen:
-    """Lists lag by seconds: so soon after a request without an answer, IAM is asked once more before another key is made."""
-    asked, iam = seen.entry.asked, work.iam
-    left = (asked.date - iam.now + LIST_SETTLES).total_seconds() if asked else 0
-    if left <= 0 or work.check:
-        return seen
-    time.sleep(left)
-    return replace(seen, keys=tuple(iam.keys(seen.user_name)), now=iam.now)
 
 
 def _clear_leftover(work: Work, stored: Transaction, seen: Seen) -> Seen:
@@ -234,6 +224,9 @@ def _outcome_unknown_error(work: Work, asked: Seen, error: UnknownOutcome) -> Ke
     said = f"No answer came to the request for a new access key of user {name}, and it is never sent twice"
     if not new:
         then = "no new key shows in IAM's list yet: run again later, which makes one or names what was left"
+        if work.keeps:
+            until = to_iso(work.iam.now + LIST_LAG)
+            then = f"no new key shows in IAM's list yet: a run after {until} makes one, or names what was left"
         return KeyturnError(f"{said}; {then}", error.exception)
     if work.keeps:
         return KeyturnError(f"{said}. {_leftover_sentence(name, new[0])}", error.exception)

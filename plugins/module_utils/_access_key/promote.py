@@ -50,6 +50,7 @@ def _as_stored(work: Work, entry: Entry, key_id: str) -> dict[str, Any]:
 def predict_named_next(work: Work, seen: Seen) -> None:
     """Check mode, of the next that the task names: all that can be known without asking STS."""
     guards.refuse_next_out_of_force(seen, str(seen.entry.next_id))
+    _refuse_while_held(work, seen.entry)
     predict(work, guards.owned(work, seen))
 
 
@@ -80,8 +81,11 @@ def put_in_force(work: Work, stored: Transaction, seen: Seen) -> str | None:
     if works and _by_word(want, seen).entry == seen.entry:
         work.nothing_to_do(seen, key)
         return None
+    until = _by_word(want, seen.at(work.iam.now)).entry.hold_until
     if not works:
-        seen = switch.switch(work, stored, seen, key, True, seen.entry.hold_until)
+        seen = switch.switch_on(work, stored, seen, key, until)
+    elif not work.check:  # what was planned before is not to promote another key while STS is asked
+        seen = _hold(stored, seen, until)
     predicted = _by_word(want, seen.at(work.iam.now))
     if work.check:
         work.changed_key(predicted, key.access_key_id)
@@ -90,6 +94,13 @@ def put_in_force(work: Work, stored: Transaction, seen: Seen) -> str | None:
     work.done.access_key = {**key.public(), "status": "Active"}
     work.done.stage = seen.entry.stage(key.access_key_id)
     return key.access_key_id
+
+
+def _hold(stored: Transaction, seen: Seen, until: datetime | None) -> Seen:
+    held = seen.held_until(until)
+    if held.entry != seen.entry:
+        stored.write(held.entry)
+    return held
 
 
 def _by_word(want: Want, seen: Seen) -> Seen:
@@ -136,20 +147,22 @@ def _refuse_what_changed(work: Work, entry: Entry, asked_with: Entry, access_key
     if record is None:
         raise KeyturnError(f"{said} left the store while STS was asked: run again")
     noted_before = then is not None and then.deactivate_date == record.deactivate_date
+    if record.revoke_date and work.want.leaked is not False:
+        raise KeyturnError(f"{said} was revoked while STS was asked: it is not made current")
     if record.deactivate_date and not noted_before:
         raise KeyturnError(f"{said} was switched off while STS was asked: run again")
     if work.want.stage:
         return
     if access_key_id not in (entry.current_id, entry.next_id):
         raise KeyturnError(f"{said} is no longer the newest in the store: run again")
-    if _held_meanwhile(entry, asked_with, work.iam.now) and entry.hold_until:
-        raise guards.held_error(work.want, access_key_id, "made current", entry.hold_until)
+    if entry.hold_until != asked_with.hold_until or work.want.access_key_id:
+        _refuse_while_held(work, entry)
 
 
-def _held_meanwhile(entry: Entry, asked_with: Entry, now: datetime) -> bool:
-    """Whether a person rolled back while STS was asked."""
-    held = entry.hold_until is not None and entry.hold_until > now
-    return held and entry.hold_until != asked_with.hold_until
+def _refuse_while_held(work: Work, entry: Entry) -> None:
+    """A next is not made current against a person's rollback, be it that the plan or STS's answer is older."""
+    if entry.hold_until and entry.hold_until > work.iam.now:
+        raise guards.held_error(work.want, "made current", entry.hold_until)
 
 
 def _show_promotion(work: Work, before: Entry, after: Seen, access_key_id: str) -> None:
@@ -214,7 +227,7 @@ def _too_early(want: Want, record: StoredKey, iam: Iam) -> float:
 def _not_accepted_error(want: Want, access_key_id: str, last: Exception | None) -> KeyturnError:
     then = "it stays in the store as next and the next run goes on with it"
     if want.stage:
-        then = "it is switched on, but not current: run again"
+        then = "it is switched on and held, but not current: run again"
     return KeyturnError(
         f"STS did not accept access key {access_key_id} of user {want.user_name} within {want.verify_timeout:g} seconds; {then}",
         last,

@@ -22,30 +22,21 @@ def named_key(work: Work, stored: Transaction, seen: Seen) -> None:
     key = seen.listed(want.access_key_id)
     if key is None:
         raise KeyturnError(f"User {want.user_name} has no access key {want.access_key_id}")
-    settled = _is_settled(work, seen, key)
-    hold_until = None if want.leaked else hold(want, seen, work.iam.now, settled)
+    noted = seen.record(key.access_key_id).deactivate_date is not None
+    settled = want.active == key.active and not (key.active and noted)
+    hold_until = hold(want, seen, work.iam.now, settled)
     if want.active is None or (settled and hold_until == seen.entry.hold_until):
         work.nothing_to_do(seen, key)
         return
     seen = guards.owned(work, seen)
     if want.active:
         guards.refuse_revoked(work, seen, key.access_key_id)
-    else:
-        guards.refuse_held(work, seen, "switched off")
-        guards.refuse_replacement_not_in_force(work, seen)
-        guards.refuse_in_use(work, key.access_key_id, "switched off")
-    switch(work, stored, seen, key, want.active, hold_until)
-
-
-def _is_settled(work: Work, seen: Seen, key: Key) -> bool:
-    """Whether the key is as the task wants it, and the store has the note that goes with that."""
-    want, record = work.want, seen.record(key.access_key_id)
-    as_wanted = want.active == key.active and not (key.active and record.deactivate_date)
-    if not (want.leaked and work.keeps):
-        return as_wanted
-    # A list may lag behind a rollback, and a person may have been faster.
-    noted = record.deactivate_date is not None and record.revoke_date is not None
-    return as_wanted and noted and not seen.entry.hold_until
+        switch_on(work, stored, seen, key, hold_until)
+        return
+    guards.refuse_held(work, seen, "switched off")
+    guards.refuse_replacement_not_in_force(work, seen)
+    guards.refuse_in_use(work, key.access_key_id, "switched off")
+    switch_off(work, stored, seen, key)
 
 
 def hold(want: Want, seen: Seen, now: datetime, settled: bool) -> datetime | None:
@@ -56,36 +47,36 @@ def hold(want: Want, seen: Seen, now: datetime, settled: bool) -> datetime | Non
     return now + timedelta(days=want.hold_days) if want.hold_days else None
 
 
-def switch(work: Work, stored: Transaction, seen: Seen, key: Key, active: bool, hold_until: datetime | None) -> Seen:
-    """Switches the key on or off, and notes in the store that it was our hand, or that it no longer is."""
-    key_id, leaked = key.access_key_id, bool(work.want.leaked)
-    after = seen.at(work.iam.now).switched(key_id, active, leaked).held_until(hold_until)
-    if not work.check:
-        must_be_sent = active != key.active or leaked
-        if active:
-            _switch_on(work, stored, after, key_id, must_be_sent)
-        else:
-            _switch_off(work, stored, seen, after, key_id, must_be_sent)
-    work.changed_key(after, key_id)
-    return after
-
-
 # The note of our own hand goes before a deactivation and after an activation: a crash between leaves an Active key with
 # a note, which the next run takes for what it is, never a key we switched off that looks like a person's.
 
 
-def _switch_on(work: Work, stored: Transaction, after: Seen, key_id: str, must_be_sent: bool) -> None:
-    if must_be_sent:
-        work.iam.set_status(after.user_name, key_id, True)
-    stored.write(after.entry)
+def switch_on(work: Work, stored: Transaction, seen: Seen, key: Key, hold_until: datetime | None) -> Seen:
+    """Switches the key on. A hold is written first: what was planned before then leaves the user alone, whatever comes between."""
+    held = seen.at(work.iam.now).held_until(hold_until)
+    after = held.switched(key.access_key_id, True)
+    if not work.check:
+        if held.entry != seen.entry:
+            stored.write(held.entry)
+        if not key.active:
+            work.iam.set_status(seen.user_name, key.access_key_id, True)
+        stored.write(after.entry)
+    work.changed_key(after, key.access_key_id)
+    return after
 
 
-def _switch_off(work: Work, stored: Transaction, before: Seen, after: Seen, key_id: str, must_be_sent: bool) -> None:
-    stored.write(after.entry)
-    if not must_be_sent:
-        return
+def switch_off(work: Work, stored: Transaction, seen: Seen, key: Key) -> None:
+    after = seen.at(work.iam.now).switched(key.access_key_id, False)
+    if not work.check:
+        stored.write(after.entry)
+        if key.active:
+            _send_off(work, stored, seen, key)
+    work.changed_key(after, key.access_key_id)
+
+
+def _send_off(work: Work, stored: Transaction, before: Seen, key: Key) -> None:
     try:
-        work.iam.set_status(after.user_name, key_id, False)
+        work.iam.set_status(before.user_name, key.access_key_id, False)
     except IamError as error:
         if error.proves_nothing_done:
             stored.write(before.entry)
