@@ -187,8 +187,11 @@ def fails(step: Step, code: str, status: int = 400) -> Step:
 
 def is_lost(step: Step) -> Step:
     """The step, to which no answer comes."""
+    lost = ReadTimeoutError(endpoint_url="https://iam")
+    if step.call.startswith("sts"):
+        return replace(step, answer=lost)
     kind = UnknownOutcome if step.call.startswith("create") else IamError
-    return replace(step, answer=kind(f"Could not {step.call}", ReadTimeoutError(endpoint_url="https://iam")))
+    return replace(step, answer=kind(f"Could not {step.call}", lost))
 
 
 def cannot_write(what: Entry) -> Step:
@@ -397,6 +400,11 @@ class Done:
     deleted: Made | None = None
     secret: str | None = None
 
+    @property
+    def is_new(self) -> bool:
+        """Whether the key is one that the task makes, so that check mode cannot know its id."""
+        return isinstance(self.key, Key) and self.key.access_key_id == NEW.name and self.after is not None
+
     def returned(self) -> dict[str, Any]:
         """The fields of Outcome."""
         return {
@@ -412,7 +420,7 @@ class Done:
     def predicted(self) -> dict[str, Any]:
         """The same with what nobody knows before a new key is made left out."""
         fields = self.returned()
-        if NEW.name in fields["after"] and NEW.name not in fields["before"]:
+        if self.is_new:
             fields["after"] = {
                 "(a new access key)" if name == NEW.name else name: shown for name, shown in fields["after"].items()
             }
