@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta, timezone
@@ -22,7 +22,12 @@ from unittest.mock import patch
 
 from ansible_collections.keyturn.iam.plugins.module_utils._access_key import NoStore, Outcome, ensure
 from ansible_collections.keyturn.iam.plugins.module_utils._entry import Asked, Entry, StoredKey
-from ansible_collections.keyturn.iam.plugins.module_utils._errors import IamError, StoreError, UnknownOutcome
+from ansible_collections.keyturn.iam.plugins.module_utils._errors import (
+    IamError,
+    KeyturnError,
+    StoreError,
+    UnknownOutcome,
+)
 from ansible_collections.keyturn.iam.plugins.module_utils._iam import Key, LastUsed, User
 from ansible_collections.keyturn.iam.plugins.module_utils._want import Want
 from botocore.exceptions import ClientError, ReadTimeoutError
@@ -106,11 +111,12 @@ def asked(*known: Made, date: datetime = NOW) -> Asked:
 
 @dataclass(frozen=True)
 class Step:
-    """One call and its answer; an answer that is an exception is raised."""
+    """One call and its answer, or what makes the error that it raises (one for each play: a task adds to its errors)."""
 
     call: str
     answer: Any = None
     reads: bool = False
+    raises: Callable[[], Exception] | None = None
 
 
 @dataclass(frozen=True)
@@ -167,7 +173,7 @@ def accepts(key: Made, account_id: str = ACCOUNT, name: str = NAME) -> Step:
 
 
 def refuses(key: Made) -> Step:
-    return replace(accepts(key), answer=client_error("InvalidClientTokenId", 403))
+    return replace(accepts(key), raises=lambda: client_error("InvalidClientTokenId", 403))
 
 
 def writes(what: Entry) -> Step:
@@ -180,22 +186,31 @@ def sleeps(seconds: float) -> Step:
 
 def fails(step: Step, code: str, status: int = 400) -> Step:
     """The step, answered by AWS with an error that says that nothing was done (of 5xx nobody knows)."""
-    error = IamError(f"Could not {step.call}", client_error(code, status))
-    error.proves_nothing_done = status < 500
-    return replace(step, answer=error)
+
+    def iam_error() -> Exception:
+        error = IamError(f"Could not {step.call}", client_error(code, status))
+        error.proves_nothing_done = status < 500
+        return error
+
+    return replace(step, raises=iam_error)
 
 
 def is_lost(step: Step) -> Step:
     """The step, to which no answer comes."""
     lost = ReadTimeoutError(endpoint_url="https://iam")
     if step.call.startswith("sts"):
-        return replace(step, answer=lost)
+        return replace(step, raises=lambda: lost)
     kind = UnknownOutcome if step.call.startswith("create") else IamError
-    return replace(step, answer=kind(f"Could not {step.call}", lost))
+    return replace(step, raises=lambda: kind(f"Could not {step.call}", lost))
+
+
+def refused(step: Step, sentence: str) -> Step:
+    """The step, refused by our own code."""
+    return replace(step, raises=lambda: KeyturnError(sentence))
 
 
 def cannot_write(what: Entry) -> Step:
-    return replace(writes(what), answer=StoreError(f"{PATH} cannot be written: no space left"))
+    return replace(writes(what), raises=lambda: StoreError(f"{PATH} cannot be written: no space left"))
 
 
 def client_error(code: str, status: int) -> ClientError:
@@ -232,8 +247,8 @@ class Play:
         if not isinstance(step, Step) or step.call != call:
             raise OffScript(call)
         self.done += 1
-        if isinstance(step.answer, BaseException):
-            raise step.answer
+        if step.raises:
+            raise step.raises()
         return step.answer
 
     def meanwhile(self) -> Entry | None:

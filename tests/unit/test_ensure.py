@@ -48,6 +48,7 @@ from scripted_iam import (
     lists,
     play,
     quota,
+    refused,
     refuses,
     secrets_of,
     sleeps,
@@ -349,7 +350,7 @@ MAKING = [
         "STS that cannot be set up is an error before a key is made",
         before=OLD_STAYS,
         wants=ROTATE,
-        script=[*LOOKS[:2], replace(STS_READY, answer=KeyturnError("No region"))],
+        script=[*LOOKS[:2], refused(STS_READY, "No region")],
         ends=Fails("No region"),
     ),
     Case(
@@ -613,6 +614,14 @@ WAITING_FOR_STS = [
             "with state=absent, then run again",
             TOLD,
         ),
+        checked=MADE,
+    ),
+    Case(
+        "a list that cannot be read while STS is asked is told",
+        before=OLD_STAYS,
+        wants=ROTATE,
+        script=[*MAKES, refuses(NEW), fails(lists(), "Throttling")],
+        ends=Fails("Could not keys ci", TOLD),
         checked=MADE,
     ),
     Case(
