@@ -456,7 +456,8 @@ class Case:
     """What a task does in one world: `before` is ci's entry (None: no vault file), `wants` the task's options.
 
     `checked` is how check mode ends where that is rightly something else, `checked_script` what it then reads.
-    `wrong` names, for "run" or "check", what is not as it ought to be today.
+    `wrong` names, for "run" or "check", what is not said as it ought to be today; with `wrong_calls` a run does not
+    even ask and write as it ought to.
     """
 
     about: str
@@ -468,3 +469,4 @@ class Case:
     checked_script: Script | None = None
     account_id: str = ACCOUNT
     wrong: dict[str, str] = field(default_factory=dict)
+    wrong_calls: bool = False
