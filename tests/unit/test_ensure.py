@@ -887,6 +887,40 @@ PROMOTING = [
             {"OLD": "Active, current", "NEXT": "Active, next"},
         ),
     ),
+    Case(
+        "a next of an entry that a person wrote, of which no date is known, need not wait",
+        before=entry(None, ("NEXT", StoredKey(NEXT.secret))),
+        wants={"access_key_id": "NEXT", "verify_delay": 10},
+        script=[*thrice(accepts(NEXT)), writes(entry(("NEXT", StoredKey(NEXT.secret, promote_date=NOW))))],
+        ends=Done(
+            {"access_key_id": "NEXT", "user_name": "ci", "status": "Active"},
+            "current",
+            {"NEXT": "next"},
+            {"NEXT": "current"},
+        ),
+        checked_script=[lists(NEXT.on), user()],
+        checked=Done(NEXT.on, "current", {"NEXT": "Active, next"}, {"NEXT": "Active, current"}),
+    ),
+    Case(
+        "a next without a date stays next with verify=false",
+        before=entry(None, ("NEXT", StoredKey(NEXT.secret))),
+        wants={"access_key_id": "NEXT", "verify": False},
+        script=[],
+        ends=Done({"access_key_id": "NEXT", "user_name": "ci"}, "next", {}),
+    ),
+    Case(
+        "a next without a date that the list lacks is gone, and a key is made",
+        before=entry(None, ("NEXT", StoredKey(NEXT.secret))),
+        wants={"verify": False},
+        script=[
+            lists(),
+            user(),
+            writes(entry(None, ("NEXT", StoredKey(NEXT.secret)), asked=asked())),
+            creates(),
+            writes(entry(None, ("NEXT", StoredKey(NEXT.secret)), NEW.stored(), asked=asked())),
+        ],
+        ends=Done(NEW.on, "next", {}, {"NEW": "Active, next"}),
+    ),
 ]
 
 ANOTHER_RUN = [
@@ -1396,6 +1430,29 @@ LEFTOVERS = [
         wants=ROTATE,
         script=[lists(OLD.on, LONG_LEFT.off), user(), STS_READY, quota(2)],
         ends=Fails(f"{FULL}, so no other can be made: OLD (Active), LEFT (Inactive); delete one, or set at_limit"),
+    ),
+    Case(
+        "a leftover that we switched off is deleted as any other",
+        before=entry(OLD.stored(), LONG_LEFT.noted(off=ago(0.5)), asked=asked(OLD, date=ago(1))),
+        wants={**ROTATE, "verify": False},
+        script=[
+            lists(OLD.on, LONG_LEFT.off),
+            user(),
+            used(LONG_LEFT, None),
+            deletes(LONG_LEFT),
+            writes(OLD_STAYS),
+            quota(2),
+            writes(ASKED),
+            creates(),
+            writes(STORED),
+        ],
+        ends=Done(
+            NEW.on,
+            "next",
+            {"OLD": "Active, current", "LEFT": "Inactive"},
+            {"OLD": "Active, current", "NEW": "Active, next"},
+            deleted=LEFT,
+        ),
     ),
 ]
 
@@ -1997,6 +2054,13 @@ ROLLBACK = [
         wants={**BACK, "access_key_id": "MID"},
         script=[lists(MID.on, NEXT.on), user()],
         ends=Fails("Access key MID of user ci cannot be made current: iam.yml does not have its secret"),
+    ),
+    Case(
+        "what is current and works but is noted has the note taken back, and STS is asked",
+        before=entry(OLD.stored(promoted=NOW, off=ago(5)), NEXT.stored(promoted=ago(9))),
+        wants=BACK,
+        script=[lists(OLD.on, NEXT.on), user(), writes(OLD_IS_BACK), *thrice(accepts(OLD))],
+        ends=Done(OLD.on, "current", ROLLED_BACK, ROLLED_BACK),
     ),
 ]
 
