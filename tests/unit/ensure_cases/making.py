@@ -551,6 +551,7 @@ REQUEST_FAILS = [
         ),
     ),
 ]
+
 FULL = "User ci has 2 access keys and the quota is 2"
 WITH_MID = [lists(OLD.on, MID.off), user(), STS_READY]
 
@@ -793,6 +794,7 @@ AT_LIMIT = [
         ),
     ),
 ]
+
 HALF_DAY = Made("LEFT", ago(0.5))
 JUST_ASKED = entry(OLD.stored(), asked=asked(OLD, date=ago(seconds=3)))
 SEVEN = ago(seconds=-7)

@@ -497,6 +497,7 @@ ANOTHER_RUN = [
         checked=MADE,
     ),
 ]
+
 BACK = {"access_key_id": "OLD", "stage": "current"}
 OLD_IS_BACK = entry(OLD.stored(promoted=NOW), NEXT.stored(promoted=ago(9)))
 ROLLED_BACK = {"OLD": "Active, current", "NEXT": "Active, previous"}

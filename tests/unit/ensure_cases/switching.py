@@ -350,6 +350,7 @@ REPLACED = [
         ends=Done(OLD.off, "previous", {"OLD": "Active, previous"}, {"OLD": "Inactive, previous"}),
     ),
 ]
+
 LEAK = {"access_key_id": "OLD", "active": False, "leaked": True}
 
 WAS_REVOKED = Fails(
