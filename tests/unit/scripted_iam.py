@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta, timezone
@@ -24,7 +24,12 @@ from ansible_collections.keyturn.iam.plugins.module_utils._access_key.ensure imp
 from ansible_collections.keyturn.iam.plugins.module_utils._access_key.work import NoStore, Outcome
 from ansible_collections.keyturn.iam.plugins.module_utils._answers import Key, LastUsed, User
 from ansible_collections.keyturn.iam.plugins.module_utils._entry import Asked, Entry, StoredKey
-from ansible_collections.keyturn.iam.plugins.module_utils._errors import IamError, StoreError, UnknownOutcome
+from ansible_collections.keyturn.iam.plugins.module_utils._errors import (
+    IamError,
+    KeyturnError,
+    StoreError,
+    UnknownOutcome,
+)
 from ansible_collections.keyturn.iam.plugins.module_utils._want import Want
 from botocore.exceptions import ClientError, ReadTimeoutError
 
@@ -107,11 +112,12 @@ def asked(*known: Made, date: datetime = NOW) -> Asked:
 
 @dataclass(frozen=True)
 class Step:
-    """One call and its answer; an answer that is an exception is raised."""
+    """One call and its answer, or what makes the error that it raises (one for each play: a task adds to its errors)."""
 
     call: str
     answer: Any = None
     reads: bool = False
+    raises: Callable[[], Exception] | None = None
 
 
 @dataclass(frozen=True)
@@ -168,7 +174,7 @@ def accepts(key: Made, account_id: str = ACCOUNT, name: str = NAME) -> Step:
 
 
 def refuses(key: Made) -> Step:
-    return replace(accepts(key), answer=client_error("InvalidClientTokenId", 403))
+    return replace(accepts(key), raises=lambda: client_error("InvalidClientTokenId", 403))
 
 
 def writes(what: Entry) -> Step:
@@ -181,19 +187,31 @@ def sleeps(seconds: float) -> Step:
 
 def fails(step: Step, code: str, status: int = 400) -> Step:
     """The step, answered by AWS with an error that says that nothing was done (of 5xx nobody knows)."""
-    error = IamError(f"Could not {step.call}", client_error(code, status))
-    error.proves_nothing_done = status < 500
-    return replace(step, answer=error)
+
+    def iam_error() -> Exception:
+        error = IamError(f"Could not {step.call}", client_error(code, status))
+        error.proves_nothing_done = status < 500
+        return error
+
+    return replace(step, raises=iam_error)
 
 
 def is_lost(step: Step) -> Step:
     """The step, to which no answer comes."""
+    lost = ReadTimeoutError(endpoint_url="https://iam")
+    if step.call.startswith("sts"):
+        return replace(step, raises=lambda: lost)
     kind = UnknownOutcome if step.call.startswith("create") else IamError
-    return replace(step, answer=kind(f"Could not {step.call}", ReadTimeoutError(endpoint_url="https://iam")))
+    return replace(step, raises=lambda: kind(f"Could not {step.call}", lost))
+
+
+def refused(step: Step, sentence: str) -> Step:
+    """The step, refused by our own code."""
+    return replace(step, raises=lambda: KeyturnError(sentence))
 
 
 def cannot_write(what: Entry) -> Step:
-    return replace(writes(what), answer=StoreError(f"{PATH} cannot be written: no space left"))
+    return replace(writes(what), raises=lambda: StoreError(f"{PATH} cannot be written: no space left"))
 
 
 def client_error(code: str, status: int) -> ClientError:
@@ -230,8 +248,8 @@ class Play:
         if not isinstance(step, Step) or step.call != call:
             raise OffScript(call)
         self.done += 1
-        if isinstance(step.answer, BaseException):
-            raise step.answer
+        if step.raises:
+            raise step.raises()
         return step.answer
 
     def meanwhile(self) -> Entry | None:
@@ -398,6 +416,11 @@ class Done:
     deleted: Made | None = None
     secret: str | None = None
 
+    @property
+    def is_new(self) -> bool:
+        """Whether the key is one that the task makes, so that check mode cannot know its id."""
+        return isinstance(self.key, Key) and self.key.access_key_id == NEW.name and self.after is not None
+
     def returned(self) -> dict[str, Any]:
         """The fields of Outcome."""
         return {
@@ -413,7 +436,7 @@ class Done:
     def predicted(self) -> dict[str, Any]:
         """The same with what nobody knows before a new key is made left out."""
         fields = self.returned()
-        if NEW.name in fields["after"] and NEW.name not in fields["before"]:
+        if self.is_new:
             fields["after"] = {
                 "(a new access key)" if name == NEW.name else name: shown for name, shown in fields["after"].items()
             }
@@ -434,7 +457,8 @@ class Case:
     """What a task does in one world: `before` is ci's entry (None: no vault file), `wants` the task's options.
 
     `checked` is how check mode ends where that is rightly something else, `checked_script` what it then reads.
-    `wrong` names, for "run" or "check", what is not as it ought to be today.
+    `wrong` names, for "run" or "check", what is not said as it ought to be today; with `wrong_calls` a run does not
+    even ask and write as it ought to.
     """
 
     about: str
@@ -446,3 +470,4 @@ class Case:
     checked_script: Script | None = None
     account_id: str = ACCOUNT
     wrong: dict[str, str] = field(default_factory=dict)
+    wrong_calls: bool = False

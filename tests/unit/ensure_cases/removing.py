@@ -1,0 +1,350 @@
+# Copyright (c) 2026 keyturn contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Deleting a key, and letting its secret go."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from ensure_cases.worlds import (
+    BOTH_ON,
+    LEFT,
+    LEFT_OVER,
+    LONG_LEFT,
+    LONG_LEFT_OVER,
+    NEXT_LEADS,
+    NEXT_LEADS_OLD_NOTED,
+    NEXT_WAITS,
+    NO_SUCH_USER,
+    NO_USER,
+    OF_OTHER_ACCOUNT,
+    OLD_OFF,
+    OLD_STAYS,
+)
+from scripted_iam import (
+    MID,
+    NEXT,
+    OLD,
+    OTHER_ACCOUNT,
+    Case,
+    Done,
+    Fails,
+    ago,
+    cannot_write,
+    deletes,
+    entry,
+    fails,
+    iso,
+    lists,
+    used,
+    user,
+    writes,
+)
+
+GONE = {"state": "absent", "access_key_id": "OLD"}
+WITHOUT_OLD = entry(NEXT.stored(promoted=ago(9)))
+LISTED = [lists(OLD.off, NEXT.on), user()]
+OLD_DELETED = Done(None, None, OLD_OFF, {"NEXT": "Active, current"}, deleted=OLD)
+UNLISTED_DELETED = Done(None, None, {"NEXT": "Active, current"}, {"NEXT": "Active, current"}, deleted=OLD)
+DOES_NOT_EXIST = fails(used(OLD, None), "AccessDenied", 403)  # what AWS says of a key that does not exist
+
+CASES = [
+    Case(
+        "a key is deleted, and then leaves the store",
+        before=NEXT_LEADS_OLD_NOTED,
+        wants=GONE,
+        script=[*LISTED, deletes(OLD), writes(WITHOUT_OLD)],
+        ends=OLD_DELETED,
+    ),
+    Case(
+        "without a store a key is deleted",
+        before=None,
+        wants=GONE,
+        script=[lists(OLD.on, MID.on), deletes(OLD)],
+        ends=Done(None, None, {"OLD": "Active", "MID": "Active"}, {"MID": "Active"}, deleted=OLD),
+    ),
+    Case(
+        "a key that the store does not know is deleted, and the store is not written",
+        before=NEXT_LEADS,
+        wants={**GONE, "access_key_id": "MID"},
+        script=[lists(MID.on, NEXT.on), user(), deletes(MID)],
+        ends=Done(None, None, {"MID": "Active", "NEXT": "Active, current"}, {"NEXT": "Active, current"}, deleted=MID),
+    ),
+    Case(
+        "a key that neither IAM nor the store has is no change",
+        before=NEXT_LEADS,
+        wants={**GONE, "access_key_id": "MID"},
+        script=[lists(NEXT.on)],
+        ends=Done(None, None, {"NEXT": "Active, current"}),
+    ),
+    Case(
+        "the current key is deleted, and a hold ends with it",
+        before=entry(OLD.stored(), hold=ago(-3)),
+        wants=GONE,
+        script=[lists(OLD.on), user(), deletes(OLD), writes(entry())],
+        ends=Done(None, None, {"OLD": "Active, current", "(held until)": iso(-3)}, {}, deleted=OLD),
+        wrong=dict.fromkeys(("run", "check"), "the diff is drawn from the entry before: it still shows the hold"),
+    ),
+    Case(
+        "a leftover is deleted by a person, and what was asked goes with it",
+        before=LEFT_OVER,
+        wants={**GONE, "access_key_id": "LEFT"},
+        script=[lists(OLD.on, LEFT.on), user(), deletes(LEFT), writes(OLD_STAYS)],
+        ends=Done(None, None, {"OLD": "Active, current", "LEFT": "Active"}, {"OLD": "Active, current"}, deleted=LEFT),
+    ),
+    Case(
+        "a key that is gone by the time of the request is deleted",
+        before=NEXT_LEADS_OLD_NOTED,
+        wants=GONE,
+        script=[*LISTED, fails(deletes(OLD), "NoSuchEntity", 404), writes(WITHOUT_OLD)],
+        ends=OLD_DELETED,
+    ),
+    Case(
+        "a key that may not be deleted stays in the store",
+        before=NEXT_LEADS_OLD_NOTED,
+        wants=GONE,
+        script=[*LISTED, fails(deletes(OLD), "AccessDenied", 403)],
+        ends=Fails("Could not delete ci OLD"),
+        checked=OLD_DELETED,
+    ),
+    Case(
+        "a key is deleted, and the store cannot be written then: the deletion is told",
+        before=NEXT_LEADS_OLD_NOTED,
+        wants=GONE,
+        script=[*LISTED, deletes(OLD), cannot_write(WITHOUT_OLD)],
+        ends=Fails(
+            "iam.yml cannot be written: no space left (access key OLD was deleted before)",
+            {"changed": True, "deleted_access_key_id": "OLD"},
+        ),
+        checked=OLD_DELETED,
+        wrong={"run": "the key was deleted, and the failure says neither that nor changed"},
+    ),
+    Case(
+        "nothing is deleted with another account's credentials",
+        before=NEXT_LEADS,
+        wants={**GONE, "access_key_id": "MID"},
+        script=[lists(MID.on), user(account_id=OTHER_ACCOUNT)],
+        ends=OF_OTHER_ACCOUNT,
+    ),
+    Case(
+        "nothing that was planned is deleted while the user is held",
+        before=replace(NEXT_LEADS_OLD_NOTED, hold_until=ago(-3)),
+        wants={**GONE, "min_idle_days": 7},
+        script=LISTED,
+        ends=Fails(f"Access key OLD of user ci is not deleted: the user's keys are held as they are until {iso(-3)}"),
+    ),
+    Case(
+        "nothing is deleted that was used within min_idle_days",
+        before=NEXT_LEADS_OLD_NOTED,
+        wants={**GONE, "min_idle_days": 7},
+        script=[*LISTED, used(OLD, days=6)],
+        ends=Fails(
+            f"Access key OLD of user ci is not deleted: it was last used {iso(6)} (s3), within the 7 days of min_idle_days; "
+            "move its user to the new key first"
+        ),
+    ),
+    Case(
+        "nothing is deleted whose last use cannot be read",
+        before=NEXT_LEADS_OLD_NOTED,
+        wants={**GONE, "min_idle_days": 7},
+        script=[*LISTED, fails(used(OLD, None), "AccessDenied", 403)],
+        ends=Fails("Access key OLD of user ci is not deleted: its last use is not known"),
+    ),
+    Case(
+        "no planned deletion takes a key that a person has taken back into use",
+        before=NEXT_LEADS_OLD_NOTED,
+        wants={**GONE, "min_idle_days": 7},
+        script=[lists(OLD.on, NEXT.on), user(), used(OLD, days=8)],
+        ends=Fails(
+            "Access key OLD of user ci is not deleted: it had been switched off and is Active again; keep it with "
+            "active=true, or switch it off once more"
+        ),
+    ),
+    Case(
+        "no planned deletion takes an Active key whose secret is stored",
+        before=NEXT_LEADS,
+        wants={**GONE, "min_idle_days": 7},
+        script=[lists(OLD.on, NEXT.on), user(), used(OLD, days=8)],
+        ends=Fails(
+            "Access key OLD of user ci is not deleted: it is Active, and the store has its secret; switch it off first, or "
+            "leave min_idle_days out"
+        ),
+    ),
+    Case(
+        "a planned deletion takes an idle Active key that the store does not know: a leftover",
+        before=LONG_LEFT_OVER,
+        wants={**GONE, "access_key_id": "LEFT", "min_idle_days": 7},
+        script=[lists(OLD.on, LONG_LEFT.on), user(), used(LONG_LEFT, None), deletes(LONG_LEFT), writes(OLD_STAYS)],
+        ends=Done(None, None, {"OLD": "Active, current", "LEFT": "Active"}, {"OLD": "Active, current"}, deleted=LEFT),
+    ),
+    Case(
+        "a stored key that the list lacks is deleted all the same: IAM's answer is the proof",
+        before=NEXT_LEADS_OLD_NOTED,
+        wants=GONE,
+        script=[
+            lists(NEXT.on),
+            DOES_NOT_EXIST,
+            user(),
+            fails(deletes(OLD), "NoSuchEntity", 404),
+            writes(WITHOUT_OLD),
+        ],
+        ends=UNLISTED_DELETED,
+    ),
+    Case(
+        "a stored key that a list lacks which lags",
+        before=NEXT_LEADS_OLD_NOTED,
+        wants={**GONE, "min_idle_days": 7},
+        script=[lists(NEXT.on), used(OLD, None), used(OLD, None), user(), deletes(OLD), writes(WITHOUT_OLD)],
+        ends=UNLISTED_DELETED,
+    ),
+    Case(
+        "a stored key that the list lacks, and that was used within min_idle_days",
+        before=NEXT_LEADS_OLD_NOTED,
+        wants={**GONE, "min_idle_days": 7},
+        script=[lists(NEXT.on), used(OLD, days=1), used(OLD, days=1)],
+        ends=Fails(
+            f"Access key OLD of user ci is not deleted: it was last used {iso(1)} (s3), within the 7 days of min_idle_days; "
+            "move its user to the new key first"
+        ),
+    ),
+    Case(
+        "a stored key that the list lacks may be a renamed user's",
+        before=NEXT_LEADS_OLD_NOTED,
+        wants=GONE,
+        script=[lists(), used(OLD, days=90, owner="ci-2")],
+        ends=Fails(
+            "Access key OLD is not removed: it belongs to user ci-2 now, so user ci was renamed; rename the entry in iam.yml"
+        ),
+    ),
+    Case(
+        "a stored key that the list lacks, of which IAM cannot say whose it is",
+        before=NEXT_LEADS_OLD_NOTED,
+        wants=GONE,
+        script=[lists(NEXT.on), fails(used(OLD, None), "Throttling")],
+        ends=Fails("Could not last_used OLD"),
+    ),
+    Case(
+        "a stored key that the list lacks, with another account's credentials",
+        before=NEXT_LEADS_OLD_NOTED,
+        wants=GONE,
+        script=[lists(), DOES_NOT_EXIST, user(account_id=OTHER_ACCOUNT)],
+        ends=OF_OTHER_ACCOUNT,
+    ),
+    Case(
+        "a stored key that the list lacks and may not be deleted stays in the store",
+        before=NEXT_LEADS_OLD_NOTED,
+        wants=GONE,
+        script=[lists(NEXT.on), DOES_NOT_EXIST, user(), fails(deletes(OLD), "AccessDenied", 403)],
+        ends=Fails("Could not delete ci OLD"),
+        checked=UNLISTED_DELETED,
+    ),
+    Case(
+        "a stored key of a user that was deleted and made again leaves the store by a person's word",
+        before=NEXT_LEADS_OLD_NOTED,
+        wants=GONE,
+        script=[
+            lists(MID.on),
+            DOES_NOT_EXIST,
+            user(user_id="AIDAOTHER"),
+            DOES_NOT_EXIST,
+            writes(WITHOUT_OLD),
+        ],
+        ends=Done(None, None, {"OLD": "gone, previous"}, {}),
+        wrong={"run": "the stage is read after the write, so that the diff lacks it"},
+    ),
+    Case(
+        "a stored key of a user that is gone leaves the store by a person's word",
+        before=OLD_STAYS,
+        wants=GONE,
+        script=[NO_SUCH_USER, DOES_NOT_EXIST, writes(entry())],
+        ends=Done(None, None, {"OLD": "gone, current"}, {}),
+        wrong={"run": "the stage is read after the write, so that the diff lacks it"},
+    ),
+    Case(
+        "a stored key of a user that is gone under that name",
+        before=OLD_STAYS,
+        wants=GONE,
+        script=[NO_SUCH_USER, used(OLD, days=90, owner="ci-2")],
+        ends=Fails(
+            "Access key OLD is not removed: it belongs to user ci-2 now, so user ci was renamed; rename the entry in iam.yml"
+        ),
+    ),
+    Case(
+        "a stored key of a user whom another account does not have",
+        before=OLD_STAYS,
+        wants=GONE,
+        script=[NO_SUCH_USER],
+        account_id=OTHER_ACCOUNT,
+        ends=OF_OTHER_ACCOUNT,
+    ),
+    Case(
+        "a key that the store does not know, of a user that is gone, is no change",
+        before=OLD_STAYS,
+        wants={**GONE, "access_key_id": "MID"},
+        script=[NO_SUCH_USER],
+        ends=Done(None, None, {}),
+    ),
+    Case("without a store a user that is gone is an error", None, GONE, [NO_SUCH_USER], NO_USER),
+    Case(
+        "a planned deletion takes an idle key that we switched off",
+        before=NEXT_LEADS_OLD_NOTED,
+        wants={**GONE, "min_idle_days": 7},
+        script=[*LISTED, used(OLD, days=8), deletes(OLD), writes(WITHOUT_OLD)],
+        ends=OLD_DELETED,
+    ),
+    Case(
+        "a person's own task deletes an Active key whose secret is stored",
+        before=NEXT_LEADS,
+        wants=GONE,
+        script=[lists(OLD.on, NEXT.on), user(), deletes(OLD), writes(WITHOUT_OLD)],
+        ends=replace(OLD_DELETED, before=BOTH_ON),
+    ),
+    Case(
+        "the next key is deleted",
+        before=NEXT_WAITS,
+        wants={**GONE, "access_key_id": "NEXT"},
+        script=[lists(OLD.on, NEXT.on), user(), deletes(NEXT), writes(OLD_STAYS)],
+        ends=Done(
+            None,
+            None,
+            {"OLD": "Active, current", "NEXT": "Active, next"},
+            {"OLD": "Active, current"},
+            deleted=NEXT,
+        ),
+    ),
+    Case(
+        "a stored key that the list lacks, of an entry that a person wrote",
+        before=entry(OLD.stored(), account_id=None, user_id=None),
+        wants=GONE,
+        script=[lists(), used(OLD, None, owner=None), user(), deletes(OLD), writes(entry())],
+        ends=Done(None, None, {}, {}, deleted=OLD),
+    ),
+    Case(
+        "a stored key that the list lacks, of an entry that knows the account alone",
+        before=entry(OLD.stored(), user_id=None),
+        wants=GONE,
+        script=[lists(), DOES_NOT_EXIST, user(), deletes(OLD), writes(entry())],
+        ends=Done(None, None, {}, {}, deleted=OLD),
+    ),
+    Case(
+        "a stored key that another account's user of that name does not have",
+        before=OLD_STAYS,
+        wants=GONE,
+        script=[lists(), DOES_NOT_EXIST, user(account_id=OTHER_ACCOUNT, user_id="AIDAOTHER")],
+        ends=OF_OTHER_ACCOUNT,
+    ),
+    Case(
+        "a stored key of a user that is gone, in an entry that a person wrote",
+        before=entry(OLD.stored(), account_id=None, user_id=None),
+        wants=GONE,
+        script=[
+            NO_SUCH_USER,
+            fails(used(OLD, None), "NoSuchEntity", 404),
+            writes(entry(account_id=None, user_id=None)),
+        ],
+        ends=Done(None, None, {"OLD": "gone, current"}, {}),
+        wrong={"run": "the stage is read after the write, so that the diff lacks it"},
+    ),
+]
