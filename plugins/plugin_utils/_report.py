@@ -22,8 +22,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from ansible_collections.keyturn.iam.plugins.plugin_utils._plan.benchmark import CIS_ONE_ACTIVE_KEY
 from ansible_collections.keyturn.iam.plugins.plugin_utils._plan.policy import Policy
-from ansible_collections.keyturn.iam.plugins.plugin_utils._plan.words import CIS_ONE_ACTIVE_KEY
 from ansible_collections.keyturn.iam.plugins.plugin_utils._report_style import STYLE
 
 SCREEN_WIDTH = 100
