@@ -9,7 +9,7 @@ from collections.abc import Callable
 from typing import Any
 
 from ansible.utils.display import Display
-from ansible_collections.keyturn.iam.plugins.module_utils import _argspec, _task
+from ansible_collections.keyturn.iam.plugins.module_utils import _argspec, _result
 from ansible_collections.keyturn.iam.plugins.plugin_utils._in_process import InProcessAction, _Module
 from ansible_collections.keyturn.iam.plugins.plugin_utils._store import VaultStore
 
@@ -25,7 +25,7 @@ class ActionModule(InProcessAction):
 
     def perform(self, module: _Module, store: VaultStore | None) -> dict[str, Any]:
         entries = store.entries() if store else None
-        result = _task.access_key_info(module.params, module.connect, entries, _progress())
+        result = _result.access_key_info(module.params, module.connect, entries, _progress())
         if not result["warnings"]:
             del result["warnings"]
         return result

@@ -18,6 +18,7 @@ from typing import Any
 from ._time import ASKED_WINDOW, from_iso, to_iso
 
 _IDS = ("account_id", "user_id", "access_key_id")
+_DATES = ("create_date", "promote_date", "deactivate_date", "revoke_date")
 
 
 def _date(fields: Mapping[str, Any], name: str) -> datetime | None:
@@ -44,10 +45,7 @@ def _without_secret(shown: Mapping[str, Any]) -> dict[str, Any]:
 
 @dataclass(frozen=True)
 class StoredKey:
-    """What the store holds of one key; without a secret it is a key made by hand that we switched off.
-
-    `withheld`: the store has its secret, and this was read from what may be shown, which does not say it.
-    """
+    """What the store holds of one key; without a secret it is a key made by hand that we switched off."""
 
     secret_access_key: str | None = field(default=None, repr=False)
     create_date: datetime | None = None
@@ -55,15 +53,16 @@ class StoredKey:
     deactivate_date: datetime | None = None
     revoke_date: datetime | None = None
     extra: Mapping[str, Any] = field(default_factory=dict)
-    withheld: bool = False
+    secret_withheld: bool = field(default=False, repr=False)
+    """There is a secret, and it is not shown here: in what info returned, in what check mode predicts."""
 
     @property
     def has_secret(self) -> bool:
-        return self.withheld or bool(self.secret_access_key)
+        return self.secret_withheld or bool(self.secret_access_key)
 
     @classmethod
     def from_mapping(cls, fields: Mapping[str, Any]) -> StoredKey:
-        known = ("secret_access_key", "create_date", "promote_date", "deactivate_date", "revoke_date")
+        known = ("secret_access_key", *_DATES)
         return cls(
             _text(fields, "secret_access_key"),
             create_date=_date(fields, "create_date"),
@@ -75,16 +74,14 @@ class StoredKey:
 
     def to_mapping(self) -> dict[str, Any]:
         """The key as the file has it. Raises ValueError where that would lose the secret."""
-        if self.withheld:
+        if self.secret_withheld:
             raise ValueError("has a key whose secret is not known here")
         fields: dict[str, Any] = {"secret_access_key": self.secret_access_key} if self.secret_access_key else {}
         fields.update(self.dates())
         return {**fields, **self.extra}
 
     def dates(self) -> dict[str, str]:
-        dates = {
-            name: getattr(self, name) for name in ("create_date", "promote_date", "deactivate_date", "revoke_date")
-        }
+        dates = {name: getattr(self, name) for name in _DATES}
         return {name: to_iso(moment) for name, moment in dates.items() if moment}
 
 
@@ -170,9 +167,11 @@ class Entry:
         stored = {str(key_id): note.get("stored") for key_id, note in notes.items()}
         return replace(
             entry,
-            current=replace(entry.current, withheld=bool(entry.current_id) and shown.get("stored") is not False),
+            current=replace(entry.current, secret_withheld=bool(entry.current_id) and shown.get("stored") is not False),
             others={
-                key_id: replace(key, withheld=bool(key.create_date if stored[key_id] is None else stored[key_id]))
+                key_id: replace(
+                    key, secret_withheld=bool(key.create_date if stored[key_id] is None else stored[key_id])
+                )
                 for key_id, key in entry.others.items()
             },
         )
@@ -246,11 +245,12 @@ class Entry:
         """CreateAccessKey is about to be sent."""
         return replace(self, asked=Asked(now, known))
 
-    def stage_next(self, access_key_id: str, secret_access_key: str, create_date: datetime) -> Entry:
-        """A new key's secret is kept. `asked` stays until the key is current."""
+    def stage_next(self, access_key_id: str, secret_access_key: str | None, create_date: datetime) -> Entry:
+        """A new key's secret is kept (None: will be, as check mode predicts). `asked` stays until the key is current."""
         if access_key_id in self.key_ids:
             raise ValueError(f"{access_key_id} is in the store already")
-        return replace(self, others={**self.others, access_key_id: StoredKey(secret_access_key, create_date)})
+        key = StoredKey(secret_access_key, create_date, secret_withheld=secret_access_key is None)
+        return replace(self, others={**self.others, access_key_id: key})
 
     def promote(self, access_key_id: str, now: datetime) -> Entry:
         """The key becomes current; what was current stays beside it and is known to have been current."""
@@ -302,6 +302,20 @@ class Entry:
         if access_key_id == self.current_id:
             return replace(entry, current_id=None, current=StoredKey(), hold_until=None)
         return replace(entry, others={key_id: key for key_id, key in self.others.items() if key_id != access_key_id})
+
+    def wrong_owner(self, user_name: str, account_id: str | None, user_id: str | None, where: str) -> str | None:
+        """Why the entry is not that user's, in one sentence with the way out; None where it is, as far as both are known."""
+        if self.account_id and account_id and self.account_id != account_id:
+            return (
+                f"The keys of user {user_name} in {where} belong to account {self.account_id}, but these credentials are for "
+                f"account {account_id}; use that account's credentials or another vault_file"
+            )
+        if self.user_id and user_id and self.user_id != user_id:
+            return (
+                f"The keys of user {user_name} in {where} belong to user id {self.user_id}, but IAM's user of that name is "
+                f"{user_id}: deleted and made again; remove the old keys with state=absent, or rename their entry"
+            )
+        return None
 
     @property
     def empty(self) -> bool:

@@ -25,7 +25,7 @@ from ansible.plugins.action import ActionBase
 from ansible.utils.display import Display
 from ansible_collections.amazon.aws.plugins.module_utils.botocore import HAS_BOTO3
 from ansible_collections.amazon.aws.plugins.module_utils.modules import AnsibleAWSModule
-from ansible_collections.keyturn.iam.plugins.module_utils import _argspec, _task
+from ansible_collections.keyturn.iam.plugins.module_utils import _argspec, _result
 from ansible_collections.keyturn.iam.plugins.module_utils._connection import connect
 from ansible_collections.keyturn.iam.plugins.module_utils._errors import KeyturnError
 from ansible_collections.keyturn.iam.plugins.module_utils._iam import Iam
@@ -168,7 +168,7 @@ class InProcessAction(ActionBase):
         try:
             return self.perform(module, self._store(module.params, variables))
         except KeyturnError as error:
-            _task.fail(module, error)
+            _result.fail(module, error)
             raise AssertionError("a failure ends the task") from error
 
     def _store(self, params: Mapping[str, Any], variables: Mapping[str, Any]) -> VaultStore | None:
