@@ -28,6 +28,8 @@ class ActionModule(InProcessAction):
         result = _result.access_key_info(module.params, module.connect, entries, _progress())
         if not result["warnings"]:
             del result["warnings"]
+        if store:
+            result["vault_file"] = module.params["vault_file"]
         return result
 
 
