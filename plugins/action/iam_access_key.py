@@ -8,7 +8,7 @@ from typing import Any
 
 from ansible_collections.keyturn.iam.plugins.module_utils import _argspec, _task
 from ansible_collections.keyturn.iam.plugins.plugin_utils._in_process import InProcessAction, _Module
-from ansible_collections.keyturn.iam.plugins.plugin_utils._store import VaultStore
+from ansible_collections.keyturn.iam.plugins.plugin_utils._store.file import VaultStore
 
 
 class ActionModule(InProcessAction):

@@ -29,7 +29,7 @@ from ansible_collections.keyturn.iam.plugins.module_utils import _argspec, _task
 from ansible_collections.keyturn.iam.plugins.module_utils._connection import connect
 from ansible_collections.keyturn.iam.plugins.module_utils._errors import KeyturnError
 from ansible_collections.keyturn.iam.plugins.module_utils._iam import Iam
-from ansible_collections.keyturn.iam.plugins.plugin_utils._store import LOCK_TIMEOUT, VaultStore
+from ansible_collections.keyturn.iam.plugins.plugin_utils._store.file import LOCK_TIMEOUT, VaultStore
 
 display = Display()
 
