@@ -17,8 +17,17 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from ansible_collections.keyturn.iam.plugins.plugin_utils import _report
-from ansible_collections.keyturn.iam.plugins.plugin_utils._report import Report, ReportError, build, screen
+from ansible_collections.keyturn.iam.plugins.plugin_utils._report.build import build
+from ansible_collections.keyturn.iam.plugins.plugin_utils._report.document import as_json
+from ansible_collections.keyturn.iam.plugins.plugin_utils._report.model import Report, ReportError
+from ansible_collections.keyturn.iam.plugins.plugin_utils._report.page import as_html
+from ansible_collections.keyturn.iam.plugins.plugin_utils._report.screen import screen
+from ansible_collections.keyturn.iam.plugins.plugin_utils._report.style import STYLE
+from ansible_collections.keyturn.iam.plugins.plugin_utils._report.tables import as_csv, as_markdown
+from ansible_collections.keyturn.iam.plugins.plugin_utils._report.vocabulary import STATUSES
+from ansible_collections.keyturn.iam.plugins.plugin_utils._report.words import clean, columns
+from ansible_collections.keyturn.iam.plugins.plugin_utils._report.write import render, write
+from ansible_collections.keyturn.iam.plugins.plugin_utils._values import plain
 
 NOW = "2026-11-24T04:00:00+00:00"
 CI, OLD, CURRENT, VENDOR, VENDOR_2 = (f"AKIA{name:X<16}" for name in ("CI", "OLD", "CURRENT", "VENDORA", "VENDORB"))
@@ -107,7 +116,7 @@ def words(lines: list[str]) -> str:
 
 
 def cells(report: Report) -> list[dict[str, str]]:
-    return list(csv.DictReader(io.StringIO(_report.as_csv(report))))
+    return list(csv.DictReader(io.StringIO(as_csv(report))))
 
 
 @dataclass
@@ -417,11 +426,11 @@ def test_no_line_is_wider_than_the_screen_and_all_names_are_whole(name: str) -> 
         plan = [
             decision(name, "blocked", reason),
             decision("short", "due", "x", action("create", "short", None, OLD, reason)),
-            *(decision(f"user-{status}", status, reason) for status in _report.STATUSES),
+            *(decision(f"user-{status}", status, reason) for status in STATUSES),
         ]
         report = build(world, plan, [result(action("verify", name, NEW), False, True, reason)], check_mode)
         for lines in (screen(report), screen(report, show_all=True)):
-            assert max(map(_report.columns, lines)) <= 100
+            assert max(map(columns, lines)) <= 100
             assert name in "\n".join(lines)
             assert NEW in "\n".join(lines)
             assert all(line == line.rstrip() for line in lines)
@@ -441,9 +450,9 @@ def test_a_very_long_reason_is_shortened_on_the_screen_and_whole_in_the_files() 
     lines = screen(report)
     assert len(lines) < 14
     assert any(line.endswith("…") for line in lines)
-    assert f"blocked: {reason}" in json.loads(_report.as_json(report))["users"][0]["what_happens"]
+    assert f"blocked: {reason}" in json.loads(as_json(report))["users"][0]["what_happens"]
     assert cells(report)[0]["what_happens"] == f"blocked: {reason}"
-    assert f"blocked: {reason}" in _report.as_markdown(report)
+    assert f"blocked: {reason}" in as_markdown(report)
 
 
 def test_a_terminal_is_not_steered() -> None:
@@ -452,17 +461,17 @@ def test_a_terminal_is_not_steered() -> None:
     text = "\n".join(screen(report))
     assert not [c for c in text if c != "\n" and not c.isprintable()]
     assert "line two" in text
-    assert not re.search("[\x00-\x09\x0b-\x1f]", _report.as_markdown(report))
-    assert not [c for c in _report.as_html(report) if c != "\n" and not c.isprintable()]
+    assert not re.search("[\x00-\x09\x0b-\x1f]", as_markdown(report))
+    assert not [c for c in as_html(report) if c != "\n" and not c.isprintable()]
 
 
 def test_nobody() -> None:
     report = build(info(), [])
     assert screen(report) == ["No user."]
-    assert "No user." in _report.as_markdown(report)
-    assert Page(_report.as_html(report)).texts("p") == [f"{NOW}. This is what was done.", "No user.", "No drift."]
+    assert "No user." in as_markdown(report)
+    assert Page(as_html(report)).texts("p") == [f"{NOW}. This is what was done.", "No user.", "No drift."]
     assert cells(report) == []
-    assert json.loads(_report.as_json(report))["users"] == []
+    assert json.loads(as_json(report))["users"] == []
 
 
 def test_nothing_to_do_is_one_line() -> None:
@@ -471,7 +480,7 @@ def test_nothing_to_do_is_one_line() -> None:
 
 
 def test_totals_that_do_not_fit_one_line_break_between_their_sentences() -> None:
-    report = build(info(), [decision(f"user-{status}", status) for status in _report.STATUSES], check_mode=True)
+    report = build(info(), [decision(f"user-{status}", status) for status in STATUSES], check_mode=True)
     assert "Would make 0 keys, switch off 0, delete 0." in screen(report)
     assert (
         words(screen(report)).count(
@@ -483,7 +492,7 @@ def test_totals_that_do_not_fit_one_line_break_between_their_sentences() -> None
 
 def test_totals_have_every_status_always() -> None:
     totals = build(info(), []).totals
-    assert set(totals) == {"users", *_report.STATUSES, "made", "verified", "switched_off", "deleted", "failed"}
+    assert set(totals) == {"users", *STATUSES, "made", "verified", "switched_off", "deleted", "failed"}
     assert set(totals.values()) == {0}
 
 
@@ -493,8 +502,8 @@ def test_many_failures_are_named_in_one_line() -> None:
     report = build(info(), plan, [result(each, False, True, "denied") for each in creates])
     assert screen(report)[-1].endswith(" and 190 more.") or screen(report)[-1].endswith("190 more.")
     assert len(report.failures) == report.totals["failed"] == 200
-    assert "user-199 (make a new key)" in _report.as_markdown(report)
-    assert "user-199 (make a new key)" in _report.as_html(report)
+    assert "user-199 (make a new key)" in as_markdown(report)
+    assert "user-199 (make a new key)" in as_html(report)
 
 
 RULE = 'CIS AWS Foundations Benchmark v3.0.0, 1.13 "Ensure there is only one active access key available for any single IAM user"'
@@ -517,10 +526,10 @@ def test_who_has_more_than_one_active_key_is_noted_with_the_rule_that_this_break
 ) -> None:
     report = build(WORLD, plan)
     assert report.notes == ([f"{note}{RULE}."] if note else [])
-    assert json.loads(_report.as_json(report))["notes"] == report.notes
+    assert json.loads(as_json(report))["notes"] == report.notes
     assert note in words(screen(report))
-    assert note in _report.as_markdown(report)
-    assert [text for text in Page(_report.as_html(report)).texts("p") if "more than one" in text] == report.notes
+    assert note in as_markdown(report)
+    assert [text for text in Page(as_html(report)).texts("p") if "more than one" in text] == report.notes
 
 
 @pytest.mark.parametrize("now", [["cii", "ci", "other account's"], "cii,ci,other account's"])
@@ -538,7 +547,7 @@ def test_the_rule_is_named_once_on_the_screen() -> None:
     assert f"blocked: {VENDOR} is in use. Set unused_days." in words(screen(report)).replace(
         f"{VENDOR_2} 200d 14m ago s3 eu-west-1 - ", ""
     )
-    assert reason in _report.as_markdown(report)
+    assert reason in as_markdown(report)
 
 
 def test_thousands_of_users() -> None:
@@ -556,7 +565,7 @@ def test_thousands_of_users() -> None:
     report = build(info(*keys), plan, check_mode=True)
     assert len(screen(report)) == 1 + count // 10 + 2
     assert screen(report)[-1] == "5000 users: 500 due, 4500 compliant. Would make 500 keys, switch off 0, delete 0."
-    assert len(json.loads(_report.as_json(report))["users"]) == len(cells(report)) == count
+    assert len(json.loads(as_json(report))["users"]) == len(cells(report)) == count
 
 
 @pytest.mark.parametrize("value", ["=1+1", "+1", "-1", "@SUM(A1)", "\t=1", "\r=1", "＝1"])
@@ -594,7 +603,7 @@ def test_csv_has_a_row_for_each_key_and_each_user_without_one() -> None:
 
 def test_markdown_is_a_table_whatever_the_names_are() -> None:
     name = "a|b<script>alert(1)</script>\n`c` [d](javascript:e) *f* & \\|"
-    text = _report.as_markdown(build(info(key(name, CI)), [decision(name, "blocked", name)], check_mode=True))
+    text = as_markdown(build(info(key(name, CI)), [decision(name, "blocked", name)], check_mode=True))
     table = [line for line in text.splitlines() if line.startswith("|")]
     assert len(table) == 3
     assert {len(re.findall(r"(?<!\\)(?:\\\\)*\|", line)) for line in table} == {9}
@@ -603,17 +612,17 @@ def test_markdown_is_a_table_whatever_the_names_are() -> None:
 
 
 def test_markdown_has_the_totals_the_account_and_the_whole_sentences() -> None:
-    text = _report.as_markdown(build(WORLD, DECISIONS, check_mode=True))
+    text = as_markdown(build(WORLD, DECISIONS, check_mode=True))
     assert text.startswith(
         f"# Access keys of account 123456789012\n\n{NOW}. Nothing was changed: this is what would happen.\n\n4 users: "
     )
     assert f"| blocked: {BLOCKED} |" in text
     assert "| fine |" not in text
-    assert "| fine |" in _report.as_markdown(build(WORLD, DECISIONS), show_all=True)
+    assert "| fine |" in as_markdown(build(WORLD, DECISIONS), show_all=True)
 
 
 def test_the_page_has_the_totals_the_account_and_a_table_of_drift() -> None:
-    page = Page(_report.as_html(build(WORLD, DECISIONS, check_mode=True)))
+    page = Page(as_html(build(WORLD, DECISIONS, check_mode=True)))
     title = "Access keys of account 123456789012"
     assert page.texts("title", "h1") == [title, title]
     assert page.texts("p")[:3] == [
@@ -661,7 +670,7 @@ def test_the_page_tells_drift_first_and_folds_in_who_needs_nothing() -> None:
     world = info(*WORLD["access_keys"], key("ci", NEW, 0.0, None, stage="current"))
     plan = [decision("ci", "grace", "waits for 7 days") if each["user_name"] == "ci" else each for each in DECISIONS]
     report = build(world, plan, [result(MAKE, key_id=NEW), result(SWITCH_OFF, False, True, "It is in use.")])
-    text = _report.as_html(report)
+    text = as_html(report)
     page = Page(text)
     assert page.outline == [
         "Drift: 2 users",
@@ -678,15 +687,15 @@ def test_the_page_tells_drift_first_and_folds_in_who_needs_nothing() -> None:
     (folded,) = page.texts("details")
     assert "fine\ncompliant\nAKIAFINEFINEFINEFINE" in folded
     assert "vendor-x" not in folded
-    assert _report.as_html(report, show_all=True) == text.replace("<details>", '<details open="">')
+    assert as_html(report, show_all=True) == text.replace("<details>", '<details open="">')
 
 
 def test_the_page_has_every_key_of_every_user_and_what_the_other_files_say() -> None:
-    plan = [*DECISIONS, *(decision(f"user-{status}", status, f"why {status}") for status in _report.STATUSES)]
+    plan = [*DECISIONS, *(decision(f"user-{status}", status, f"why {status}") for status in STATUSES)]
     deed, failure = result(MAKE, key_id=NEW), result(MAKE, False, True, "The quota is full.")
     for results, check_mode in itertools.product(([], [deed], [failure]), (True, False)):
         report = build(WORLD, plan, results, check_mode)
-        page = Page(_report.as_html(report))
+        page = Page(as_html(report))
         shown = [each.text for each in page.elements if each.attributes.get("data-label") == "Key"]
         assert sorted(shown) == sorted(row.access_key_id for row in report.rows if row.access_key_id)
         assert {row.sentence for row in report.rows} <= set(page.texts("td"))
@@ -714,7 +723,7 @@ def test_the_page_shows_a_text_as_text_and_loads_nothing(text: str) -> None:
     world = {**info(key(text, text, 10.0, **use), key("b", CI)), "account": {"account_id": text}, "now": text}
     failing = action("create", "b", None, CI)
     plan = [decision(text, text, text), decision("b", "due", "x", failing), decision("c", "error", text)]
-    page = Page(_report.as_html(build(world, plan, [result(failing, False, True, text)])))
+    page = Page(as_html(build(world, plan, [result(failing, False, True, text)])))
     known = {
         "html",
         "head",
@@ -738,7 +747,7 @@ def test_the_page_shows_a_text_as_text_and_loads_nothing(text: str) -> None:
         *("lang", "charset", "name", "content", "http-equiv"),
         *("scope", "rowspan", "class", "data-label"),
     }
-    shown = _report.clean(text)
+    shown = clean(text)
     assert page.texts("title") == [f"Access keys of account {shown}"]
     assert page.texts("p")[0] == f"{shown}. This is what was done."
     assert shown in page.outline
@@ -746,14 +755,12 @@ def test_the_page_shows_a_text_as_text_and_loads_nothing(text: str) -> None:
         page.texts("td")
     )
     (style,) = page.texts("style")
-    assert style.strip() == _report.STYLE.strip()
+    assert style.strip() == STYLE.strip()
     assert not re.search(r"url\(|@import|//", style)
 
 
 def test_the_json_file_has_the_documented_keys() -> None:
-    document = json.loads(
-        _report.as_json(build(WORLD, DECISIONS, check_mode=True, policy={"max_age_days": 90, "now": []}))
-    )
+    document = json.loads(as_json(build(WORLD, DECISIONS, check_mode=True, policy={"max_age_days": 90, "now": []})))
     page = (Path(__file__).parents[2] / "docs" / "report.md").read_text(encoding="utf-8")
     documented = set(re.findall(r"`(\w+)`", page))
     user = document["users"][0]
@@ -775,7 +782,7 @@ def test_no_form_of_the_report_holds_a_secret() -> None:
         policy={"max_age_days": 90, **leaky},
     )
     texts = [repr(report), "\n".join(screen(report, show_all=True))]
-    texts += [_report.render(report, f"x{ending}", show_all=True) for ending in (".json", ".csv", ".md", ".html")]
+    texts += [render(report, f"x{ending}", show_all=True) for ending in (".json", ".csv", ".md", ".html")]
     assert not [text for text in texts if secret in text]
 
 
@@ -794,7 +801,7 @@ def test_values_become_plain() -> None:
         7: {"secret": 1},
         "bytes": b"x",
     }
-    out = _report.plain(given)
+    out = plain(given)
     assert out == {
         "name": "value",
         "when": "2026-01-01T00:00:00+00:00",
@@ -834,7 +841,7 @@ def test_an_ending_that_names_no_form_is_refused(name: str) -> None:
     with pytest.raises(
         ReportError, match=r"names no form of a report; name a file that ends in \.json, \.md, \.html or \.csv\.$"
     ):
-        _report.render(build(WORLD, DECISIONS), name)
+        render(build(WORLD, DECISIONS), name)
 
 
 @pytest.mark.parametrize("ending", [".json", ".csv", ".md", ".html", ".JSON", ".HTML"])
@@ -844,8 +851,8 @@ def test_each_form_is_written_and_replaced_at_once(tmp_path: Path, ending: str) 
     path.chmod(0o640)
     link = tmp_path / f"link{ending}"
     link.symlink_to(path)
-    text = _report.render(build(info(key("日本", CI)), [decision("日本", "due", "lone \udce9 surrogate")]), str(link))
-    _report.write(str(link), text)
+    text = render(build(info(key("日本", CI)), [decision("日本", "due", "lone \udce9 surrogate")]), str(link))
+    write(str(link), text)
     assert "日本" in path.read_text(encoding="utf-8")
     assert re.search(r"lone (\\udce9 )?surrogate", path.read_text(encoding="utf-8"))
     assert path.stat().st_mode & 0o777 == 0o640
@@ -856,7 +863,7 @@ def test_each_form_is_written_and_replaced_at_once(tmp_path: Path, ending: str) 
 def test_a_new_file_has_the_permissions_of_the_umask(tmp_path: Path) -> None:
     before = os.umask(0o027)
     try:
-        _report.write(str(tmp_path / "r.md"), "text")
+        write(str(tmp_path / "r.md"), "text")
     finally:
         os.umask(before)
     assert (tmp_path / "r.md").stat().st_mode & 0o777 == 0o640
@@ -866,15 +873,15 @@ def test_what_cannot_be_written_is_one_sentence_and_leaves_nothing(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with pytest.raises(ReportError, match=r"the folder .*missing does not exist; make it or name another"):
-        _report.write(str(tmp_path / "missing" / "r.md"), "text")
+        write(str(tmp_path / "missing" / "r.md"), "text")
     (tmp_path / "folder.md").mkdir()
     with pytest.raises(ReportError, match="because that is a folder"):
-        _report.write(str(tmp_path / "folder.md"), "text")
+        write(str(tmp_path / "folder.md"), "text")
 
     def full(*unused: Any) -> None:
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr(os, "replace", full)
     with pytest.raises(ReportError, match=r"was not written: No space left on device\.$"):
-        _report.write(str(tmp_path / "r.md"), "text")
+        write(str(tmp_path / "r.md"), "text")
     assert os.listdir(tmp_path) == ["folder.md"]
