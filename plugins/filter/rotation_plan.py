@@ -8,7 +8,7 @@ from collections.abc import Callable
 from typing import Any
 
 from ansible.errors import AnsibleFilterError
-from ansible_collections.keyturn.iam.plugins.plugin_utils._plan import plan
+from ansible_collections.keyturn.iam.plugins.plugin_utils._plan.plan import plan
 
 
 def rotation_plan(info: Any, policy: Any = None) -> list[dict[str, Any]]:

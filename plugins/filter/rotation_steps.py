@@ -9,7 +9,7 @@ from functools import wraps
 from typing import Any
 
 from ansible.errors import AnsibleFilterError
-from ansible_collections.keyturn.iam.plugins.plugin_utils import _incident, _steps
+from ansible_collections.keyturn.iam.plugins.plugin_utils._rotation import incident, steps
 
 
 def _said(function: Callable[..., Any]) -> Callable[..., Any]:
@@ -29,5 +29,5 @@ class FilterModule:
     """What the rotation role needs between its looks."""
 
     def filters(self) -> dict[str, Callable[..., Any]]:
-        functions = (_steps.steps, _steps.results, _steps.look, _steps.applied, _incident.previous, _incident.revoked)
+        functions = (steps.steps, steps.results, steps.look, steps.applied, incident.previous, incident.revoked)
         return {f"rotation_{function.__name__}": _said(function) for function in functions}

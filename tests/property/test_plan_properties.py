@@ -12,7 +12,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
-from ansible_collections.keyturn.iam.plugins.plugin_utils._plan import plan
+from ansible_collections.keyturn.iam.plugins.plugin_utils._plan.plan import plan
 from hypothesis import HealthCheck, given, note, settings
 from hypothesis import strategies as st
 from worlds import ACCOUNT, NOW, Info, Record, ago, apply, key, row, rows, user

@@ -14,7 +14,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
-from ansible_collections.keyturn.iam.plugins.plugin_utils._plan import plan
+from ansible_collections.keyturn.iam.plugins.plugin_utils._plan.plan import plan
 from worlds import NOW, Info, Record, apply, info, key, row, rows, user
 
 DAYS = 730

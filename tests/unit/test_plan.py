@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 from ansible.errors import AnsibleFilterError
 from ansible_collections.keyturn.iam.plugins.filter.rotation_plan import FilterModule
-from ansible_collections.keyturn.iam.plugins.plugin_utils import _plan
+from ansible_collections.keyturn.iam.plugins.plugin_utils._plan.policy import Policy
 from worlds import NOW, Info, Record, ago, apply, entry, info, key, note, user
 
 A, B, C, N, L = (f"AKIA{letter * 16}" for letter in "ABCNL")
@@ -1135,7 +1135,7 @@ def test_a_policy_is_a_mapping(policy: Any) -> None:
 
 def test_the_defaults_are_the_roles() -> None:
     assert rotation_plan(info([key(A, 90, 1)])) == rotation_plan(info([key(A, 90, 1)]), {})
-    assert _plan.Policy() == _plan.Policy(90, 14, 7, 7, 30, None, (), ())
+    assert Policy() == Policy(90, 14, 7, 7, 30, None, (), ())
 
 
 def test_what_is_left_out_or_null_is_read_leniently() -> None:

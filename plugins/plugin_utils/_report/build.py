@@ -10,8 +10,8 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from ansible_collections.keyturn.iam.plugins.plugin_utils._plan import CIS_ONE_ACTIVE_KEY
-from ansible_collections.keyturn.iam.plugins.plugin_utils._plan_input import Policy
+from ansible_collections.keyturn.iam.plugins.plugin_utils._plan.plan import CIS_ONE_ACTIVE_KEY
+from ansible_collections.keyturn.iam.plugins.plugin_utils._plan.policy import Policy
 from ansible_collections.keyturn.iam.plugins.plugin_utils._report.model import Report, ReportError, Step, UserReport
 from ansible_collections.keyturn.iam.plugins.plugin_utils._report.rows import rows_of
 from ansible_collections.keyturn.iam.plugins.plugin_utils._report.vocabulary import (

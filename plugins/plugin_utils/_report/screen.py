@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
-from ansible_collections.keyturn.iam.plugins.plugin_utils._plan import CIS_ONE_ACTIVE_KEY
+from ansible_collections.keyturn.iam.plugins.plugin_utils._plan.plan import CIS_ONE_ACTIVE_KEY
 from ansible_collections.keyturn.iam.plugins.plugin_utils._report.model import Report, Row
 from ansible_collections.keyturn.iam.plugins.plugin_utils._report.words import (
     clean,

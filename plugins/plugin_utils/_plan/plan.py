@@ -20,14 +20,8 @@ from functools import cached_property
 from typing import Any, cast
 
 from ansible_collections.keyturn.iam.plugins.module_utils import _time
-from ansible_collections.keyturn.iam.plugins.plugin_utils._plan_input import (
-    DAY,
-    HOUR,
-    Key,
-    Policy,
-    User,
-    read_info,
-)
+from ansible_collections.keyturn.iam.plugins.plugin_utils._plan.policy import Policy
+from ansible_collections.keyturn.iam.plugins.plugin_utils._plan.users import DAY, HOUR, Key, User, read_info
 
 ASKED_WINDOW = _time.ASKED_WINDOW.total_seconds()
 LEFTOVER_WAIT = _time.LEFTOVER_WAIT.total_seconds()
