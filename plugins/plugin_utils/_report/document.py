@@ -9,7 +9,6 @@ from __future__ import annotations
 import json
 
 from ansible_collections.keyturn.iam.plugins.plugin_utils._report.model import Report
-from ansible_collections.keyturn.iam.plugins.plugin_utils._report.rows import rows_of
 
 
 def as_json(report: Report) -> str:
@@ -31,8 +30,13 @@ def as_json(report: Report) -> str:
                 "status": user.status or None,
                 "drift": user.drift,
                 "reason": user.reason,
+                "about": user.about,
+                "remedies": [{"say": remedy.say, "task": remedy.task} for remedy in user.remedies],
+                "rules": [
+                    {"number": rule.number, "title": rule.title, "on_purpose": rule.on_purpose} for rule in user.rules
+                ],
                 "next_date": user.next_date,
-                "what_happens": [row.sentence for row in rows_of(user, report.check_mode) if row.sentence],
+                "what_happens": [row.sentence for row in user.rows if row.sentence],
                 "actions": [
                     {
                         "action": step.action,

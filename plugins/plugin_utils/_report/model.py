@@ -18,6 +18,27 @@ class ReportError(ValueError):
 
 
 @dataclass(frozen=True)
+class Remedy:
+    """What a person can do, in words, and the same as a task where it is one."""
+
+    say: str
+    task: Mapping[str, Any] | None = None
+
+
+@dataclass(frozen=True)
+class Rule:
+    """A rule of a benchmark that a user breaks now, and whether the rotation means to."""
+
+    number: str
+    title: str
+    on_purpose: bool
+
+    @property
+    def name(self) -> str:
+        return f'{self.number} "{self.title}"'
+
+
+@dataclass(frozen=True)
 class Step:
     """One action of a plan and what came of it: `planned`, `done`, `unchanged`, `failed`, or `pending` (not reached in this run)."""
 
@@ -35,7 +56,13 @@ class Step:
         """The key in whose row the step is told: of a new key the one that it replaces."""
         return self.replaces if self.action == "create" else self.access_key_id
 
+    @property
+    def keys(self) -> set[str | None]:
+        """All keys that it concerns."""
+        return {self.about, self.access_key_id, self.new_access_key_id}
+
     def head(self, check_mode: bool) -> str:
+        """What is said of it before its reason."""
         verb = VERBS[self.action]
         if self.outcome == "failed":
             return f"would fail to {verb.to_do}" if check_mode else f"failed to {verb.to_do}"
@@ -50,7 +77,10 @@ class Step:
 
 @dataclass(frozen=True)
 class Row:
-    """One line of the table: a key of a user (or a user without one), and what happens to it where that is said here."""
+    """One line of the table: a key of a user (or none), and what happens to it where that is said here.
+
+    `key` has what IAM shows of it, nothing for a key that it does not list. `remedies` stand in one row of a user.
+    """
 
     user_name: str
     status: str
@@ -62,6 +92,7 @@ class Row:
     why: str = ""
     reason: str = ""
     next_date: str | None = None
+    remedies: Sequence[Remedy] = ()
 
     @property
     def sentence(self) -> str:
@@ -70,16 +101,23 @@ class Row:
 
 @dataclass(frozen=True)
 class UserReport:
-    """What the plan says of one user, the keys that were seen, and each step with its outcome."""
+    """What the plan says of one user, the keys that were seen, each step with its outcome, and the rows that tell all that.
+
+    `about`: the keys that the plan's reason is about; null where the decision does not say so.
+    """
 
     user_name: str
-    status: str
-    reason: str
-    next_date: str | None
-    drift: bool
-    has_plan: bool
-    keys: Sequence[Mapping[str, Any]]
-    steps: Sequence[Step]
+    status: str = ""
+    reason: str = ""
+    about: Sequence[str] | None = None
+    remedies: Sequence[Remedy] = ()
+    rules: Sequence[Rule] = ()
+    next_date: str | None = None
+    drift: bool = False
+    has_plan: bool = False
+    keys: Sequence[Mapping[str, Any]] = ()
+    steps: Sequence[Step] = ()
+    rows: Sequence[Row] = ()
 
     @property
     def needs_attention(self) -> bool:
@@ -90,9 +128,9 @@ class UserReport:
 class Report:
     """Everything that is told, in the order in which it is told.
 
-    `rows` has every key of every user; those with `listed` are what people need to see. `totals` counts users by
-    status, and keys made, verified (of an earlier run), switched off and deleted: in check mode those that would be.
-    `failures` has what failed and the users in error, `drift` their names as the contract defines drift.
+    `totals` counts users by status, and keys made, verified (of an earlier run), switched off and deleted: in check
+    mode those that would be. `failures` has what failed and the users in error, `drift` the names of users that are
+    not as the policy wants them, `notes` what concerns no single user.
     """
 
     check_mode: bool
@@ -101,9 +139,13 @@ class Report:
     policy: Mapping[str, Any]
     users: Sequence[UserReport]
     decisions: Sequence[Mapping[str, Any]]
-    rows: Sequence[Row]
     totals: Mapping[str, int]
     drift: Sequence[str]
     done: Sequence[Mapping[str, Any]]
     failures: Sequence[Mapping[str, Any]]
     notes: Sequence[str]
+
+    @property
+    def rows(self) -> list[Row]:
+        """Those of all users: every key of each; those with `listed` are what people need to see."""
+        return [row for user in self.users for row in user.rows]

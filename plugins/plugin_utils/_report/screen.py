@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
-from ansible_collections.keyturn.iam.plugins.plugin_utils._plan.plan import CIS_ONE_ACTIVE_KEY
 from ansible_collections.keyturn.iam.plugins.plugin_utils._report.model import Report, Row
 from ansible_collections.keyturn.iam.plugins.plugin_utils._report.words import (
     clean,
@@ -27,6 +26,7 @@ _GAP = "  "
 _WHAT_LEAST = 22  # fits "would make a new key:"
 _LAST_USED_LEAST = 24
 _KEY_MOST = 24
+_REMEDY = "you can: "
 _SENTENCE_MOST = 8  # lines; a longer one is in the file, whole
 
 
@@ -69,6 +69,7 @@ def _table(rows: Sequence[Row]) -> list[str]:
     user_width = max([len("USER"), *(n for n in map(columns, names) if n <= room - use_width)])
     widths = (user_width, key_width, age_width, use_width, stage_width)
     what_width = SCREEN_WIDTH - sum(widths) - 5 * len(_GAP)
+    below_width = SCREEN_WIDTH - user_width - len(_GAP)
 
     def line(*cells: str) -> str:
         return _GAP.join([*(pad(cell, size) for cell, size in zip(cells, widths)), *cells[len(widths) :]]).rstrip()
@@ -85,11 +86,11 @@ def _table(rows: Sequence[Row]) -> list[str]:
         if columns(shown_name) > user_width:
             lines += wrap(shown_name, SCREEN_WIDTH)
             shown_name = ""
-        beside, below = _fit(row, what_width, SCREEN_WIDTH - user_width - len(_GAP))
+        beside, below = _fit(row, what_width, below_width)
         lines.append(line(shown_name, key_id, age, use, stage, beside[0] if beside else ""))
         lines += [line("", "", "", "", "", text) for text in beside[1:]]
         # A reason below the keys is about all of them: the user's other keys come first.
-        held_back += [" " * (user_width + len(_GAP)) + text for text in below]
+        held_back += [" " * (user_width + len(_GAP)) + text for text in [*below, *_remedies(row, below_width)]]
     return lines + held_back
 
 
@@ -107,20 +108,22 @@ def _fit(row: Row, what_width: int, below_width: int) -> tuple[list[str], list[s
     """The sentence in lines beside the key, or, where that would be a long thin column, its reason below the key."""
     status = row.key.get("status")
     text = row.sentence or ("" if status in (None, "Active") else clean(status).lower())
-    text, why = _without_rule(text), _without_rule(row.why)
     beside = wrap(clean(text), what_width)
     head = wrap(clean(f"{row.head}:"), what_width)
-    below = wrap(clean(why), below_width)
+    below = wrap(clean(row.why), below_width)
     if not below or (len(beside) <= max(2, len(head) + len(below)) and len(beside) <= 3):
         return beside, []
-    if len(below) > _SENTENCE_MOST:
-        below = [*below[: _SENTENCE_MOST - 1], shorten(" ".join(below[_SENTENCE_MOST - 1 :]), below_width)]
-    return head, below
+    return head, _at_most(_SENTENCE_MOST, below, below_width)
 
 
-def _without_rule(text: str) -> str:
-    """Without the sentence that names the rule which the notes name for all users: said of each, it would fill the screen."""
-    before, rule, after = text.partition(CIS_ONE_ACTIVE_KEY)
-    if not rule or ". " not in before:
-        return text
-    return f"{before[: before.rindex('. ') + 1]}{after.partition('.')[2]}"
+def _remedies(row: Row, width: int) -> list[str]:
+    """What a person can do, each on a line of its own."""
+    lines = []
+    for remedy in row.remedies:
+        first, *more = wrap(clean(f"{_REMEDY}{remedy.say}"), width - len(_GAP))
+        lines += _at_most(_SENTENCE_MOST, [first, *(f"{_GAP}{text}" for text in more)], width)
+    return lines
+
+
+def _at_most(most: int, lines: list[str], width: int) -> list[str]:
+    return lines if len(lines) <= most else [*lines[: most - 1], shorten(" ".join(lines[most - 1 :]), width)]

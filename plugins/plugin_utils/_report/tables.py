@@ -10,11 +10,12 @@ import csv
 import io
 from typing import Any
 
-from ansible_collections.keyturn.iam.plugins.plugin_utils._report.model import Report, Row
+from ansible_collections.keyturn.iam.plugins.plugin_utils._report.model import Remedy, Report, Row
 from ansible_collections.keyturn.iam.plugins.plugin_utils._report.vocabulary import status_head
 from ansible_collections.keyturn.iam.plugins.plugin_utils._report.words import (
     clean,
     failures_line,
+    in_one_line,
     last_use,
     short_age,
     title,
@@ -36,6 +37,7 @@ _CSV_COLUMNS = (
     "last_used_region",
     "idle_days",
     "what_happens",
+    "what_you_can_do",
     "reason",
     "next_date",
 )
@@ -55,6 +57,7 @@ def as_csv(report: Report) -> str:
             access_key_id=row.access_key_id,
             key_status=row.key.get("status"),
             what_happens=row.sentence,
+            what_you_can_do="\n".join(remedy.say for remedy in row.remedies),
             reason=row.reason,
             next_date=row.next_date,
         )
@@ -76,21 +79,33 @@ def _csv_cell(value: Any) -> str:
     return harmless.replace("\r\n", "\n").replace("\r", "\n")
 
 
-TABLE_COLUMNS = ("User", "Status", "Key", "Key status", "Age", "Last used", "Stage", "What happens")
+COLUMNS = (
+    "User",
+    "Status",
+    "Key",
+    "Key status",
+    "Age",
+    "Last used",
+    "Stage",
+    "What happens",
+    "What you can do",
+)
 
 
-def table_cells(row: Row) -> tuple[str, ...]:
-    """What Markdown and HTML show of a row, under those columns."""
-    return (
-        row.user_name,
-        status_head(row.status) if row.status else "-",
+def status_cell(row: Row) -> str:
+    return status_head(row.status) if row.status else "-"
+
+
+def key_cells(row: Row) -> list[tuple[str, str]]:
+    """What Markdown and HTML show of a row's key, each under its column."""
+    cells = (
         row.access_key_id or "-",
         row.key.get("status") or "-",
         short_age(row.key.get("age_days")),
         " ".join(filter(None, last_use(row.key))),
         row.key.get("stage") or "-",
-        row.sentence,
     )
+    return list(zip(COLUMNS[2:7], cells))
 
 
 def as_markdown(report: Report, show_all: bool = False) -> str:
@@ -101,11 +116,22 @@ def as_markdown(report: Report, show_all: bool = False) -> str:
         parts.append(_md(failed))
     rows = [row for row in report.rows if show_all or row.listed]
     if rows:
-        table = [f"| {' | '.join(TABLE_COLUMNS)} |", f"|{'---|' * len(TABLE_COLUMNS)}"]
-        table += [f"| {' | '.join(map(_md, table_cells(row)))} |" for row in rows]
+        table = [f"| {' | '.join(COLUMNS)} |", f"|{'---|' * len(COLUMNS)}"]
+        table += [f"| {' | '.join(_md_cells(row))} |" for row in rows]
         parts.append("\n".join(table))
     parts += [_md(note) for note in report.notes]
     return "\n\n".join(parts) + "\n"
+
+
+def _md_cells(row: Row) -> list[str]:
+    texts = [row.user_name, status_cell(row), *(text for _column, text in key_cells(row)), row.sentence]
+    return [*map(_md, texts), "<br>".join(map(_md_remedy, row.remedies))]
+
+
+def _md_remedy(remedy: Remedy) -> str:
+    """What a person can do, and the task as code, in which nothing can end the code or the cell."""
+    say = _md(remedy.say)
+    return f"{say} `{in_one_line(remedy.task)}`" if remedy.task else say
 
 
 _MD_ESCAPES = str.maketrans({"&": "&amp;", "<": "&lt;", ">": "&gt;", **{c: f"\\{c}" for c in "\\`*[]|"}})

@@ -6,12 +6,13 @@
 
 from __future__ import annotations
 
+import json
 import unicodedata
 from collections.abc import Mapping
 from typing import Any
 
 from ansible_collections.keyturn.iam.plugins.plugin_utils._report.model import Report
-from ansible_collections.keyturn.iam.plugins.plugin_utils._report.vocabulary import STATUSES, VERBS, status_head
+from ansible_collections.keyturn.iam.plugins.plugin_utils._report.vocabulary import VERBS, status_of_users
 from ansible_collections.keyturn.iam.plugins.plugin_utils._values import counted
 
 
@@ -22,9 +23,7 @@ def totals_sentences(report: Report) -> list[str]:
         return ["No user."]
     no_counts = {"users", "failed", *(verb.total for verb in VERBS.values())}
     counts = ", ".join(
-        f"{number} {STATUSES[name][1] if name in STATUSES else status_head(name)}"
-        for name, number in totals.items()
-        if number and name not in no_counts
+        f"{number} {status_of_users(name)}" for name, number in totals.items() if number and name not in no_counts
     )
     words = (
         ("Would make", "verify", "switch off", "delete")
@@ -81,6 +80,14 @@ def title(report: Report) -> str:
 def when_and_whether(report: Report) -> str:
     mode = "Nothing was changed: this is what would happen." if report.check_mode else "This is what was done."
     return f"{report.now}. {mode}" if report.now else mode
+
+
+def in_one_line(task: Mapping[str, Any]) -> str:
+    """A task that can be pasted: JSON is YAML. Whatever could end a code of Markdown or a cell, or turn the direction of writing, is escaped in it."""
+    text = json.dumps(task).replace("  ", " \\u0020")  # a browser shows two as one
+    for character in "`|<>&":
+        text = text.replace(character, f"\\u{ord(character):04x}")
+    return text
 
 
 def clean(text: Any) -> str:
