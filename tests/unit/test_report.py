@@ -362,6 +362,16 @@ def test_a_key_that_the_plan_leaves_alone_is_told_beside_the_one_it_acts_on() ->
     ]
 
 
+def test_a_current_key_is_not_left_alone_but_stays() -> None:
+    world = info(key("u", OLD, 200.0, 9.0), key("u", CURRENT, 9.0, stage="current"))
+    off = action("deactivate", "u", OLD, reason="idle for 9 days")
+    report = build(world, [decision("u", "retire", "x", off, about=[OLD, CURRENT])], check_mode=True)
+    assert [(row.access_key_id, row.sentence) for row in report.rows] == [
+        (OLD, "would switch off: idle for 9 days"),
+        (CURRENT, ""),
+    ]
+
+
 def test_an_error_has_no_key() -> None:
     report = build(WORLD, [decision("ci", "error", "The keys of ci could not be read.")])
     shown = [row for row in report.rows if row.listed]
@@ -593,6 +603,7 @@ def test_a_long_remedy_is_broken_and_a_very_long_one_is_shortened_on_the_screen(
     lines = screen(report)
     assert max(map(columns, lines)) <= 100
     assert [line.strip().startswith("you can: do it") for line in lines[1:]].count(True) == 2
+    assert lines[3].startswith(f"{' ' * len('USER  ')}  do it")
     assert len(lines) < 16
     assert lines[-3].endswith("…")
     assert cells(report)[0]["what_you_can_do"] == f"{long}\n{very_long}"
