@@ -69,5 +69,6 @@ def _in_text(value: Any) -> Any:
 
 def _beside(name: str) -> str:
     data = pkgutil.get_data(__name__, name)
-    assert data is not None  # the loaders of Python and of Ansible raise OSError for a file that is not there
+    if data is None:
+        raise FileNotFoundError(f"{name} is missing from this installation of keyturn.iam")
     return data.decode()
