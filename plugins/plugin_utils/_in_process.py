@@ -57,7 +57,7 @@ class ModuleInProcess:
     fail_json_aws = AnsibleAWSModule.fail_json_aws
     _gather_versions = AnsibleAWSModule._gather_versions
 
-    def __init__(self, name: str, params: Mapping[str, Any]) -> None:
+    def __init__(self, name: str, params: dict[str, Any]) -> None:
         self._name, self.params = name, params
 
     def fail_json(self, msg: str, **fields: Any) -> NoReturn:

@@ -7,8 +7,10 @@
 from __future__ import annotations
 
 import json
+from dataclasses import asdict
+from typing import Any
 
-from ansible_collections.keyturn.iam.plugins.plugin_utils._report.model import Report
+from ansible_collections.keyturn.iam.plugins.plugin_utils._report.model import Report, Step, UserReport
 
 
 def as_json(report: Report) -> str:
@@ -24,34 +26,34 @@ def as_json(report: Report) -> str:
         "done": report.done,
         "failures": report.failures,
         "notes": report.notes,
-        "users": [
-            {
-                "user_name": user.user_name,
-                "status": user.status or None,
-                "drift": user.drift,
-                "reason": user.reason,
-                "about": user.about,
-                "remedies": [{"say": remedy.say, "task": remedy.task} for remedy in user.remedies],
-                "rules": [
-                    {"number": rule.number, "title": rule.title, "on_purpose": rule.on_purpose} for rule in user.rules
-                ],
-                "next_date": user.next_date,
-                "what_happens": [row.sentence for row in user.rows if row.sentence],
-                "actions": [
-                    {
-                        "action": step.action,
-                        "access_key_id": step.access_key_id,
-                        "replaces": step.replaces,
-                        "reason": step.reason,
-                        "outcome": step.outcome,
-                        "msg": step.msg or None,
-                        "new_access_key_id": step.new_access_key_id,
-                    }
-                    for step in user.steps
-                ],
-                "access_keys": list(user.keys),
-            }
-            for user in report.users
-        ],
+        "users": list(map(_user, report.users)),
     }
     return json.dumps(document, indent=2, ensure_ascii=False) + "\n"
+
+
+def _user(user: UserReport) -> dict[str, Any]:
+    return {
+        "user_name": user.user_name,
+        "status": user.status or None,
+        "drift": user.drift,
+        "reason": user.reason,
+        "about": user.about,
+        "remedies": list(map(asdict, user.remedies)),
+        "rules": list(map(asdict, user.rules)),
+        "next_date": user.next_date,
+        "what_happens": [row.sentence for row in user.rows if row.sentence],
+        "actions": list(map(_action, user.steps)),
+        "access_keys": list(user.keys),
+    }
+
+
+def _action(step: Step) -> dict[str, Any]:
+    return {
+        "action": step.action,
+        "access_key_id": step.access_key_id,
+        "replaces": step.replaces,
+        "reason": step.reason,
+        "outcome": step.outcome,
+        "msg": step.msg or None,
+        "new_access_key_id": step.new_access_key_id,
+    }

@@ -33,7 +33,7 @@ _SENTENCE_MOST = 8  # lines; a longer one is in the file, whole
 def screen(report: Report, show_all: bool = False) -> list[str]:
     """The table and the line of totals as lines of at most 100 columns: plain text, the same on a terminal and in a log."""
     rows = [row for row in report.rows if show_all or row.listed]
-    lines = [*_table(rows), ""] if rows else []
+    lines = [*_Table(rows).lines(), ""] if rows else []
     totals = " ".join(totals_sentences(report))
     # Two sentences that do not fit one line are two lines, so that each can be searched for.
     for text in (
@@ -45,53 +45,64 @@ def screen(report: Report, show_all: bool = False) -> list[str]:
     return lines
 
 
-def _table(rows: Sequence[Row]) -> list[str]:
-    names = [clean(row.user_name) for row in rows]
-    ids = [shorten(clean(row.access_key_id or "-"), _KEY_MOST) for row in rows]
-    ages = [short_age(row.key.get("age_days")) for row in rows]
-    stages = [row.key.get("stage") or "-" for row in rows]
-    uses = [last_use(row.key) for row in rows]
-    when_width = max((len(when) for when, service, _region in uses if service), default=0)
+class _Table:
+    """The rows' cells as texts, and how wide each column is."""
 
-    def width(header: str, cells: Iterable[str]) -> int:
-        return max(len(header), *map(columns, cells))
+    def __init__(self, rows: Sequence[Row]) -> None:
+        self._rows = rows
+        self._names = [clean(row.user_name) for row in rows]
+        self._ids = [shorten(clean(row.access_key_id or "-"), _KEY_MOST) for row in rows]
+        self._ages = [short_age(row.key.get("age_days")) for row in rows]
+        self._stages = [row.key.get("stage") or "-" for row in rows]
+        key, age, stage = _width("KEY", self._ids), _width("AGE", self._ages), _width("STAGE", self._stages)
+        room = SCREEN_WIDTH - key - age - stage - _WHAT_LEAST - 5 * len(_GAP)
+        self._uses = self._use_cells(room - _width("USER", self._names))
+        use = _width("LAST USED", self._uses)
+        # A name that does not fit has a line of its own: shortened, it could not be told from its neighbours.
+        self._user_width = max([len("USER"), *(n for n in map(columns, self._names) if n <= room - use)])
+        self._widths = (self._user_width, key, age, use, stage)
+        self._what_width = SCREEN_WIDTH - sum(self._widths) - 5 * len(_GAP)
+        self._below_width = SCREEN_WIDTH - self._user_width - len(_GAP)
 
-    def use_cells(most: int) -> list[str]:
-        return [_use_cell(use, when_width, most) for use in uses]
+    def lines(self) -> list[str]:
+        lines = [self._line("USER", "KEY", "AGE", "LAST USED", "STAGE", "WHAT HAPPENS")]
+        previous = None
+        held_back: list[str] = []
+        for row, name, *cells in zip(self._rows, self._names, self._ids, self._ages, self._uses, self._stages):
+            if row.user_name != previous or row.sentence:
+                lines += held_back
+                held_back = []
+            shown_name = "" if row.user_name == previous else name
+            previous = row.user_name
+            if columns(shown_name) > self._user_width:
+                lines += wrap(shown_name, SCREEN_WIDTH)
+                shown_name = ""
+            beside, below = _fit(row, self._what_width, self._below_width)
+            lines.append(self._line(shown_name, *cells, *beside[:1]))
+            lines += [self._line("", "", "", "", "", text) for text in beside[1:]]
+            # A reason below the keys is about all of them: the user's other keys come first.
+            held_back += self._indented([*below, *_remedies(row, self._below_width)])
+        return lines + held_back
 
-    key_width, age_width, stage_width = width("KEY", ids), width("AGE", ages), width("STAGE", stages)
-    room = SCREEN_WIDTH - key_width - age_width - stage_width - _WHAT_LEAST - 5 * len(_GAP)
-    use_width = width("LAST USED", use_cells(SCREEN_WIDTH))
-    longest = width("USER", names)
-    if longest + use_width > room:
-        use_width = width("LAST USED", use_cells(max(_LAST_USED_LEAST, room - longest)))
-    # A name that does not fit has a line of its own: shortened, it could not be told from its neighbours.
-    user_width = max([len("USER"), *(n for n in map(columns, names) if n <= room - use_width)])
-    widths = (user_width, key_width, age_width, use_width, stage_width)
-    what_width = SCREEN_WIDTH - sum(widths) - 5 * len(_GAP)
-    below_width = SCREEN_WIDTH - user_width - len(_GAP)
+    def _use_cells(self, room: int) -> list[str]:
+        """The last uses, whole where there is room for them."""
+        uses = [last_use(row.key) for row in self._rows]
+        when_width = max((len(when) for when, service, _region in uses if service), default=0)
+        whole = [_use_cell(use, when_width, SCREEN_WIDTH) for use in uses]
+        if _width("LAST USED", whole) <= room:
+            return whole
+        return [_use_cell(use, when_width, max(_LAST_USED_LEAST, room)) for use in uses]
 
-    def line(*cells: str) -> str:
-        return _GAP.join([*(pad(cell, size) for cell, size in zip(cells, widths)), *cells[len(widths) :]]).rstrip()
+    def _line(self, *cells: str) -> str:
+        padded = [pad(cell, size) for cell, size in zip(cells, self._widths)]
+        return _GAP.join([*padded, *cells[len(self._widths) :]]).rstrip()
 
-    lines = [line("USER", "KEY", "AGE", "LAST USED", "STAGE", "WHAT HAPPENS")]
-    previous = None
-    held_back: list[str] = []
-    for row, name, key_id, age, use, stage in zip(rows, names, ids, ages, use_cells(use_width), stages):
-        if row.user_name != previous or row.sentence:
-            lines += held_back
-            held_back = []
-        shown_name = "" if row.user_name == previous else name
-        previous = row.user_name
-        if columns(shown_name) > user_width:
-            lines += wrap(shown_name, SCREEN_WIDTH)
-            shown_name = ""
-        beside, below = _fit(row, what_width, below_width)
-        lines.append(line(shown_name, key_id, age, use, stage, beside[0] if beside else ""))
-        lines += [line("", "", "", "", "", text) for text in beside[1:]]
-        # A reason below the keys is about all of them: the user's other keys come first.
-        held_back += [" " * (user_width + len(_GAP)) + text for text in [*below, *_remedies(row, below_width)]]
-    return lines + held_back
+    def _indented(self, texts: Sequence[str]) -> list[str]:
+        return [" " * (self._user_width + len(_GAP)) + text for text in texts]
+
+
+def _width(header: str, cells: Iterable[str]) -> int:
+    return max(len(header), *map(columns, cells))
 
 
 def _use_cell(use: tuple[str, str, str], when_width: int, most: int) -> str:
@@ -106,14 +117,17 @@ def _use_cell(use: tuple[str, str, str], when_width: int, most: int) -> str:
 
 def _fit(row: Row, what_width: int, below_width: int) -> tuple[list[str], list[str]]:
     """The sentence in lines beside the key, or, where that would be a long thin column, its reason below the key."""
-    status = row.key.get("status")
-    text = row.sentence or ("" if status in (None, "Active") else clean(status).lower())
-    beside = wrap(clean(text), what_width)
+    beside = wrap(clean(row.sentence or _unless_active(row.key.get("status"))), what_width)
     head = wrap(clean(f"{row.head}:"), what_width)
     below = wrap(clean(row.why), below_width)
-    if not below or (len(beside) <= max(2, len(head) + len(below)) and len(beside) <= 3):
+    is_short = len(beside) <= 3 and len(beside) <= max(2, len(head) + len(below))
+    if is_short or not below:
         return beside, []
     return head, _at_most(_SENTENCE_MOST, below, below_width)
+
+
+def _unless_active(status: str | None) -> str:
+    return "" if status in (None, "Active") else str(status).lower()
 
 
 def _remedies(row: Row, width: int) -> list[str]:

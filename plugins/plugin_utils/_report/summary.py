@@ -86,6 +86,10 @@ def _broken_rules(users: Iterable[UserReport]) -> list[str]:
 
 def _broken_rule(name: str, on_purpose: Sequence[bool]) -> str:
     verb = "breaks" if len(on_purpose) == 1 else "break"
-    meant = sum(on_purpose)
-    how = ", on purpose" if meant == len(on_purpose) else f", {meant} of them on purpose"
-    return f"{counted(len(on_purpose), 'user')} {verb} {name}{how if meant else ''}."
+    return f"{counted(len(on_purpose), 'user')} {verb} {name}{_how_many_mean_to(on_purpose)}."
+
+
+def _how_many_mean_to(on_purpose: Sequence[bool]) -> str:
+    if all(on_purpose):
+        return ", on purpose"
+    return f", {sum(on_purpose)} of them on purpose" if any(on_purpose) else ""

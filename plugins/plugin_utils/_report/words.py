@@ -38,7 +38,8 @@ def totals_sentences(report: Report) -> list[str]:
     ]
     if totals["verified"]:
         did.insert(1, f"{verified} {totals['verified']}")
-    return [f"{counted(totals['users'], 'user')}{f': {counts}' if counts else ''}.", f"{', '.join(did)}."]
+    users = counted(totals["users"], "user")
+    return [f"{users}: {counts}." if counts else f"{users}.", f"{', '.join(did)}."]
 
 
 def failures_line(report: Report, most: int = 10) -> str:
@@ -49,7 +50,8 @@ def failures_line(report: Report, most: int = 10) -> str:
     if not failed:
         return ""
     more = f" and {len(failed) - most} more" if len(failed) > most else ""
-    return f"{'Would fail' if report.check_mode else 'Failed'}: {', '.join(failed[:most])}{more}."
+    verb = "Would fail" if report.check_mode else "Failed"
+    return f"{verb}: {', '.join(failed[:most])}{more}."
 
 
 def short_age(days: Any) -> str:
@@ -83,7 +85,7 @@ def when_and_whether(report: Report) -> str:
 
 
 def in_one_line(task: Mapping[str, Any]) -> str:
-    """A task that can be pasted: JSON is YAML. Whatever could end a code of Markdown or a cell, or turn the direction of writing, is escaped in it."""
+    """A task that can be pasted: JSON is YAML. What could end a code of Markdown or a cell is escaped in it."""
     text = json.dumps(task).replace("  ", " \\u0020")  # a browser shows two as one
     for character in "`|<>&":
         text = text.replace(character, f"\\u{ord(character):04x}")
@@ -99,7 +101,13 @@ def columns(text: str) -> int:
     """How many columns of a terminal the text takes: wide East Asian characters and emoji two, combining marks none."""
     if text.isascii():
         return len(text)
-    return sum(0 if unicodedata.combining(c) else 2 if unicodedata.east_asian_width(c) in "WF" else 1 for c in text)
+    return sum(map(_columns_of_one, text))
+
+
+def _columns_of_one(character: str) -> int:
+    if unicodedata.combining(character):
+        return 0
+    return 2 if unicodedata.east_asian_width(character) in "WF" else 1
 
 
 def cut(text: str, width: int) -> str:

@@ -132,8 +132,9 @@ class VaultStore:
         try:
             plain, _vault_id, secret = self._vault.decrypt_and_get_vault_id(data)
         except AnsibleError:
+            whose = f" (its vault id is {label})" if label else ""
             raise StoreError(
-                f"{self.path} cannot be opened with the vault password of this run{f' (its vault id is {label})' if label else ''}: "
+                f"{self.path} cannot be opened with the vault password of this run{whose}: "
                 "the password is another one, or the file is damaged"
             ) from None
         try:
@@ -263,7 +264,8 @@ class _Transaction:
 def _encrypted(text: str, secret: Any, label: str | None) -> bytes:
     """What VaultLib.encrypt gives; it cuts the lines in Python, which takes longer than all else for a large file."""
     header = format_vaulttext_envelope(b"", "AES256", vault_id=label)
-    return header + hexlify(unhexlify(VaultAES256.encrypt(text.encode(), secret)), b"\n", -40) + b"\n"
+    encrypted: bytes = VaultAES256.encrypt(text.encode(), secret)
+    return bytes(header) + hexlify(unhexlify(encrypted), b"\n", -40) + b"\n"
 
 
 def _acquire(handle: int, timeout: float, late: Callable[[], Exception]) -> None:

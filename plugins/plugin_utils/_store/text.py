@@ -44,7 +44,9 @@ class _Scalar(str):
 
 def _represent_text(dumper: Any, text: str) -> yaml.ScalarNode:
     """Quoted where another reader of YAML could see a number, as in 098765432109; tagged strings of Ansible's as plain ones."""
-    return dumper.represent_scalar(TEXT, str.__str__(text), style="'" if text[:1] in tuple("0123456789+-.") else None)
+    style = "'" if text[:1] in tuple("0123456789+-.") else None
+    node: yaml.ScalarNode = dumper.represent_scalar(TEXT, str.__str__(text), style=style)
+    return node
 
 
 _Dumper.add_multi_representer(str, _represent_text)
@@ -68,22 +70,7 @@ class Text:
     @classmethod
     def parse(cls, text: str, path: str) -> Text:
         """Raises StoreError where the file is not a mapping, or its access keys are not one."""
-        try:
-            root = yaml.compose(text, Loader=_Loader)
-            if root is not None and (root.tag == NULL or (isinstance(root, yaml.MappingNode) and not root.value)):
-                # says nothing, and no key may follow it
-                text, root = text[: root.start_mark.index] + text[root.end_mark.index :], None
-            section = _section(root, path)
-            if root is not None and not _in_pieces(text, root, section):
-                text = yaml.serialize(_plain(root), Dumper=_Dumper, width=10_000, allow_unicode=True)
-                section = _section(yaml.compose(text, Loader=_Loader), path)
-        except yaml.YAMLError as error:
-            mark = getattr(error, "problem_mark", None)
-            raise StoreError(
-                f"{path} is encrypted, but not YAML inside{f' (line {mark.line + 1})' if mark else ''}"
-            ) from None
-        except RecursionError:
-            raise StoreError(f"{path} is encrypted, but its YAML holds itself or is nested too deeply") from None
+        text, section = _compose(text, path)
         if section is None:
             end = found.start() if (found := _END_OF_DOCUMENT.search(text)) else len(text)
             return cls(f"{_whole_lines(text[:end])}{KEYS}:\n", tail=text[end:])
@@ -151,6 +138,29 @@ class Text:
         return first[: len(first) - len(first.lstrip(" "))] or "  "
 
 
+def _compose(text: str, path: str) -> tuple[str, tuple[Any, Any] | None]:
+    """The text, in block style where it was not in pieces, and the nodes of `iam_access_keys`. Raises StoreError."""
+    try:
+        root = yaml.compose(text, Loader=_Loader)
+        if root is not None and _says_nothing(root):  # no key may follow it
+            text, root = text[: root.start_mark.index] + text[root.end_mark.index :], None
+        section = _section(root, path)
+        if isinstance(root, yaml.MappingNode) and not _in_pieces(text, root, section):
+            text = yaml.serialize(_in_block_style(root), Dumper=_Dumper, width=10_000, allow_unicode=True)
+            section = _section(yaml.compose(text, Loader=_Loader), path)
+    except yaml.YAMLError as error:
+        mark = getattr(error, "problem_mark", None)
+        where = f" (line {mark.line + 1})" if mark else ""
+        raise StoreError(f"{path} is encrypted, but not YAML inside{where}") from None
+    except RecursionError:
+        raise StoreError(f"{path} is encrypted, but its YAML holds itself or is nested too deeply") from None
+    return text, section
+
+
+def _says_nothing(root: yaml.Node) -> bool:
+    return root.tag == NULL or (isinstance(root, yaml.MappingNode) and not root.value)
+
+
 def _section(root: Any, path: str) -> tuple[Any, Any] | None:
     """The nodes of `iam_access_keys` and its users, None where the file has none yet."""
     if root is None:
@@ -172,7 +182,9 @@ def _section(root: Any, path: str) -> tuple[Any, Any] | None:
 
 def _in_pieces(text: str, root: yaml.MappingNode, section: tuple[Any, Any] | None) -> bool:
     """Whether each entry stands on lines of its own that nothing else refers to, so that lines can be added and replaced."""
-    if root.flow_style or root.start_mark.column > 0 or (not text.endswith("\n") and _ends_in_block_scalar(root)):
+    if root.flow_style or root.start_mark.column > 0:
+        return False
+    if not text.endswith("\n") and _ends_in_block_scalar(root):
         return False
     if section is None:
         return True
@@ -235,12 +247,14 @@ def _last_scalar(node: yaml.Node) -> int:
     return max(node.end_mark.index - 1, node.start_mark.index)
 
 
-def _plain(node: yaml.Node) -> yaml.Node:
+def _in_block_style(node: Any) -> yaml.Node:
     """The same document in block style, with aliases written out; unknown tags (such as !vault) stay."""
     if isinstance(node, yaml.MappingNode):
-        return yaml.MappingNode(node.tag, [(_plain(key), _plain(value)) for key, value in node.value], flow_style=False)
+        return yaml.MappingNode(
+            node.tag, [(_in_block_style(key), _in_block_style(value)) for key, value in node.value], flow_style=False
+        )
     if isinstance(node, yaml.SequenceNode):
-        return yaml.SequenceNode(node.tag, [_plain(item) for item in node.value], flow_style=False)
+        return yaml.SequenceNode(node.tag, [_in_block_style(item) for item in node.value], flow_style=False)
     return yaml.ScalarNode(node.tag, node.value, style=node.style)
 
 
@@ -251,7 +265,7 @@ def _fields(node: yaml.Node) -> Any:
         return error
 
 
-def _value_of(node: yaml.Node) -> Any:
+def _value_of(node: Any) -> Any:
     """A node's value, every scalar as it is written: an account id must not become a number, nor a date an object. Raises ValueError."""
     if isinstance(node, yaml.SequenceNode):
         return [_value_of(item) for item in node.value]
