@@ -6,7 +6,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from ansible_collections.keyturn.iam.plugins.module_utils import _argspec, _task
+from ansible_collections.keyturn.iam.plugins.module_utils import _argspec, _result
 from ansible_collections.keyturn.iam.plugins.plugin_utils._in_process import InProcessAction, ModuleInProcess
 from ansible_collections.keyturn.iam.plugins.plugin_utils._store.file import VaultStore
 
@@ -19,4 +19,4 @@ class ActionModule(InProcessAction):
     returns_secret = True
 
     def perform(self, module: ModuleInProcess, store: VaultStore | None) -> dict[str, Any]:
-        return _task.access_key(module.params, module.connect, self._task.check_mode, self._task.diff, store)
+        return _result.access_key(module.params, module.connect, self._task.check_mode, self._task.diff, store)

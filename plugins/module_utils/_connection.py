@@ -110,4 +110,5 @@ class StsCheck:
         Raises botocore's errors. It needs no permission and answers even under an explicit deny (STS API Reference, GetCallerIdentity).
         """
         self._credentials.access_key, self._credentials.secret_key = access_key_id, secret_access_key
-        return self._client.get_caller_identity()
+        answer: dict[str, Any] = self._client.get_caller_identity()
+        return answer

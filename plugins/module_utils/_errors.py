@@ -35,7 +35,8 @@ class IamError(KeyturnError):
     def code(self) -> str | None:
         """AWS's error code, such as AccessDenied, or None where no answer came."""
         response = getattr(self.exception, "response", None) or {}
-        return response.get("Error", {}).get("Code")
+        code: str | None = response.get("Error", {}).get("Code")
+        return code
 
     @property
     def sentence(self) -> str:

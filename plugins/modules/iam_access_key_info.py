@@ -253,7 +253,7 @@ complete:
 from functools import partial
 
 from ansible_collections.amazon.aws.plugins.module_utils.modules import AnsibleAWSModule
-from ansible_collections.keyturn.iam.plugins.module_utils import _argspec, _task
+from ansible_collections.keyturn.iam.plugins.module_utils import _argspec, _result
 from ansible_collections.keyturn.iam.plugins.module_utils._connection import connect
 from ansible_collections.keyturn.iam.plugins.module_utils._errors import KeyturnError
 
@@ -265,9 +265,9 @@ def main() -> None:
     if module.params["vault_file"]:
         module.fail_json(msg="vault_file needs the controller's process: only there can Ansible Vault be opened")
     try:
-        result = _task.access_key_info(module.params, partial(connect, module))
+        result = _result.access_key_info(module.params, partial(connect, module))
     except KeyturnError as error:
-        _task.fail(module, error)
+        _result.fail(module, error)
     for warning in result.pop("warnings"):
         module.warn(warning)
     module.exit_json(**result)

@@ -26,7 +26,7 @@ from ansible.plugins.action import ActionBase
 from ansible.utils.display import Display
 from ansible_collections.amazon.aws.plugins.module_utils.botocore import HAS_BOTO3
 from ansible_collections.amazon.aws.plugins.module_utils.modules import AnsibleAWSModule
-from ansible_collections.keyturn.iam.plugins.module_utils import _argspec, _task
+from ansible_collections.keyturn.iam.plugins.module_utils import _argspec, _result
 from ansible_collections.keyturn.iam.plugins.module_utils._connection import connect
 from ansible_collections.keyturn.iam.plugins.module_utils._errors import KeyturnError
 from ansible_collections.keyturn.iam.plugins.module_utils._iam import Iam
@@ -228,7 +228,7 @@ def _failures_as_result(module: ModuleInProcess) -> Iterator[dict[str, Any]]:
 
 def _failure(module: ModuleInProcess, error: KeyturnError) -> dict[str, Any]:
     try:
-        _task.fail(module, error)
+        _result.fail(module, error)
     except _Ended as ended:
         return ended.result
     raise AssertionError("a failure ends the task")

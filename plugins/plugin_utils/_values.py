@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Values as Ansible hands them out, made plain; and how a number of things is said."""
+"""Values as Ansible hands them out, made plain."""
 
 from __future__ import annotations
 
@@ -45,6 +45,11 @@ def _names_a_secret(name: Any) -> bool:
     return "secret" in str(name).lower()
 
 
-def counted(number: int, noun: str) -> str:
-    """`1 key`, `2 keys`."""
-    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
+def plain_text(value: Any) -> str | None:
+    """The value as plain text; null stays null."""
+    return None if value is None else str(plain(value))
+
+
+def shown(value: Any) -> str:
+    """The value as an error shows it."""
+    return repr(plain(value))

@@ -105,7 +105,7 @@ WORLD = info(
 )
 RULE = 'CIS AWS Foundations Benchmark v3.0.0, 1.13 "Ensure there is only one active access key available for any single IAM user"'
 ONE_KEY = {
-    "number": "CIS AWS Foundations Benchmark v3.0.0, 1.13",
+    "number": "1.13",
     "title": "Ensure there is only one active access key available for any single IAM user",
     "on_purpose": False,
 }
@@ -567,8 +567,8 @@ def test_each_rule_has_a_note_of_its_own() -> None:
     rotated = {"number": "1.14", "title": "Ensure access keys are rotated", "on_purpose": False}
     plan = [decision("ci", "due", rules=[rotated, ONE_KEY]), decision("backup", "grace", rules=[TWO_KEYS_ON_PURPOSE])]
     assert build(WORLD, plan).notes == [
-        '1 user breaks 1.14 "Ensure access keys are rotated".',
         f"2 users break {RULE}, 1 of them on purpose.",
+        '1 user breaks CIS AWS Foundations Benchmark v3.0.0, 1.14 "Ensure access keys are rotated".',
     ]
 
 
@@ -590,8 +590,8 @@ def test_what_a_person_can_do_has_a_line_of_its_own_below_the_keys() -> None:
     assert screen(build(WORLD, [IN_USE]))[1:6] == [
         f"vendor-x  {VENDOR}  99d   1h ago   ses eu-west-1  -      blocked: Both keys are in use.",
         f"          {VENDOR_2}  200d  14m ago  s3 eu-west-1   -",
-        f"          you can: {MOVE}",
-        f"          you can: {SWITCH}",
+        f"          - {MOVE}",
+        f"          - {SWITCH}",
         "",
     ]
 
@@ -602,7 +602,7 @@ def test_a_long_remedy_is_broken_and_a_very_long_one_is_shortened_on_the_screen(
     report = build(WORLD, [decision("ci", "blocked", "x", about=[CI], remedies=remedies)])
     lines = screen(report)
     assert max(map(columns, lines)) <= 100
-    assert [line.strip().startswith("you can: do it") for line in lines[1:]].count(True) == 2
+    assert [line.strip().startswith("- do it") for line in lines[1:]].count(True) == 2
     assert lines[3].startswith(f"{' ' * len('USER  ')}  do it")
     assert len(lines) < 16
     assert lines[-3].endswith("…")

@@ -4,23 +4,23 @@
 
 """What a rotation plan is made from: a view of each user, read from what `iam_access_key_info` hands over.
 
-All times inside are seconds since the epoch, as AWS tells them; days are for people.
+All times inside are AWS's; one that a record leaves out is null.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import datetime, timezone
 from typing import Any
 
-from ansible_collections.keyturn.iam.plugins.module_utils import _time
-from ansible_collections.keyturn.iam.plugins.plugin_utils._plan.policy import plain_text, shown
+from ansible_collections.keyturn.iam.plugins.module_utils._time import LIST_LAG, from_iso
+from ansible_collections.keyturn.iam.plugins.plugin_utils._plan.policy import in_days, later
+from ansible_collections.keyturn.iam.plugins.plugin_utils._values import plain_text, shown
 
-HOUR = 3600.0
-DAY = 24 * HOUR
-
-LIST_LAG = _time.LIST_LAG.total_seconds()
+LONG_AGO = datetime(1970, 1, 1, tzinfo=timezone.utc)
+"""When a key was made of which nobody noted when."""
 
 
 @dataclass(frozen=True)
@@ -34,12 +34,12 @@ class Key:
 
     id: str
     status: str | None = None
-    created: float | None = None
-    last_used: float | None = None
+    created: datetime | None = None
+    last_used: datetime | None = None
     service: str | None = None
     region: str | None = None
-    promoted: float | None = None
-    deactivated: float | None = None
+    promoted: datetime | None = None
+    deactivated: datetime | None = None
     stored: bool = False
     signing: bool = False
     appearing: bool = False
@@ -63,25 +63,25 @@ class Key:
         return self.deactivated is not None and not self.active
 
     @property
-    def made(self) -> float:
+    def made(self) -> datetime:
         """When it was made; of a key that exists this is always known."""
-        return self.created or 0.0
+        return self.created or LONG_AGO
 
     @property
-    def current_since(self) -> float:
+    def current_since(self) -> datetime:
         """An entry that a person wrote has no promotion: it counts from the key's creation, as when the key leaves current."""
         return self.made if self.promoted is None else self.promoted
 
     @property
-    def last_sign_of_life(self) -> float:
-        return max(self.made, self.last_used or 0.0, self.promoted or 0.0)
+    def last_sign_of_life(self) -> datetime:
+        return max(self.made, self.last_used or LONG_AGO, self.promoted or LONG_AGO)
 
 
 @dataclass(frozen=True)
 class Asked:
     """A request to make a key that was about to be sent: when, and the keys that existed then."""
 
-    date: float
+    date: datetime
     known: frozenset[str]
 
 
@@ -91,7 +91,8 @@ class User:
 
     `keys`: what IAM has, appearing keys too, the oldest first. `departed`: what only the store has. `current` is the store's, and the last
     of `staged` is next, whether IAM has them or not. `error`: why nothing may be decided. `new_name`, `old_name`: of a renamed user, whose
-    entry is still under the old one. `strangers`: keys of the entry that IAM shows with another user, and that user.
+    entry is still under the old one. `strangers`: keys of the entry that IAM shows with another user, and that user. `quota`: how many keys the
+    account allows a user, null where that may not be read. `vault_file`: where the store is.
     """
 
     name: str
@@ -101,20 +102,21 @@ class User:
     current: Key | None = None
     staged: tuple[Key, ...] = ()
     asked: Asked | None = None
-    hold_until: float | None = None
+    hold_until: datetime | None = None
     gone: bool = False
     gone_ids: tuple[str, ...] = ()
     new_name: str | None = None
     old_name: str | None = None
     strangers: tuple[tuple[str, str], ...] = ()
     quota: int | None = None
+    vault_file: str | None = None
 
 
 class _Unreadable(Exception):
     """A sentence: what of one user cannot be understood. Nothing is decided for that user."""
 
 
-def read_info(info: Any) -> tuple[list[User], float]:
+def read_info(info: Any) -> tuple[list[User], datetime]:
     """All users of an info and the store's entries that fit none, ordered by name; and the time at which they were looked at.
 
     Raises ValueError, one sentence, for an info that no plan can be made from. What is wrong with one user is that user's error.
@@ -139,15 +141,16 @@ def read_info(info: Any) -> tuple[list[User], float]:
 class _World:
     """What one user's view needs to know of all the others."""
 
-    now: float
+    now: datetime
     account_id: str | None
     signing_id: str | None
     quota: int | None
+    vault_file: str | None
     owners: Mapping[str, str]
     renamed: Mapping[str, User]
 
 
-def _read_users(info: Mapping[str, Any], now: float) -> list[User]:
+def _read_users(info: Mapping[str, Any], now: datetime) -> list[User]:
     rows: dict[str, list[Mapping[str, Any]]] = {}
     owners: dict[str, str] = {}
     for row in sorted(_mappings(info, "access_keys"), key=lambda row: plain_text(row.get("access_key_id")) or ""):
@@ -156,7 +159,11 @@ def _read_users(info: Mapping[str, Any], now: float) -> list[User]:
         owners[plain_text(row.get("access_key_id")) or ""] = name
     records = {plain_text(record.get("user_name")) or "": record for record in _mappings(info, "users")}
     names_by_id = {plain_text(record.get("user_id")): name for name, record in records.items() if record.get("user_id")}
-    orphans = [_read_gone(orphan, names_by_id, owners) for orphan in _mappings(info, "store_only")]
+    vault_file = plain_text(info.get("vault_file"))
+    orphans = [
+        replace(_read_gone(orphan, names_by_id, owners), vault_file=vault_file)
+        for orphan in _mappings(info, "store_only")
+    ]
     account = info.get("account") or {}
     if not isinstance(account, Mapping):
         raise ValueError("This is no result of keyturn.iam.iam_access_key_info: its account is not a mapping.")
@@ -165,6 +172,7 @@ def _read_users(info: Mapping[str, Any], now: float) -> list[User]:
         account_id=plain_text(account.get("account_id")),
         signing_id=plain_text(account.get("signing_access_key_id")),
         quota=_quota(account),
+        vault_file=vault_file,
         owners=owners,
         renamed={orphan.new_name: orphan for orphan in orphans if orphan.new_name},
     )
@@ -175,14 +183,22 @@ def _read_users(info: Mapping[str, Any], now: float) -> list[User]:
         try:
             users.append(_read_user(name, record, rows.get(name, []), world))
         except _Unreadable as error:
-            users.append(User(name, error=str(error)))
+            users.append(User(name, error=str(error), keys=_active_keys(rows.get(name, []))))
     for name in rows.keys() - records.keys():
-        users.append(
-            User(
-                name, error=f"There are access keys of user {name}, but nothing else is known of that user: look again."
-            )
-        )
+        alone = f"There are access keys of user {name}, but nothing else is known of that user: look again."
+        users.append(User(name, error=alone, keys=_active_keys(rows[name])))
     return sorted(users, key=lambda user: user.name)
+
+
+def _active_keys(rows: Sequence[Mapping[str, Any]]) -> tuple[Key, ...]:
+    """The Active keys of a user of whom something else could not be read: nothing is decided of them, but they may break a rule."""
+    keys = []
+    for row in rows:
+        with suppress(_Unreadable):
+            key_id, created = plain_text(row.get("access_key_id")), _moment(row.get("create_date"), "create_date")
+            if key_id and created and row.get("status") == "Active":
+                keys.append(Key(key_id, status="Active", created=created))
+    return tuple(keys)
 
 
 def _read_gone(orphan: Mapping[str, Any], names_by_id: Mapping[str | None, str], owners: Mapping[str, str]) -> User:
@@ -240,6 +256,7 @@ def _read_user(name: str, record: Mapping[str, Any], rows: Sequence[Mapping[str,
         old_name=renamed.name if renamed else None,
         strangers=tuple(strangers),
         quota=world.quota,
+        vault_file=world.vault_file,
     )
 
 
@@ -317,7 +334,7 @@ def _read_key(name: str, row: Mapping[str, Any], notes: Mapping[str, Key], world
         )
     created = _moment(row.get("create_date"), f"create_date of key {key_id} of user {name}")
     if created is None and isinstance(row.get("age_days"), (int, float)):
-        created = world.now - row["age_days"] * DAY
+        created = later(world.now, -in_days(row["age_days"]))
     note = notes.get(key_id) or Key(key_id)
     if created is None:
         created = note.created
@@ -344,7 +361,7 @@ def _staged(keys: Sequence[Key], current: Key | None) -> list[Key]:
 
     Dates are whole seconds: of keys of the same second, the one that was never current, or that was stored last, came later.
     """
-    oldest = current.made if current else 0.0
+    oldest = current.made if current else LONG_AGO
     never_current = [
         key for key in keys if key is not current and key.stored and key.promoted is None and key.created is not None
     ]
@@ -381,16 +398,13 @@ def _mappings(info: Mapping[str, Any], name: str) -> list[Mapping[str, Any]]:
     return rows
 
 
-def _moment(value: Any, what: str) -> float | None:
-    """Seconds since the epoch of an ISO 8601 date (or of what YAML made of it); a date without a zone is UTC."""
+def _moment(value: Any, what: str) -> datetime | None:
+    """An ISO 8601 date (or what YAML made of it); a date without a zone is UTC."""
     if value is None:
         return None
-    date = value
-    if isinstance(value, str):
-        try:
-            date = datetime.fromisoformat(value.replace("Z", "+00:00"))
-        except ValueError:
-            date = None
-    if not isinstance(date, datetime):
-        raise _Unreadable(f"The {what} is not a date but {shown(value)}.")
-    return (date if date.tzinfo else date.replace(tzinfo=timezone.utc)).timestamp()
+    try:
+        if isinstance(value, (str, datetime)):
+            return from_iso(value).astimezone(timezone.utc)
+    except (ValueError, OverflowError):
+        pass
+    raise _Unreadable(f"The {what} is not a date but {shown(value)}.")

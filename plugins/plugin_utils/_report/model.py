@@ -10,6 +10,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from ansible_collections.keyturn.iam.plugins.plugin_utils._plan.benchmark import Rule
 from ansible_collections.keyturn.iam.plugins.plugin_utils._report.vocabulary import VERBS
 
 
@@ -23,19 +24,6 @@ class Remedy:
 
     say: str
     task: Mapping[str, Any] | None = None
-
-
-@dataclass(frozen=True)
-class Rule:
-    """A rule of a benchmark that a user breaks now, and whether the rotation means to."""
-
-    number: str
-    title: str
-    on_purpose: bool
-
-    @property
-    def name(self) -> str:
-        return f'{self.number} "{self.title}"'
 
 
 @dataclass(frozen=True)

@@ -10,6 +10,7 @@ import pkgutil
 from functools import cache
 from typing import Any
 
+from ansible_collections.keyturn.iam.plugins.plugin_utils._plan.phrases import count
 from ansible_collections.keyturn.iam.plugins.plugin_utils._report.model import Report
 from ansible_collections.keyturn.iam.plugins.plugin_utils._report.tables import COLUMNS, key_cells, status_cell
 from ansible_collections.keyturn.iam.plugins.plugin_utils._report.words import (
@@ -20,7 +21,6 @@ from ansible_collections.keyturn.iam.plugins.plugin_utils._report.words import (
     totals_sentences,
     when_and_whether,
 )
-from ansible_collections.keyturn.iam.plugins.plugin_utils._values import counted
 from jinja2 import Environment, StrictUndefined, Template
 from markupsafe import Markup
 
@@ -58,7 +58,7 @@ def _template() -> Template:
         lstrip_blocks=True,
         keep_trailing_newline=True,
     )
-    environment.filters.update(counted=counted, in_one_line=in_one_line, key_cells=key_cells, status_cell=status_cell)
+    environment.filters.update(count=count, in_one_line=in_one_line, key_cells=key_cells, status_cell=status_cell)
     return environment.from_string(_beside("page.html.j2"))
 
 

@@ -9,7 +9,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from ansible_collections.keyturn.iam.plugins.plugin_utils._report.model import Remedy, ReportError, Rule, Step
+from ansible_collections.keyturn.iam.plugins.plugin_utils._plan.benchmark import Rule
+from ansible_collections.keyturn.iam.plugins.plugin_utils._report.model import Remedy, ReportError, Step
 from ansible_collections.keyturn.iam.plugins.plugin_utils._report.vocabulary import KEY_FIELDS, VERBS
 
 

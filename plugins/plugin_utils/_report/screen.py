@@ -26,7 +26,7 @@ _GAP = "  "
 _WHAT_LEAST = 22  # fits "would make a new key:"
 _LAST_USED_LEAST = 24
 _KEY_MOST = 24
-_REMEDY = "you can: "
+_REMEDY = "- "
 _SENTENCE_MOST = 8  # lines; a longer one is in the file, whole
 
 

@@ -10,11 +10,12 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 from typing import Any
 
+from ansible_collections.keyturn.iam.plugins.plugin_utils._plan.benchmark import IN_USE
+from ansible_collections.keyturn.iam.plugins.plugin_utils._plan.phrases import count
 from ansible_collections.keyturn.iam.plugins.plugin_utils._plan.policy import Policy
 from ansible_collections.keyturn.iam.plugins.plugin_utils._plan.table import STATUSES
 from ansible_collections.keyturn.iam.plugins.plugin_utils._report.model import ReportError, UserReport
 from ansible_collections.keyturn.iam.plugins.plugin_utils._report.vocabulary import VERBS
-from ansible_collections.keyturn.iam.plugins.plugin_utils._values import counted
 
 
 def totals_of(users: Sequence[UserReport]) -> dict[str, int]:
@@ -80,13 +81,13 @@ def _broken_rules(users: Iterable[UserReport]) -> list[str]:
     breaches: dict[str, list[bool]] = {}
     for user in users:
         for rule in user.rules:
-            breaches.setdefault(rule.name, []).append(rule.on_purpose)
+            breaches.setdefault(IN_USE.cite(rule), []).append(rule.on_purpose)
     return [_broken_rule(name, breaches[name]) for name in sorted(breaches)]
 
 
 def _broken_rule(name: str, on_purpose: Sequence[bool]) -> str:
     verb = "breaks" if len(on_purpose) == 1 else "break"
-    return f"{counted(len(on_purpose), 'user')} {verb} {name}{_how_many_mean_to(on_purpose)}."
+    return f"{count(len(on_purpose), 'user')} {verb} {name}{_how_many_mean_to(on_purpose)}."
 
 
 def _how_many_mean_to(on_purpose: Sequence[bool]) -> str:

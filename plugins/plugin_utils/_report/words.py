@@ -11,9 +11,9 @@ import unicodedata
 from collections.abc import Mapping
 from typing import Any
 
+from ansible_collections.keyturn.iam.plugins.plugin_utils._plan.phrases import count
 from ansible_collections.keyturn.iam.plugins.plugin_utils._report.model import Report
 from ansible_collections.keyturn.iam.plugins.plugin_utils._report.vocabulary import VERBS, status_of_users
-from ansible_collections.keyturn.iam.plugins.plugin_utils._values import counted
 
 
 def totals_sentences(report: Report) -> list[str]:
@@ -32,13 +32,13 @@ def totals_sentences(report: Report) -> list[str]:
     )
     made, verified, switched_off, deleted = words
     did = [
-        f"{made} {counted(totals['made'], 'key')}",
+        f"{made} {count(totals['made'], 'key')}",
         f"{switched_off} {totals['switched_off']}",
         f"{deleted} {totals['deleted']}",
     ]
     if totals["verified"]:
         did.insert(1, f"{verified} {totals['verified']}")
-    users = counted(totals["users"], "user")
+    users = count(totals["users"], "user")
     return [f"{users}: {counts}." if counts else f"{users}.", f"{', '.join(did)}."]
 
 
