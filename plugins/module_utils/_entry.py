@@ -36,6 +36,13 @@ def _text(fields: Mapping[str, Any], name: str) -> str | None:
     return value or None
 
 
+def _without_secret(shown: Mapping[str, Any]) -> dict[str, Any]:
+    """What `public` shows, as the file would have it but for the secret. Raises ValueError for what is not a mapping."""
+    if not isinstance(shown, Mapping):
+        raise ValueError("has other_keys that are not a mapping of mappings")
+    return {name: value for name, value in shown.items() if name not in ("stored", "secret_access_key")}
+
+
 @dataclass(frozen=True)
 class StoredKey:
     """What the store holds of one key; without a secret it is a key made by hand that we switched off."""
@@ -66,6 +73,9 @@ class StoredKey:
         )
 
     def to_mapping(self) -> dict[str, Any]:
+        """The key as the file has it. Raises ValueError where that would lose the secret."""
+        if self.secret_withheld:
+            raise ValueError("has a key whose secret is not known here")
         fields: dict[str, Any] = {"secret_access_key": self.secret_access_key} if self.secret_access_key else {}
         fields.update(self.dates())
         return {**fields, **self.extra}
@@ -144,30 +154,58 @@ class Entry:
             extra=current.extra,
         )
 
+    @classmethod
+    def from_public(cls, shown: Mapping[str, Any]) -> Entry:
+        """An entry as `public` shows it, or a person wrote it in an info. Raises ValueError where its structure is not ours.
+
+        Without the word `stored` the current key's secret is there, and that of another key which we made, as its creation tells.
+        """
+        if not isinstance(shown, Mapping):
+            raise ValueError("is not a mapping")
+        others = shown.get("other_keys") or {}
+        if not isinstance(others, Mapping):
+            raise ValueError("has other_keys that are not a mapping of mappings")
+        notes = {key_id: {} if note is None else note for key_id, note in others.items()}
+        entry = cls.from_mapping(
+            {**_without_secret(shown), "other_keys": {i: _without_secret(n) for i, n in notes.items()}}
+        )
+        stored = {str(key_id): note.get("stored") for key_id, note in notes.items()}
+        return replace(
+            entry,
+            current=replace(entry.current, secret_withheld=bool(entry.current_id) and shown.get("stored") is not False),
+            others={
+                key_id: replace(
+                    key, secret_withheld=bool(key.create_date if stored[key_id] is None else stored[key_id])
+                )
+                for key_id, key in entry.others.items()
+            },
+        )
+
     def to_mapping(self) -> dict[str, Any]:
-        """The entry as the file has it, without what is not set."""
-        fields: dict[str, Any] = {
-            "account_id": self.account_id,
-            "user_id": self.user_id,
-            "access_key_id": self.current_id,
-        }
-        fields.update(self.current.to_mapping())
+        """The entry as the file has it, without what is not set. Raises ValueError where that would lose a secret."""
+        fields = {**self._about_the_user(), **self.current.to_mapping(), **self._about_requests()}
+        if self.others:
+            fields["other_keys"] = {key_id: key.to_mapping() for key_id, key in self.others.items()}
+        return {**fields, **self.extra}
+
+    def public(self) -> dict[str, Any]:
+        """What may be shown of the entry: dates and ids, and whether a secret is there, but no secret."""
+        fields = {**self._about_the_user(), **self.current.dates(), **self._about_requests()}
+        if self.others:
+            fields["other_keys"] = {i: {**key.dates(), "stored": key.has_secret} for i, key in self.others.items()}
+        return {**fields, "stored": bool(self.current_id and self.current.has_secret)}
+
+    def _about_the_user(self) -> dict[str, Any]:
+        ids = {"account_id": self.account_id, "user_id": self.user_id, "access_key_id": self.current_id}
+        return {name: value for name, value in ids.items() if value is not None}
+
+    def _about_requests(self) -> dict[str, Any]:
+        """What was asked for, and until when nothing is to be done."""
+        fields: dict[str, Any] = {}
         if self.asked:
             fields["asked"] = {"date": to_iso(self.asked.date), "known": list(self.asked.known)}
         if self.hold_until:
             fields["hold_until"] = to_iso(self.hold_until)
-        if self.others:
-            fields["other_keys"] = {key_id: key.to_mapping() for key_id, key in self.others.items()}
-        return {**{name: value for name, value in fields.items() if value is not None}, **self.extra}
-
-    def public(self) -> dict[str, Any]:
-        """What may be shown of the entry: dates and ids, and whether a secret is there, but no secret."""
-        fields = {
-            name: value for name, value in replace(self, extra={}).to_mapping().items() if name != "secret_access_key"
-        }
-        fields["stored"] = bool(self.current_id and self.current.has_secret)
-        if self.others:
-            fields["other_keys"] = {i: {**key.dates(), "stored": key.has_secret} for i, key in self.others.items()}
         return fields
 
     def key(self, access_key_id: str | None) -> StoredKey | None:

@@ -10,11 +10,11 @@ from collections.abc import Sequence
 from datetime import datetime, timedelta
 from functools import cached_property
 
-from ansible_collections.keyturn.iam.plugins.module_utils._time import ASKED_WINDOW, LEFTOVER_WAIT
+from ansible_collections.keyturn.iam.plugins.module_utils._time import ASKED_WINDOW, DAY, LEFTOVER_WAIT
+from ansible_collections.keyturn.iam.plugins.plugin_utils._plan.phrases import SECOND
 from ansible_collections.keyturn.iam.plugins.plugin_utils._plan.policy import Policy, in_days, later
 from ansible_collections.keyturn.iam.plugins.plugin_utils._plan.users import LONG_AGO, Key, User
 
-SECOND = timedelta(seconds=1)
 NAMED_DAYS = 1.0
 """The `max_age_days`, and where room is needed the `delete_after_days`, of users whom a person named."""
 UNKNOWN_QUOTA_FULL_AT = 2
@@ -74,6 +74,10 @@ class Case:
             and not self.in_use(key)
         )
 
+    def unused_for(self, key: Key) -> int:
+        """Whole days without a sign of life."""
+        return self.since(key.last_sign_of_life) // DAY
+
     def may_be_deleted(self, key: Key, after_days: float) -> bool:
         """Whether we switched the key off so long ago; never the replacement, and not what was switched off this very second."""
         if key.deactivated is None or key.active or key is self.user.current or self.in_use(key):
@@ -113,10 +117,15 @@ class Case:
             return self.current
         return self.active[-1] if self.active else None
 
+    @property
+    def is_replaced_by_name(self) -> bool:
+        """Whether a person has named a user whose stored current key does not work: that is replaced at any age."""
+        return self.named and self.current is not None and not self.current.active
+
     @cached_property
     def due(self) -> bool:
         """Whether the user is to have a new key, room or not."""
-        if self.named and self.current and not self.current.active:
+        if self.is_replaced_by_name:
             return True
         key = self.replacement
         if key is None:
@@ -138,9 +147,7 @@ class Case:
         still_active = [
             key for key in self.keys if key.active or (key.deactivated is not None and key.deactivated >= self.now)
         ]
-        if (
-            self.named and self.current and not self.current.active
-        ):  # revoked: what a person wants replaced is in nobody's way
+        if self.is_replaced_by_name:  # what a person wants replaced is in nobody's way
             still_active = [key for key in still_active if key is not self.current]
         others = [key for key in still_active if key is not self.replacement]
         return [key for key in others if key.promoted is not None or self._was_made_before_current(key)]
@@ -179,6 +186,11 @@ class Case:
         """A renamed user whose entry keeps the old name: a new key would be stored where nobody looks, and would be in the entry's way."""
         return self.user.old_name is not None and not self.named
 
+    @property
+    def spare(self) -> list[Key]:
+        """Keys that can make room: not the current one, and not the last that works."""
+        return [key for key in self.keys if not (key.active and (key is self.current or len(self.active) == 1))]
+
     def _room(self) -> Seen:
         """What has to be deleted for one more key, mostly nothing; null where there is no room."""
         if self.replaced or self.is_elsewhere:
@@ -206,7 +218,7 @@ class Case:
         return _if(self.user.error is not None)
 
     def is_gone(self) -> Seen:
-        return _if(self.user.gone)
+        return _if(self.user.gone, *(Key(key_id) for key_id in self.user.gone_ids))
 
     def is_exempt(self) -> Seen:
         return _if(self.policy.exempts(self.user.name))

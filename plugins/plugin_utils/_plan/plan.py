@@ -6,15 +6,17 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from datetime import datetime
 from typing import Any
 
 from ansible_collections.keyturn.iam.plugins.module_utils._time import DAY, LEFTOVER_WAIT
-from ansible_collections.keyturn.iam.plugins.plugin_utils._plan.case import NAMED_DAYS, SECOND, Case
+from ansible_collections.keyturn.iam.plugins.plugin_utils._plan.benchmark import broken_rules
+from ansible_collections.keyturn.iam.plugins.plugin_utils._plan.case import NAMED_DAYS, Case
+from ansible_collections.keyturn.iam.plugins.plugin_utils._plan.phrases import SECOND, date, whole_second
 from ansible_collections.keyturn.iam.plugins.plugin_utils._plan.policy import END_OF_TIME, Policy, in_days, later
 from ansible_collections.keyturn.iam.plugins.plugin_utils._plan.table import Decision, decide, first_fit, goes_first
 from ansible_collections.keyturn.iam.plugins.plugin_utils._plan.users import User, read_info
-from ansible_collections.keyturn.iam.plugins.plugin_utils._plan.words import date, whole_second
 
 
 def plan(info: Any, policy: Any = None) -> list[dict[str, Any]]:
@@ -31,10 +33,14 @@ def plan(info: Any, policy: Any = None) -> list[dict[str, Any]]:
 def _as_result(case: Case) -> dict[str, Any]:
     decision = decide(case)
     next_date = _next_date(case, decision)
+    said = decision.says()
     return {
         "user_name": case.user.name,
         "status": decision.status,
-        "reason": decision.says(),
+        "reason": said.reason,
+        "about": list(decision.about),
+        "remedies": [remedy.public() for remedy in said.remedies],
+        "rules": [asdict(rule) for rule in broken_rules(case.user, case.now, decision.in_grace)],
         "next_date": date(next_date) if next_date and next_date < END_OF_TIME else None,
         "actions": [
             {

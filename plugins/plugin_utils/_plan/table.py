@@ -12,9 +12,10 @@ from datetime import datetime
 from typing import NamedTuple
 
 from ansible_collections.keyturn.iam.plugins.module_utils._time import LEFTOVER_WAIT
-from ansible_collections.keyturn.iam.plugins.plugin_utils._plan import words
+from ansible_collections.keyturn.iam.plugins.plugin_utils._plan import remedies, words
 from ansible_collections.keyturn.iam.plugins.plugin_utils._plan.case import Case, Seen
 from ansible_collections.keyturn.iam.plugins.plugin_utils._plan.users import Key
+from ansible_collections.keyturn.iam.plugins.plugin_utils._plan.words import Said
 
 STATUSES = (
     "due",
@@ -53,12 +54,17 @@ class Action:
 
 @dataclass(frozen=True)
 class Decision:
-    """What becomes of one user. `about`: the keys that the row saw. `next_date` only where the row knows better than a look at the same world later."""
+    """What becomes of one user.
+
+    `about`: the ids of the keys that it is about, the key to be replaced and those of the row first. `in_grace`: it is the
+    rotation that has more than one key Active, for a while. `next_date` only where the row knows better than a look at the same world later.
+    """
 
     status: str
     actions: tuple[Action, ...]
-    about: Sequence[Key]
-    says: Callable[[], str]
+    about: tuple[str, ...]
+    says: Callable[[], Said]
+    in_grace: bool = False
     next_date: datetime | None = None
 
     @property
@@ -76,7 +82,7 @@ class Row(NamedTuple):
     sees: Callable[[Case], Seen]
     status: str
     does: Callable[[Case, Sequence[Key]], list[Action]]
-    says: Callable[[Case, Sequence[Key]], str]
+    says: Callable[[Case, Sequence[Key]], Said]
     until: Callable[[Case], datetime] | None = None
 
 
@@ -185,7 +191,9 @@ def first_fit(case: Case) -> tuple[Row, Sequence[Key]]:
 
 def goes_first(case: Case) -> list[tuple[Key, Action]]:
     """What is deleted before anything is made: a leftover that is no longer young, and what we switched off long ago."""
-    leftover = case.leftover if case.leftover and (case.named or case.age(case.leftover) >= LEFTOVER_WAIT) else None
+    leftover = case.leftover
+    if leftover and not case.named and case.age(leftover) < LEFTOVER_WAIT:
+        leftover = None
     gone = [(leftover, _delete(case, leftover, words.left_over))] if leftover else []
     return [*gone, *((key, _delete(case, key, words.finished)) for key in case.finished)]
 
@@ -195,12 +203,21 @@ def decide(case: Case) -> Decision:
     row, keys = first_fit(case)
     actions = row.does(case, keys)
     first = [] if row in TOUCHES_NOTHING else goes_first(case)
-    status = "retire" if case.finished and first and not actions else row.status
-    sentences = [words.deleted(case, key, delete.reason) for key, delete in first]
+    outgoing = [key for key, _delete in first]
+
+    def say() -> Said:
+        said = row.says(case, keys)
+        if row in TOUCHES_NOTHING:
+            return said
+        reason = words.deleted_too(said.reason, outgoing, bool(actions)) if outgoing else said.reason
+        return Said(reason, [*said.remedies, *remedies.loose_ends(case, keys)])
+
+    replaced = [action.replaces for action in actions if action.replaces]
     return Decision(
-        status,
-        (*(delete for _key, delete in first), *actions),
-        keys,
-        lambda: " ".join([*sentences, row.says(case, keys)]),
-        row.until(case) if row.until else None,
+        status="retire" if case.finished and first and not actions else row.status,
+        actions=(*(delete for _key, delete in first), *actions),
+        about=tuple(dict.fromkeys([*replaced, *(key.id for key in (*keys, *outgoing))])),
+        says=say,
+        in_grace=row.sees is Case.older_keys_in_grace and len(case.active) == 1 + len(keys),
+        next_date=row.until(case) if row.until else None,
     )

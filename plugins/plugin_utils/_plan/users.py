@@ -10,12 +10,14 @@ All times inside are AWS's; one that a record leaves out is null.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import datetime, timezone
 from typing import Any
 
 from ansible_collections.keyturn.iam.plugins.module_utils._time import LIST_LAG, from_iso
-from ansible_collections.keyturn.iam.plugins.plugin_utils._plan.policy import in_days, later, plain_text, shown
+from ansible_collections.keyturn.iam.plugins.plugin_utils._plan.policy import in_days, later
+from ansible_collections.keyturn.iam.plugins.plugin_utils._values import plain_text, shown
 
 LONG_AGO = datetime(1970, 1, 1, tzinfo=timezone.utc)
 """When a key was made of which nobody noted when."""
@@ -89,7 +91,8 @@ class User:
 
     `keys`: what IAM has, appearing keys too, the oldest first. `departed`: what only the store has. `current` is the store's, and the last
     of `staged` is next, whether IAM has them or not. `error`: why nothing may be decided. `new_name`, `old_name`: of a renamed user, whose
-    entry is still under the old one. `strangers`: keys of the entry that IAM shows with another user, and that user.
+    entry is still under the old one. `strangers`: keys of the entry that IAM shows with another user, and that user. `quota`: how many keys the
+    account allows a user, null where that may not be read. `vault_file`: where the store is.
     """
 
     name: str
@@ -106,6 +109,7 @@ class User:
     old_name: str | None = None
     strangers: tuple[tuple[str, str], ...] = ()
     quota: int | None = None
+    vault_file: str | None = None
 
 
 class _Unreadable(Exception):
@@ -141,6 +145,7 @@ class _World:
     account_id: str | None
     signing_id: str | None
     quota: int | None
+    vault_file: str | None
     owners: Mapping[str, str]
     renamed: Mapping[str, User]
 
@@ -154,7 +159,11 @@ def _read_users(info: Mapping[str, Any], now: datetime) -> list[User]:
         owners[plain_text(row.get("access_key_id")) or ""] = name
     records = {plain_text(record.get("user_name")) or "": record for record in _mappings(info, "users")}
     names_by_id = {plain_text(record.get("user_id")): name for name, record in records.items() if record.get("user_id")}
-    orphans = [_read_gone(orphan, names_by_id, owners) for orphan in _mappings(info, "store_only")]
+    vault_file = plain_text(info.get("vault_file"))
+    orphans = [
+        replace(_read_gone(orphan, names_by_id, owners), vault_file=vault_file)
+        for orphan in _mappings(info, "store_only")
+    ]
     account = info.get("account") or {}
     if not isinstance(account, Mapping):
         raise ValueError("This is no result of keyturn.iam.iam_access_key_info: its account is not a mapping.")
@@ -163,6 +172,7 @@ def _read_users(info: Mapping[str, Any], now: datetime) -> list[User]:
         account_id=plain_text(account.get("account_id")),
         signing_id=plain_text(account.get("signing_access_key_id")),
         quota=_quota(account),
+        vault_file=vault_file,
         owners=owners,
         renamed={orphan.new_name: orphan for orphan in orphans if orphan.new_name},
     )
@@ -173,14 +183,22 @@ def _read_users(info: Mapping[str, Any], now: datetime) -> list[User]:
         try:
             users.append(_read_user(name, record, rows.get(name, []), world))
         except _Unreadable as error:
-            users.append(User(name, error=str(error)))
+            users.append(User(name, error=str(error), keys=_active_keys(rows.get(name, []))))
     for name in rows.keys() - records.keys():
-        users.append(
-            User(
-                name, error=f"There are access keys of user {name}, but nothing else is known of that user: look again."
-            )
-        )
+        alone = f"There are access keys of user {name}, but nothing else is known of that user: look again."
+        users.append(User(name, error=alone, keys=_active_keys(rows[name])))
     return sorted(users, key=lambda user: user.name)
+
+
+def _active_keys(rows: Sequence[Mapping[str, Any]]) -> tuple[Key, ...]:
+    """The Active keys of a user of whom something else could not be read: nothing is decided of them, but they may break a rule."""
+    keys = []
+    for row in rows:
+        with suppress(_Unreadable):
+            key_id, created = plain_text(row.get("access_key_id")), _moment(row.get("create_date"), "create_date")
+            if key_id and created and row.get("status") == "Active":
+                keys.append(Key(key_id, status="Active", created=created))
+    return tuple(keys)
 
 
 def _read_gone(orphan: Mapping[str, Any], names_by_id: Mapping[str | None, str], owners: Mapping[str, str]) -> User:
@@ -238,6 +256,7 @@ def _read_user(name: str, record: Mapping[str, Any], rows: Sequence[Mapping[str,
         old_name=renamed.name if renamed else None,
         strangers=tuple(strangers),
         quota=world.quota,
+        vault_file=world.vault_file,
     )
 
 
