@@ -30,7 +30,9 @@ class Transaction(Protocol):
 class Store(Protocol):
     """Where secrets are kept."""
 
-    path: str | None
+    @property
+    def path(self) -> str | None:
+        """The vault file; null where there is none."""
 
     def locked(self, user_name: str, write: bool) -> AbstractContextManager[Transaction]:
         """The user's entry, freshly read; with `write` under the store's lock. Raises StoreError."""
