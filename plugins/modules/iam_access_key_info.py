@@ -224,6 +224,11 @@ now:
   returned: success
   type: str
   sample: "2026-11-24T04:00:00+00:00"
+vault_file:
+  description: Where the store is, as O(vault_file) names it, so that a task that P(keyturn.iam.rotation_plan#filter) proposes can name it too.
+  returned: with O(vault_file)
+  type: str
+  sample: group_vars/all/access_keys.yml
 store_only:
   description: This account's entries of the store that fit no user; only where every user was looked at.
   returned: success

@@ -138,3 +138,32 @@ def test_why_a_key_may_not_be_revoked() -> None:
         in incident.revoked(info([key("LEAKED", 9)], signing_access_key_id="LEAKED"), "LEAKED")["problem"]
     )
     assert "LEAKED was deleted meanwhile" in incident.revoked(info([]), "LEAKED")["problem"]
+
+
+def outcome(made: int = 0, verified: int = 0) -> dict[str, Any]:
+    """What a rotation leaves in rotation_result."""
+    remedies = [{"say": "Delete OLD if it is no longer needed."}]
+    decision = {"user_name": "ci", "reason": "User ci has no room.", "remedies": remedies}
+    return {"totals": {"made": made, "verified": verified}, "decisions": [decision]}
+
+
+def test_a_user_who_is_left_without_a_key_is_told_why_and_what_to_do() -> None:
+    left = info([key("LEAKED", 20, status="Inactive", stage="current")])
+    said = incident.unreplaced(left, "ci", "LEAKED", outcome())
+    assert said == (
+        "Access key LEAKED is switched off, but user ci has no new one. User ci has no room. "
+        "Delete OLD if it is no longer needed."
+    )
+    assert "would be switched off" in str(incident.unreplaced(left, "ci", "LEAKED", outcome(), True))
+    for nothing in (None, ""):
+        alone = incident.unreplaced(left, "ci", "LEAKED", nothing)  # type: ignore[arg-type]
+        assert alone and alone.endswith("has no new one. Give rotation_vault_file for one.")
+    assert incident.unreplaced(info([]), "ci", "LEAKED", outcome())
+
+
+def test_a_user_with_a_key_in_force_is_told_nothing() -> None:
+    left = info([key("LEAKED", 20, status="Inactive", stage="current")])
+    assert incident.unreplaced(left, "ci", "LEAKED", outcome(made=1)) is None
+    assert incident.unreplaced(left, "ci", "LEAKED", outcome(verified=1)) is None
+    beside = info([key("LEAKED", 90, status="Inactive", stage="previous"), key("NEW", 20, stage="current")])
+    assert incident.unreplaced(beside, "ci", "LEAKED", outcome()) is None

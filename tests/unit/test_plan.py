@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 from ansible.errors import AnsibleFilterError
-from ansible_collections.keyturn.iam.plugins.filter.rotation_plan import FilterModule
+from ansible_collections.keyturn.iam.plugins.filter.rotation import FilterModule
 from ansible_collections.keyturn.iam.plugins.plugin_utils._plan.policy import Policy
 from worlds import NOW, Info, Record, ago, apply, entry, info, key, note, user
 

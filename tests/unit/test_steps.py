@@ -166,3 +166,21 @@ def test_what_was_done_is_applied() -> None:
     }
     assert after["users"][1]["store"] is None
     assert list(store["other_keys"]) == ["P", "Q"]
+
+
+def test_what_was_done_is_noted_in_the_entry_as_the_store_would() -> None:
+    """With what that means for `asked` and for a hold."""
+    hold, asked = "2026-12-24T04:00:00+00:00", {"date": NOW, "known": ["A"]}
+    store = {"account_id": "1", "access_key_id": "A", "stored": True, "hold_until": hold, "asked": asked}
+    seen = info(users=[{"user_name": "ana", "error": None, "store": store}])
+    seen["access_keys"] += [row("ana", "LEFT"), {**row("ana", "OFF"), "status": "Inactive", "deactivate_date": hold}]
+    left = steps.applied(seen, [result(action("delete", "ana", "LEFT"))])["users"][0]["store"]
+    assert left == {"account_id": "1", "access_key_id": "A", "stored": True, "hold_until": hold, "asked": asked}
+    switched = [result(action("deactivate", "ana", "A")), result(action("deactivate", "ana", "OFF"))]
+    off = steps.applied(seen, switched)["users"][0]["store"]
+    assert (off["deactivate_date"], "hold_until" in off) == (NOW, False)
+    assert off["other_keys"] == {"OFF": {"deactivate_date": hold, "stored": False}}
+
+
+def test_where_the_store_is_outlasts_a_second_look() -> None:
+    assert steps.look(info(vault_file="keys.yml"), info(), ["ben"])["vault_file"] == "keys.yml"
