@@ -127,7 +127,14 @@ class Meanwhile:
     entry: Entry
 
 
-Script = Sequence["Step | Meanwhile"]
+@dataclass(frozen=True)
+class Barred:
+    """What the store says when the task asks for it the next time: it is locked by another run, or cannot be read."""
+
+    sentence: str
+
+
+Script = Sequence["Step | Meanwhile | Barred"]
 
 
 def lists(*keys: Key) -> Step:
@@ -164,7 +171,12 @@ def switches_off(key: Made) -> Step:
 
 
 def deletes(key: Made) -> Step:
-    return Step(f"delete ci {key.name}")
+    return Step(f"delete ci {key.name}", True)
+
+
+def finds_none(key: Made) -> Step:
+    """DeleteAccessKey, answered with NoSuchEntity."""
+    return Step(f"delete ci {key.name}", False)
 
 
 def accepts(key: Made, account_id: str = ACCOUNT, name: str = NAME) -> Step:
@@ -187,6 +199,7 @@ def sleeps(seconds: float) -> Step:
 
 def fails(step: Step, code: str, status: int = 400) -> Step:
     """The step, answered by AWS with an error that says that nothing was done (of 5xx nobody knows)."""
+    assert code != "NoSuchEntity" or not step.call.startswith("delete"), "Iam.delete makes an answer of it: finds_none"
 
     def iam_error() -> Exception:
         error = IamError(f"Could not {step.call}", client_error(code, status))
@@ -253,11 +266,13 @@ class Play:
         return step.answer
 
     def meanwhile(self) -> Entry | None:
-        """What another run wrote, where that is what the script has next."""
+        """What another run wrote, where that is what the script has next. Raises StoreError where the store is barred then."""
         step = self.script[self.done] if self.done < len(self.script) else None
-        if not isinstance(step, Meanwhile):
+        if not isinstance(step, (Meanwhile, Barred)):
             return None
         self.done += 1
+        if isinstance(step, Barred):
+            raise StoreError(step.sentence)
         return step.entry
 
     def sleep(self, seconds: float) -> None:
@@ -267,6 +282,10 @@ class Play:
 
     def monotonic(self) -> float:
         return 1000 + self.passed
+
+    def local_time(self) -> float:
+        """This machine's clock, which is a day behind AWS's."""
+        return ago(1).timestamp() + self.passed
 
 
 class ScriptedSts:
@@ -283,8 +302,8 @@ class ScriptedIam:
 
     signing_access_key_id = "SIGNER"
 
-    def __init__(self, play: Play, store: ScriptedStore, account_id: str = ACCOUNT) -> None:
-        self.play, self.store, self.account_id = play, store, account_id
+    def __init__(self, play: Play, store: ScriptedStore, account_id: str, leaked: bool) -> None:
+        self.play, self.store, self.account_id, self.leaked = play, store, account_id, leaked
         self.sts = ScriptedSts(play, store)
         self.knows_time = False
 
@@ -298,12 +317,18 @@ class ScriptedIam:
 
     def _ask(self, call: str) -> Any:
         try:
-            return self.play.perform(call)
-        finally:
-            self.knows_time = True
+            answer = self.play.perform(call)
+        except IamError as error:
+            self.noticed(getattr(error.exception, "response", None) or {})  # a lost connection has none
+            raise
+        self.knows_time = True
+        return answer
 
     def _write(self, call: str) -> Any:
-        assert self.store.writable or self.store.path is None, "IAM is written to without the store's lock"
+        if self.leaked:
+            assert not self.store.asked, "the store was asked before a leaked key was switched off"
+        else:
+            assert self.store.writable or self.store.path is None, "IAM is written to without the store's lock"
         return self._ask(call)
 
     def keys(self, user_name: str) -> Any:
@@ -327,8 +352,8 @@ class ScriptedIam:
     def set_status(self, user_name: str, access_key_id: str, active: bool) -> None:
         self._write(f"set_status {user_name} {access_key_id} {'on' if active else 'off'}")
 
-    def delete(self, user_name: str, access_key_id: str) -> None:
-        self._write(f"delete {user_name} {access_key_id}")
+    def delete(self, user_name: str, access_key_id: str) -> Any:
+        return self._write(f"delete {user_name} {access_key_id}")
 
 
 @dataclass
@@ -338,12 +363,14 @@ class ScriptedStore:
     play: Play
     entry: Entry
     path: str | None = PATH
+    asked: bool = False
     held: bool = False
     writable: bool = False
 
     @contextmanager
     def locked(self, user_name: str, write: bool) -> Iterator[ScriptedStore]:
         assert user_name == NAME and not self.held
+        self.asked = True
         self.entry = self.play.meanwhile() or self.entry
         self.held, self.writable = True, write
         try:
@@ -377,10 +404,14 @@ def play(script: Script, before: Entry | None, wants: Mapping[str, Any], check: 
     """Plays the script to a task; `before` is ci's entry, or None for a task without a vault file."""
     playing = Play(script)
     store = ScriptedStore(playing, before or Entry(), PATH if before is not None else None)
-    iam: Any = ScriptedIam(playing, store, account_id)
     want = Want.of({"user_name": NAME, "verify_delay": 0, "vault_file": store.path, **wants})
+    iam: Any = ScriptedIam(playing, store, account_id, bool(want.leaked))
     outcome, failure = None, None
-    with patch.object(time, "sleep", playing.sleep), patch.object(time, "monotonic", playing.monotonic):
+    with (
+        patch.object(time, "sleep", playing.sleep),
+        patch.object(time, "monotonic", playing.monotonic),
+        patch.object(time, "time", playing.local_time),
+    ):
         try:
             outcome = ensure(iam, store if store.path else NoStore(), want, check)
         except OffScript:

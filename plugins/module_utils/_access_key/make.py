@@ -85,9 +85,7 @@ def _clear_leftover(work: Work, stored: Transaction, seen: Seen) -> Seen:
     until = key.create_date + LEFTOVER_WAIT
     if work.iam.now < until:
         raise KeyturnError(_leftover_sentence(seen.user_name, key))
-    after = remove.delete(work, stored, seen, key.access_key_id)
-    work.done.deleted_access_key_id = key.access_key_id
-    return after
+    return remove.delete(work, stored, seen, key.access_key_id)
 
 
 def _leftover_sentence(user_name: str, key: Key) -> str:
@@ -118,7 +116,7 @@ def _make_room(work: Work, stored: Transaction, seen: Seen, quota: int) -> Seen:
         raise KeyturnError(f"{having}, and none {which} ({stay}): {ids}")
     guards.refuse_in_use(work, victim, "deleted")
     after = remove.delete(work, stored, seen, victim)
-    work.done.deleted_access_key_id, work.done.changed = victim, True
+    work.done.changed = True
     return after
 
 
@@ -259,6 +257,7 @@ def _not_kept_error(work: Work, stored: Transaction, before: Entry, key: Key, er
             f"{said} and could not be deleted again: nobody holds its secret; delete it with state=absent and "
             f"access_key_id={key.access_key_id}, once the store can be written",
             failed.exception,
+            returns={"changed": True, "access_key": key.public()},
         )
     with suppress(StoreError):  # the failed write may have reached the file all the same
         stored.write(before)

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping
-from datetime import datetime
 from typing import Any
 
 from .._entry import Entry, StoredKey
@@ -34,6 +33,7 @@ def leave_next(work: Work, entry: Entry, seen: Seen | None) -> None:
     if seen and key:
         work.nothing_to_do(seen, key)
         return
+    work.done.after = work.done.before
     work.done.access_key = _as_stored(work, entry, str(entry.next_id))
     work.done.stage = "next"
 
@@ -84,8 +84,8 @@ def put_in_force(work: Work, stored: Transaction, seen: Seen) -> str | None:
     until = _by_word(want, seen.at(work.iam.now)).entry.hold_until
     if not works:
         seen = switch.switch_on(work, stored, seen, key, until)
-    elif not work.check:  # what was planned before is not to promote another key while STS is asked
-        seen = _hold(stored, seen, until)
+    else:  # what was planned before is not to promote another key while STS is asked
+        seen = switch.hold_first(work, stored, seen, key.access_key_id, until)
     predicted = _by_word(want, seen.at(work.iam.now))
     if work.check:
         work.changed_key(predicted, key.access_key_id)
@@ -94,13 +94,6 @@ def put_in_force(work: Work, stored: Transaction, seen: Seen) -> str | None:
     work.done.access_key = {**key.public(), "status": "Active"}
     work.done.stage = seen.entry.stage(key.access_key_id)
     return key.access_key_id
-
-
-def _hold(stored: Transaction, seen: Seen, until: datetime | None) -> Seen:
-    held = seen.held_until(until)
-    if held.entry != seen.entry:
-        stored.write(held.entry)
-    return held
 
 
 def _by_word(want: Want, seen: Seen) -> Seen:
@@ -227,7 +220,8 @@ def _too_early(want: Want, record: StoredKey, iam: Iam) -> float:
 def _not_accepted_error(want: Want, access_key_id: str, last: Exception | None) -> KeyturnError:
     then = "it stays in the store as next and the next run goes on with it"
     if want.stage:
-        then = "it is switched on and held, but not current: run again"
+        held = " and held" if want.hold_days else ""
+        then = f"it is switched on{held}, but not current: run again"
     return KeyturnError(
         f"STS did not accept access key {access_key_id} of user {want.user_name} within {want.verify_timeout:g} seconds; {then}",
         last,

@@ -28,16 +28,16 @@ def _absent_listed(work: Work, stored: Transaction, seen: Seen, key_id: str) -> 
     guards.refuse_in_use(work, key_id, "deleted")
     guards.refuse_active_again(work, seen, key_id)
     work.changed(delete(work, stored, seen, key_id))
-    work.done.deleted_access_key_id = key_id
 
 
 def delete(work: Work, stored: Transaction, seen: Seen, key_id: str) -> Seen:
-    """Deletes the key; then its secret may leave the store. A key that a repeated request no longer finds is deleted."""
+    """Deletes the key; then its secret may leave the store. A key that IAM no longer finds is deleted, unless another user has it."""
     after = seen.without([key_id])
-    if not work.check:
-        work.iam.delete(seen.user_name, key_id)
-        if after.entry != stored.entry:
-            stored.write(after.entry)
+    if not work.check and not work.iam.delete(seen.user_name, key_id) and work.keeps:
+        guards.refuse_elsewhere(work, key_id)
+    work.done.deleted_access_key_id = key_id  # told even where the store cannot be written now
+    if not work.check and after.entry != stored.entry:
+        stored.write(after.entry)
     return after
 
 
@@ -46,6 +46,8 @@ def _absent_unlisted(work: Work, stored: Transaction, seen: Seen, key_id: str) -
 
     That the list lacks it proves nothing, so the key is deleted all the same and IAM's answer is the proof.
     """
+    guards.refuse_held(work, seen, "deleted")
+    guards.refuse_active_again(work, seen, key_id)
     guards.refuse_elsewhere(work, key_id)
     user, entry = work.iam.user(seen.user_name), seen.entry
     made_again = user.account_id == entry.account_id and entry.user_id and user.user_id != entry.user_id
@@ -55,7 +57,6 @@ def _absent_unlisted(work: Work, stored: Transaction, seen: Seen, key_id: str) -
     guards.refuse_wrong_owner(work, entry, user.account_id, user.user_id)
     owned = seen.with_entry(entry.of(user.account_id, user.user_id))
     work.changed(delete(work, stored, owned, key_id))
-    work.done.deleted_access_key_id = key_id
 
 
 def from_a_store_without_its_user(work: Work, stored: Transaction) -> None:

@@ -6,12 +6,14 @@
 
 from __future__ import annotations
 
+import time
 from dataclasses import replace
+from datetime import datetime, timezone
 
 from .._answers import Key
 from .._entry import Entry
 from .._errors import IamError, KeyturnError
-from .._seen import Seen
+from .._seen import Seen, in_words
 from . import guards
 from .work import Work
 
@@ -25,12 +27,12 @@ def revoke(work: Work) -> None:
         return
     failed = _send(work)
     try:
-        known = _note(work)
+        before = _note(work)
     except KeyturnError as error:
         raise _not_noted_error(work, failed, error) from error
     if failed:
         raise failed
-    _show(work, known)
+    _show(work, before)
 
 
 def _name_the_owner(work: Work) -> None:
@@ -59,25 +61,41 @@ def _send(work: Work) -> IamError | None:
         work.iam.set_status(want.user_name, str(want.access_key_id), False)
     except IamError as error:
         if error.missing:
-            raise KeyturnError(
-                f"User {want.user_name} has no access key {want.access_key_id} (any more): nothing is left to be switched off",
-                error.exception,
-            ) from error
+            _refuse_another_owner(work, error)
         return error
     work.done.changed = True
     return None
 
 
-def _note(work: Work) -> bool:
-    """Writes the note, and says whether it was there before."""
-    want, key_id = work.want, str(work.want.access_key_id)
-    with work.store.locked(want.user_name, write=True) as stored:
-        record = stored.entry.key(key_id)
-        known = bool(record and record.revoke_date)
-        after = stored.entry.revoked(key_id, work.iam.now)
-        if after != stored.entry:
+def _refuse_another_owner(work: Work, error: IamError) -> None:
+    """IAM found no such key of that user: a slip, a key that is gone, or a replica that lags, whose error stands."""
+    want = work.want
+    said = f"User {want.user_name} has no access key {want.access_key_id}"
+    try:
+        owner = work.iam.last_used(str(want.access_key_id)).user_name
+    except IamError as unread:
+        if unread.missing or unread.denied:  # what is said of a key that does not exist
+            raise KeyturnError(f"{said} (any more): nothing is left to be switched off", error.exception) from error
+        return
+    if owner != want.user_name:
+        whose = f"user {owner}'s: name that user, or leave user_name out" if owner else "no IAM user's"
+        raise KeyturnError(f"{said}, which is {whose}", error.exception) from error
+
+
+def _note(work: Work) -> Entry:
+    """Writes the note, and returns the entry as it was before."""
+    with work.store.locked(work.want.user_name, write=True) as stored:
+        before = stored.entry
+        after = before.revoked(str(work.want.access_key_id), _now(work))
+        if after != before:
             stored.write(after)
-    return known
+            work.done.changed = work.done.changed or work.keeps
+    return before
+
+
+def _now(work: Work) -> datetime:
+    """AWS's time; where AWS has never answered this machine's, for that there is a note counts more than what its date is."""
+    return work.iam.now if work.iam.knows_time else datetime.fromtimestamp(int(time.time()), timezone.utc)
 
 
 def _not_noted_error(work: Work, failed: IamError | None, error: KeyturnError) -> KeyturnError:
@@ -88,28 +106,27 @@ def _not_noted_error(work: Work, failed: IamError | None, error: KeyturnError) -
         f"{now}, but the store does not know that it was revoked: {error.message}; run the same again once that is mended, "
         "lest a rollback bring the key back",
         failed.exception if failed else error.exception,
-        returns={"changed": work.done.changed, "access_key": _shown(work)},
+        returns={} if failed else {"changed": True, "access_key": _shown(work)},
     )
 
 
-def _show(work: Work, noted_before: bool) -> None:
+def _show(work: Work, stored: Entry) -> None:
     """What the lists show of it, where they can be read; a key that was revoked before and is off is no change."""
-    want, key_id = work.want, str(work.want.access_key_id)
+    want, key_id, now = work.want, str(work.want.access_key_id), _now(work)
     work.done.access_key = _shown(work)
     try:
         keys = tuple(work.iam.keys(want.user_name))
     except IamError:
         return
-    with work.store.locked(want.user_name, write=False) as stored:
-        entry = stored.entry
-    listed = Seen(want.user_name, keys, entry, work.iam.now)
-    key = listed.listed(key_id)
+    before = Seen(want.user_name, keys, stored, now)
+    after, key, record = before.revoked(key_id), before.listed(key_id), before.record(key_id)
     if key:
         work.done.access_key = replace(key, status="Inactive").public()
-    work.done.changed = not (noted_before and key and not key.active)
-    after = listed.revoked(key_id) if key else listed
-    work.done.before = {**after.picture(), key_id: "Active"}
-    work.done.after = after.picture()
+    was_off = bool(record.deactivate_date) and not (key and key.active)  # lists come after the request, and lag
+    work.done.changed = not was_off or after.entry != stored
+    status = "Inactive" if was_off else "Active"
+    work.done.before = {**before.picture(), key_id: in_words(status, stored.stage(key_id))}
+    work.done.after = {**after.picture(), key_id: "Inactive"}
 
 
 def _shown(work: Work) -> dict[str, str]:
@@ -126,10 +143,11 @@ def _predict(work: Work) -> None:
     if key is None:
         raise KeyturnError(f"User {want.user_name} has no access key {key_id}")
     work.done.before = seen.picture()
-    if not key.active and _is_noted(work, entry, key_id):
+    after = seen.revoked(key_id)
+    if not key.active and (after.entry == entry or not work.keeps):
         work.nothing_to_do(seen, key)
         return
-    work.changed_key(seen.revoked(key_id), key_id)
+    work.changed_key(after, key_id)
 
 
 def _keys(work: Work) -> tuple[Key, ...]:
@@ -139,8 +157,3 @@ def _keys(work: Work) -> tuple[Key, ...]:
         if error.missing:
             raise guards.no_such_user_error(work) from error
         raise
-
-
-def _is_noted(work: Work, entry: Entry, key_id: str) -> bool:
-    record = entry.key(key_id)
-    return not work.keeps or bool(record and record.revoke_date)

@@ -53,16 +53,24 @@ def hold(want: Want, seen: Seen, now: datetime, settled: bool) -> datetime | Non
 
 def switch_on(work: Work, stored: Transaction, seen: Seen, key: Key, hold_until: datetime | None) -> Seen:
     """Switches the key on. A hold is written first: what was planned before then leaves the user alone, whatever comes between."""
-    held = seen.at(work.iam.now).held_until(hold_until)
-    after = held.switched(key.access_key_id, True)
-    if not work.check:
-        if held.entry != seen.entry:
-            stored.write(held.entry)
-        if not key.active:
-            work.iam.set_status(seen.user_name, key.access_key_id, True)
+    key_id = key.access_key_id
+    held = hold_first(work, stored, seen.at(work.iam.now), key_id, hold_until)
+    if not work.check and not key.active:
+        work.iam.set_status(seen.user_name, key_id, True)
+    after = held.switched(key_id, True)
+    work.changed_key(after, key_id)  # told even where the store cannot be written now
+    if not work.check and after.entry != stored.entry:
         stored.write(after.entry)
-    work.changed_key(after, key.access_key_id)
     return after
+
+
+def hold_first(work: Work, stored: Transaction, seen: Seen, access_key_id: str, hold_until: datetime | None) -> Seen:
+    """Holds the user, in a write of its own, before anything is done to the key."""
+    held = seen.held_until(hold_until)
+    if held.entry != seen.entry and not work.check:
+        stored.write(held.entry)
+        work.changed_key(held, access_key_id)
+    return held
 
 
 def switch_off(work: Work, stored: Transaction, seen: Seen, key: Key) -> None:
@@ -78,6 +86,8 @@ def _send_off(work: Work, stored: Transaction, before: Seen, key: Key) -> None:
     try:
         work.iam.set_status(before.user_name, key.access_key_id, False)
     except IamError as error:
+        work.done.changed = True  # the note is in the store
         if error.proves_nothing_done:
             stored.write(before.entry)
+            work.done.changed = False
         raise

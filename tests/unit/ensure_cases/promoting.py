@@ -25,6 +25,7 @@ from ensure_cases.worlds import (
     NO_USER,
     OF_OTHER_ACCOUNT,
     OLD_OFF,
+    OLD_REVOKED,
     OLD_STAYS,
     ROTATE,
     thrice,
@@ -51,6 +52,7 @@ from scripted_iam import (
     is_lost,
     iso,
     lists,
+    quota,
     refuses,
     sleeps,
     switches_on,
@@ -58,6 +60,9 @@ from scripted_iam import (
     writes,
 )
 
+HELD_NEXT = entry(OLD.stored(), NEXT.stored(), hold=ago(-3))
+NEXT_REVOKED = NEXT.stored(off=ago(0.05), revoked=ago(0.05))
+NEW_REVOKED = entry(OLD.stored(), NEW.stored(off=NOW, revoked=NOW), asked=asked(OLD))
 NEXT_IS_CURRENT = entry(NEXT.stored(promoted=NOW), OLD.stored(promoted=ago(100)))
 
 # A waiting next that becomes current, as a list beside the store shows it.
@@ -69,6 +74,7 @@ SEEN_NEXT = Done(
 )
 # What a failure carries once NEW was made and stored.
 TOLD = {"changed": True, "access_key": NEW.on.public(), "stage": "next"}
+NEW_LEAKED = Fails("Access key NEW of user ci was revoked while STS was asked: it is not made current", TOLD)
 
 WAITING_FOR_STS = [
     Case(
@@ -265,7 +271,6 @@ PROMOTING = [
         wants=ROTATE,
         script=[lists(OLD.on, NEXT.on), user(), *thrice(accepts(NEXT)), writes(NEXT_IS_CURRENT)],
         ends=SEEN_NEXT,
-        wrong={"run": "a list was read, and the diff does not show its statuses, which check mode does"},
     ),
     Case(
         "a next that the list does not show yet becomes current",
@@ -380,6 +385,80 @@ PROMOTING = [
         checked=Done(NEXT.on, "current", {"NEXT": "Active, next"}, {"NEXT": "Active, current"}),
     ),
     Case(
+        "named, the next key is not made current while the user is held",
+        before=HELD_NEXT,
+        wants={"access_key_id": "NEXT"},
+        script=thrice(accepts(NEXT)),
+        checked_script=[lists(OLD.on, NEXT.on)],
+        ends=Fails(
+            f"Access key NEXT of user ci is not made current: the user's keys are held as they are until {iso(-3)}, which "
+            "hold_days=0 ends"
+        ),
+    ),
+    Case(
+        "named, the next key is made current once the hold has ended",
+        before=replace(HELD_NEXT, hold_until=NOW),
+        wants={"access_key_id": "NEXT"},
+        script=[*thrice(accepts(NEXT)), writes(replace(NEXT_IS_CURRENT, hold_until=NOW))],
+        ends=Done(NEXT.on, "current", {"OLD": "current", "NEXT": "next"}, {"OLD": "previous", "NEXT": "current"}),
+        checked_script=[lists(OLD.on, NEXT.on), user()],
+        checked=replace(
+            SEEN_NEXT,
+            before={**SEEN_NEXT.before, "(held until)": iso()},
+            after={**(SEEN_NEXT.after or {}), "(held until)": iso()},
+        ),
+    ),
+    Case(
+        "a held user's current key satisfies, and the next key waits",
+        before=HELD_NEXT,
+        wants=ROTATE,
+        script=[lists(OLD.on, NEXT.on)],
+        ends=Done(OLD.on, "current", {**SEEN_NEXT.before, "(held until)": iso(-3)}),
+    ),
+    Case(
+        "a person's own task makes the next key of a held user current, whose current key is off",
+        before=HELD_NEXT,
+        wants=ROTATE,
+        script=[
+            lists(OLD.off, NEXT.on),
+            user(),
+            *thrice(accepts(NEXT)),
+            writes(replace(NEXT_IS_CURRENT, hold_until=ago(-3))),
+        ],
+        ends=Done(
+            NEXT.on,
+            "current",
+            {"OLD": "Inactive, current", "NEXT": "Active, next", "(held until)": iso(-3)},
+            {"OLD": "Inactive, previous", "NEXT": "Active, current", "(held until)": iso(-3)},
+        ),
+    ),
+    Case(
+        "a revoked next that the list calls Active is not made current: another key is made",
+        before=entry(OLD.stored(), NEXT_REVOKED),
+        wants={**ROTATE, "verify": False},
+        script=[
+            lists(OLD.on, NEXT.on),
+            user(),
+            quota(3),
+            writes(entry(OLD.stored(), NEXT_REVOKED, asked=asked(OLD, NEXT))),
+            creates(),
+            writes(entry(OLD.stored(), NEXT_REVOKED, NEW.stored(), asked=asked(OLD, NEXT))),
+        ],
+        ends=Done(
+            NEW.on,
+            "next",
+            {"OLD": "Active, current", "NEXT": "Active"},
+            {"OLD": "Active, current", "NEXT": "Active", "NEW": "Active, next"},
+        ),
+    ),
+    Case(
+        "named, a revoked next is not made current",
+        before=entry(OLD.stored(), NEXT_REVOKED),
+        wants={"access_key_id": "NEXT"},
+        script=[lists(OLD.on, NEXT.on)],
+        ends=Done(NEXT.on, None, {"OLD": "Active, current", "NEXT": "Active"}),
+    ),
+    Case(
         "a next without a date stays next with verify=false",
         before=entry(None, ("NEXT", StoredKey(NEXT.secret))),
         wants={"access_key_id": "NEXT", "verify": False},
@@ -479,9 +558,52 @@ ANOTHER_RUN = [
         wants=ROTATE,
         script=[*MAKES, *thrice(accepts(NEW)), Meanwhile(entry(OLD.stored(), NEW.stored(), hold=ago(-3)))],
         ends=Fails(
-            f"Access key NEW of user ci is not made current: the user's keys are held as they are until {iso(-3)}", TOLD
+            f"A new access key of user ci is not made current: the user's keys are held as they are until {iso(-3)}, which "
+            "hold_days=0 ends",
+            TOLD,
         ),
         checked=MADE,
+    ),
+    Case(
+        "revoked the key before STS was asked",
+        before=OLD_STAYS,
+        wants=ROTATE,
+        script=[*MAKES, Meanwhile(NEW_REVOKED), *thrice(accepts(NEW))],
+        ends=NEW_LEAKED,
+        checked=MADE,
+    ),
+    Case(
+        "revoked the key while STS was asked",
+        before=OLD_STAYS,
+        wants=ROTATE,
+        script=[*MAKES, *thrice(accepts(NEW)), Meanwhile(NEW_REVOKED)],
+        ends=NEW_LEAKED,
+        checked=MADE,
+    ),
+    Case(
+        "revoked the current key while STS was asked, so that the new one is needed all the more",
+        before=OLD_STAYS,
+        wants=ROTATE,
+        script=[
+            *MAKES,
+            *thrice(accepts(NEW)),
+            Meanwhile(entry(None, NEW.stored(), OLD_REVOKED, asked=asked(OLD))),
+            writes(entry(NEW.stored(promoted=NOW), OLD_REVOKED)),
+        ],
+        ends=replace(MADE, after={"OLD": "Active", "NEW": "Active, current"}),
+        checked=MADE,
+    ),
+    Case(
+        "held the user while STS was asked for a next that a task names",
+        before=NEXT_WAITS,
+        wants={"access_key_id": "NEXT"},
+        script=[*thrice(accepts(NEXT)), Meanwhile(HELD_NEXT)],
+        ends=Fails(
+            f"Access key NEXT of user ci is not made current: the user's keys are held as they are until {iso(-3)}, which "
+            "hold_days=0 ends"
+        ),
+        checked_script=[lists(OLD.on, NEXT.on), user()],
+        checked=SEEN_NEXT,
     ),
     Case(
         "wrote a hold that is over",
@@ -518,8 +640,9 @@ ROLLBACK = [
         script=[
             lists(OLD.off, NEXT.on),
             user(),
+            writes(replace(NEXT_LEADS_OLD_NOTED, hold_until=ago(-3))),
             switches_on(OLD),
-            writes(NEXT_LEADS),
+            writes(replace(NEXT_LEADS, hold_until=ago(-3))),
             *thrice(accepts(OLD)),
             writes(replace(OLD_IS_BACK, hold_until=ago(-3))),
         ],
@@ -540,14 +663,14 @@ ROLLBACK = [
         ends=Done(OLD.on, "current", {**ROLLED_BACK, "(held until)": iso(-1)}),
     ),
     Case(
-        "what is current and works is held once STS accepts it",
+        "what is current and works is held, and STS is asked",
         before=OLD_IS_BACK,
         wants={**BACK, "hold_days": 3},
         script=[
             lists(OLD.on, NEXT.on),
             user(),
-            *thrice(accepts(OLD)),
             writes(replace(OLD_IS_BACK, hold_until=ago(-3))),
+            *thrice(accepts(OLD)),
         ],
         ends=Done(OLD.on, "current", ROLLED_BACK, {**ROLLED_BACK, "(held until)": iso(-3)}),
     ),
@@ -603,7 +726,7 @@ ROLLBACK = [
             *thrice(accepts(OLD)),
             writes(OLD_IS_BACK),
         ],
-        ends=Done(OLD.on, "current", OLD_OFF, ROLLED_BACK),
+        ends=Done(OLD.on, "current", {**OLD_OFF, "OLD": "Inactive"}, ROLLED_BACK),
     ),
     Case(
         "a rollback that STS does not accept in time: the key is on, which is told, and no list is asked, which may lag",
@@ -629,7 +752,7 @@ ROLLBACK = [
         before=NEXT_LEADS,
         wants=BACK,
         script=[lists(OLD.on, NEXT.on), user(), *thrice(accepts(OLD)), Meanwhile(NEXT_LEADS_OLD_REVOKED)],
-        ends=Fails("Access key OLD of user ci was switched off while STS was asked: run again"),
+        ends=Fails("Access key OLD of user ci was revoked while STS was asked: it is not made current"),
         checked=Done(OLD.on, "current", BOTH_ON, ROLLED_BACK),
     ),
     Case(
@@ -643,7 +766,7 @@ ROLLBACK = [
         "what is current and was switched off by a person is switched on, and STS is asked",
         before=OLD_IS_BACK,
         wants=BACK,
-        script=[lists(OLD.off, NEXT.on), user(), switches_on(OLD), writes(OLD_IS_BACK), *thrice(accepts(OLD))],
+        script=[lists(OLD.off, NEXT.on), user(), switches_on(OLD), *thrice(accepts(OLD))],
         ends=Done(OLD.on, "current", {**ROLLED_BACK, "OLD": "Inactive, current"}, ROLLED_BACK),
     ),
     Case(
@@ -669,4 +792,155 @@ ROLLBACK = [
     ),
 ]
 
-CASES = [*WAITING_FOR_STS, *PROMOTING, *ANOTHER_RUN, *ROLLBACK]
+HOLD_BACK = {**BACK, "hold_days": 3}
+OFF = [lists(OLD.off, NEXT.on), user()]
+HELD = replace(NEXT_LEADS, hold_until=ago(-3))
+HELD_OLD_NOTED = replace(NEXT_LEADS_OLD_NOTED, hold_until=ago(-3))
+HELD_OLD_IS_BACK = replace(OLD_IS_BACK, hold_until=ago(-3))
+BACK_AND_HELD = Done(OLD.on, "current", OLD_OFF, {**ROLLED_BACK, "(held until)": iso(-3)})
+HOLD_TOLD = {"changed": True, "access_key": OLD.off.public(), "stage": "previous"}
+ON_TOLD = {"changed": True, "access_key": OLD.on.public(), "stage": "previous"}
+SWITCHES_ON = [*OFF, writes(HELD_OLD_NOTED), switches_on(OLD), writes(HELD)]
+
+ROLLBACK_THAT_STOPS = [
+    Case(
+        "a rollback whose hold cannot be written sends nothing",
+        before=NEXT_LEADS_OLD_NOTED,
+        wants=HOLD_BACK,
+        script=[*OFF, cannot_write(HELD_OLD_NOTED)],
+        ends=Fails("iam.yml cannot be written: no space left"),
+        checked=BACK_AND_HELD,
+    ),
+    Case(
+        "a rollback whose request is refused: the hold stays, which is told",
+        before=NEXT_LEADS_OLD_NOTED,
+        wants=HOLD_BACK,
+        script=[*OFF, writes(HELD_OLD_NOTED), fails(switches_on(OLD), "AccessDenied", 403)],
+        ends=Fails("Could not set_status ci OLD on", HOLD_TOLD),
+        checked=BACK_AND_HELD,
+    ),
+    Case(
+        "a rollback whose request gets no answer: the hold stays, which is told",
+        before=NEXT_LEADS_OLD_NOTED,
+        wants=HOLD_BACK,
+        script=[*OFF, writes(HELD_OLD_NOTED), is_lost(switches_on(OLD))],
+        ends=Fails("Could not set_status ci OLD on", HOLD_TOLD),
+        checked=BACK_AND_HELD,
+    ),
+    Case(
+        "a rollback whose note cannot be taken back: that the key is on is told",
+        before=NEXT_LEADS_OLD_NOTED,
+        wants=HOLD_BACK,
+        script=[*OFF, writes(HELD_OLD_NOTED), switches_on(OLD), cannot_write(HELD)],
+        ends=Fails("iam.yml cannot be written: no space left", ON_TOLD),
+        checked=BACK_AND_HELD,
+    ),
+    Case(
+        "a rollback that STS does not accept in time is switched on and held",
+        before=NEXT_LEADS_OLD_NOTED,
+        wants={**HOLD_BACK, "verify_timeout": 0},
+        script=[*SWITCHES_ON, refuses(OLD)],
+        ends=Fails(
+            "STS did not accept access key OLD of user ci within 0 seconds; it is switched on and held, but not current: run "
+            "again",
+            ON_TOLD,
+        ),
+        checked=BACK_AND_HELD,
+    ),
+    Case(
+        "a rollback that cannot be written once STS has accepted it",
+        before=NEXT_LEADS_OLD_NOTED,
+        wants=HOLD_BACK,
+        script=[*SWITCHES_ON, *thrice(accepts(OLD)), cannot_write(HELD_OLD_IS_BACK)],
+        ends=Fails("iam.yml cannot be written: no space left", ON_TOLD),
+        checked=BACK_AND_HELD,
+    ),
+    Case(
+        "a rollback to a key that works is held before STS is asked",
+        before=NEXT_LEADS,
+        wants=HOLD_BACK,
+        script=[lists(OLD.on, NEXT.on), user(), writes(HELD), *thrice(accepts(OLD)), writes(HELD_OLD_IS_BACK)],
+        ends=replace(BACK_AND_HELD, before=BOTH_ON),
+    ),
+    Case(
+        "a rollback to a key that works and that STS does not accept in time: the hold is told",
+        before=NEXT_LEADS,
+        wants={**HOLD_BACK, "verify_timeout": 0},
+        script=[lists(OLD.on, NEXT.on), user(), writes(HELD), refuses(OLD)],
+        ends=Fails(
+            "STS did not accept access key OLD of user ci within 0 seconds; it is switched on and held, but not current: run "
+            "again",
+            ON_TOLD,
+        ),
+        checked=replace(BACK_AND_HELD, before=BOTH_ON),
+    ),
+    Case(
+        "a rollback to a key that works, and a hold that cannot be written: STS is not asked",
+        before=NEXT_LEADS,
+        wants=HOLD_BACK,
+        script=[lists(OLD.on, NEXT.on), user(), cannot_write(HELD)],
+        ends=Fails("iam.yml cannot be written: no space left"),
+        checked=replace(BACK_AND_HELD, before=BOTH_ON),
+    ),
+    Case(
+        "after a crash between the hold and the request the same rollback goes on",
+        before=HELD_OLD_NOTED,
+        wants=HOLD_BACK,
+        script=[*OFF, switches_on(OLD), writes(HELD), *thrice(accepts(OLD)), writes(HELD_OLD_IS_BACK)],
+        ends=replace(BACK_AND_HELD, before={**OLD_OFF, "(held until)": iso(-3)}),
+    ),
+    Case(
+        "after a crash between the request and the note the same rollback goes on",
+        before=HELD_OLD_NOTED,
+        wants=HOLD_BACK,
+        script=[
+            lists(OLD.on, NEXT.on),
+            user(),
+            writes(HELD),
+            *thrice(accepts(OLD)),
+            writes(HELD_OLD_IS_BACK),
+        ],
+        ends=replace(BACK_AND_HELD, before={**BOTH_ON, "(held until)": iso(-3)}),
+    ),
+    Case(
+        "after a crash while STS was asked the same rollback goes on",
+        before=HELD,
+        wants=HOLD_BACK,
+        script=[lists(OLD.on, NEXT.on), user(), *thrice(accepts(OLD)), writes(HELD_OLD_IS_BACK)],
+        ends=replace(BACK_AND_HELD, before={**BOTH_ON, "(held until)": iso(-3)}),
+    ),
+    Case(
+        "a rollback to a next key, of a user who is held",
+        before=HELD_NEXT,
+        wants={**BACK, "access_key_id": "NEXT"},
+        script=[
+            lists(OLD.on, NEXT.on),
+            user(),
+            *thrice(accepts(NEXT)),
+            writes(replace(NEXT_IS_CURRENT, hold_until=ago(-3))),
+        ],
+        ends=replace(
+            SEEN_NEXT,
+            before={**SEEN_NEXT.before, "(held until)": iso(-3)},
+            after={**(SEEN_NEXT.after or {}), "(held until)": iso(-3)},
+        ),
+    ),
+    Case(
+        "a rollback while another run revokes the key, once it was switched on: that it was is told",
+        before=NEXT_LEADS_OLD_NOTED,
+        wants=HOLD_BACK,
+        script=[*SWITCHES_ON, *thrice(accepts(OLD)), Meanwhile(NEXT_LEADS_OLD_REVOKED)],
+        ends=Fails("Access key OLD of user ci was revoked while STS was asked: it is not made current", ON_TOLD),
+        checked=BACK_AND_HELD,
+    ),
+    Case(
+        "leaked=false is about the revocation that was there, not about another one while STS was asked",
+        before=NEXT_LEADS_OLD_REVOKED,
+        wants={**BACK, "leaked": False},
+        script=[*OFF, switches_on(OLD), writes(NEXT_LEADS), *thrice(accepts(OLD)), Meanwhile(NEXT_LEADS_OLD_REVOKED)],
+        ends=Fails("Access key OLD of user ci was switched off while STS was asked: run again", ON_TOLD),
+        checked=Done(OLD.on, "current", {**OLD_OFF, "OLD": "Inactive"}, ROLLED_BACK),
+    ),
+]
+
+CASES = [*WAITING_FOR_STS, *PROMOTING, *ANOTHER_RUN, *ROLLBACK, *ROLLBACK_THAT_STOPS]
