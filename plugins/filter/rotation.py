@@ -19,6 +19,7 @@ INNER = (
     steps.look,
     steps.applied,
     incident.previous,
+    incident.revocation,
     incident.revoked,
     incident.unreplaced,
     preflight.thrown_away,

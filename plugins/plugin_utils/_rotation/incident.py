@@ -6,8 +6,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
+
+from ansible_collections.keyturn.iam.plugins.module_utils._entry import Entry
+from ansible_collections.keyturn.iam.plugins.module_utils._time import from_iso, to_iso
+
+# What an account allows where its quota may not be read; AWS's answer decides then.
+IAM_DEFAULT_QUOTA = 2
 
 
 def previous(info: Mapping[str, Any], access_key_id: str | None = None) -> dict[str, Any]:
@@ -21,7 +27,7 @@ def previous(info: Mapping[str, Any], access_key_id: str | None = None) -> dict[
         return {"problem": "rotation_user_name must name one user"}
     user = info["users"][0]
     name, store = user["user_name"], dict(user.get("store") or {})
-    wrong = user.get("error") or _owner_error(user, store, info)
+    wrong = user.get("error") or _owner_error(user, Entry.from_public(store), info)
     if wrong:
         return {"problem": wrong}
     notes: dict[str, Mapping[str, Any]] = {**(store.get("other_keys") or {}), str(store.get("access_key_id")): store}
@@ -63,69 +69,124 @@ def _order_of_return(row: Mapping[str, Any], note: Mapping[str, Any]) -> tuple[i
     return (0, row["deactivate_date"], row["access_key_id"]) if row["deactivate_date"] else None
 
 
-def _owner_error(user: Mapping[str, Any], store: Mapping[str, Any], info: Mapping[str, Any]) -> str | None:
-    """Why the store's entry is not this user's."""
-    account_id = info["account"]["account_id"]
-    if store.get("account_id") and store["account_id"] != account_id:
-        return f"The stored keys of user {user['user_name']} belong to account {store['account_id']}, but these credentials are for account {account_id}"
-    if store.get("user_id") and store["user_id"] != user["user_id"]:
-        return f"The stored keys of user {user['user_name']} belong to user id {store['user_id']}, but IAM's user of that name is {user['user_id']}"
-    return None
+# -- what a revocation leaves ----------------------------------------------------------------------------------------
 
 
-def revoked(info: Mapping[str, Any], access_key_id: str) -> dict[str, Any]:
-    """What it means to switch the key off: whose it is, whether the user has another key in force, or the `problem` why it may not be.
+def revoked(info: Mapping[str, Any], access_key_id: str, replace_it: bool = True) -> dict[str, Any]:
+    """What is left to be done once the key of the one user in `info` was revoked.
 
-    A key that waits for STS, or that a request without an answer has made, is not in force. `results` is what
-    `_rotation_applied` takes.
+    `info`: the look with the revocation in it, whatever a list that lags or check mode show. `steps`: the actions that give the user a
+    key in force, at most one; `problem`: why there is none though one is needed, with the ways out. No other key is deleted for it.
     """
-    rows = info["access_keys"]
-    if not any(row["access_key_id"] == access_key_id for row in rows):
-        return {"problem": f"Access key {access_key_id} was deleted meanwhile"}
-    key = next(row for row in rows if row["access_key_id"] == access_key_id)
-    name = key["user_name"]
-    store = next((user.get("store") or {} for user in info["users"] if user["user_name"] == name), {})
-    known = (store.get("asked") or {}).get("known")
-    in_force = [
-        row
-        for row in rows
-        if row is not key
-        and row["status"] == "Active"
-        and row["stage"] != "next"
-        and (known is None or row["stored"] or row["access_key_id"] in known)
-    ]
-    signs = f"Access key {access_key_id} of user {name} signs this run, which would lock itself out: run it with other credentials"
+    after = _with_revocation(info, access_key_id)
+    user, rows = after["users"][0], after["access_keys"]
+    name, entry = user["user_name"], Entry.from_public(user.get("store") or {})
+    done = {"action": "deactivate", "user_name": name, "access_key_id": access_key_id, "reason": "revoked"}
+    left = {"info": after, "user_name": name, "revoked": done, "steps": [], "problem": None}
+    if not replace_it or _has_a_key_in_force(entry, rows, access_key_id):
+        return left
+    if user.get("store") is None and not any(row["stored"] is not None for row in rows):
+        return {
+            **left,
+            "problem": f"User {name} has no other access key in force. Give rotation_vault_file for a new one.",
+        }
+    if user.get("error") or _owner_error(user, entry, info):
+        return {**left, "problem": user.get("error") or _owner_error(user, entry, info)}
+    steps = _to_a_key_in_force(name, entry, rows, info["account"].get("access_keys_quota"))
+    return {**left, "steps": steps} if steps else {**left, "problem": _no_room_problem(entry, rows)}
+
+
+def _with_revocation(info: Mapping[str, Any], access_key_id: str) -> dict[str, Any]:
+    def row_after(row: Mapping[str, Any]) -> Mapping[str, Any]:
+        if row["access_key_id"] != access_key_id:
+            return row
+        return {**row, "status": "Inactive", "stage": None, "deactivate_date": row["deactivate_date"] or info["now"]}
+
+    def user_after(user: Mapping[str, Any]) -> Mapping[str, Any]:
+        if user.get("store") is None:
+            return user
+        entry = Entry.from_public(user["store"]).revoked(access_key_id, from_iso(info["now"]))
+        return {**user, "store": entry.public()}
+
     return {
-        "user_name": name,
-        "needs_replacement": key["stage"] == "current" or not in_force,
-        "problem": signs if info["account"]["signing_access_key_id"] == access_key_id else None,
-        "results": [
-            {
-                "action": {"action": "deactivate", "user_name": name, "access_key_id": access_key_id},
-                "changed": True,
-                "failed": False,
-            }
-        ],
+        **info,
+        "access_keys": [row_after(row) for row in info["access_keys"]],
+        "users": [user_after(user) for user in info["users"]],
     }
 
 
-def unreplaced(
-    info: Mapping[str, Any],
-    user_name: str,
-    access_key_id: str,
-    result: Mapping[str, Any] | None,
-    check_mode: bool = False,
-) -> str | None:
-    """What is wrong where a revocation left the user without a key in force, with the ways out; None where it did not.
+def _has_a_key_in_force(entry: Entry, rows: Iterable[Mapping[str, Any]], revoked_id: str) -> bool:
+    """Consumers of the store need its current key; a key that was never stored is replaced by any that works."""
+    active = {row["access_key_id"] for row in rows if row["status"] == "Active"}
+    if entry.current_id in active:
+        return True
+    record = entry.key(revoked_id)
+    if record and record.has_secret:
+        return False
+    known = entry.asked.known if entry.asked else None
+    return any(key_id != entry.next_id and (known is None or key_id in known) for key_id in active)
 
-    `info` is the last look, `result` what the rotation that followed has left, None where there was none for want of a store.
-    """
-    made = result["totals"]["made"] + result["totals"]["verified"] if result else 0
-    if made or not revoked(info, access_key_id).get("needs_replacement", True):
+
+def _to_a_key_in_force(
+    name: str, entry: Entry, rows: Sequence[Mapping[str, Any]], quota: int | None
+) -> list[dict[str, Any]]:
+    """A next that waits, else a new key where there is room, else the previous key that was current last."""
+    statuses = {row["access_key_id"]: row["status"] for row in rows}
+    if statuses.get(str(entry.next_id)) == "Active":
+        return [
+            {"action": "verify", "user_name": name, "access_key_id": entry.next_id, "reason": "it waits in the store"}
+        ]
+    if len(rows) < (quota or IAM_DEFAULT_QUOTA):
+        return [
+            {"action": "create", "user_name": name, "access_key_id": None, "reason": "the key in force was revoked"}
+        ]
+    previous = [(entry.key(key_id), key_id) for key_id in statuses if entry.stage(key_id) == "previous"]
+    usable = [
+        (key.promote_date, key_id)
+        for key, key_id in previous
+        if key and (statuses[key_id] == "Active" or key.deactivate_date)
+    ]
+    if not usable:
+        return []
+    _since, key_id = max(usable, key=lambda one: (to_iso(one[0]) if one[0] else "", one[1]))
+    return [{"action": "put_back", "user_name": name, "access_key_id": key_id, "reason": "no room for a new key"}]
+
+
+def _no_room_problem(entry: Entry, rows: Sequence[Mapping[str, Any]]) -> str:
+    keys = ", ".join(f"{row['access_key_id']} ({row['status']})" for row in rows)
+    doubtful = [row["access_key_id"] for row in rows if _may_be_a_leftover(entry, row)]
+    which = (
+        f"{doubtful[0]}, whose secret a run lost, unless a person made it," if doubtful else "the one that nobody needs"
+    )
+    return f"there is no room for a new one ({keys}); delete {which} with iam_access_key (state: absent) and run the same again"
+
+
+def _may_be_a_leftover(entry: Entry, row: Mapping[str, Any]) -> bool:
+    asked, key_id = entry.asked, row["access_key_id"]
+    return bool(asked and asked.explains(key_id, from_iso(row["create_date"])) and not row["stored"])
+
+
+def revocation(result: Mapping[str, Any]) -> dict[str, Any]:
+    """The task that revoked the key as a loop of one, as the role's other steps are, for `_rotation_results`."""
+    key = result["access_key"]
+    item = {
+        "action": "deactivate",
+        "user_name": key["user_name"],
+        "access_key_id": key["access_key_id"],
+        "reason": "revoked",
+    }
+    return {"results": [{**result, "item": item}], "changed": result["changed"]}
+
+
+def unreplaced(left: Mapping[str, Any], results: Sequence[Mapping[str, Any]]) -> str | None:
+    """Why the user is left without a key in force, in the last sentence of a revocation; None where it is not."""
+    problem = left["problem"] or next((result["msg"] for result in results if result["failed"]), None)
+    if not problem:
         return None
-    off = f"Access key {access_key_id} {'would be' if check_mode else 'is'} switched off, but user {user_name} has no new one."
-    if not result:
-        return f"{off} Give rotation_vault_file for one."
-    decisions = [decision for decision in result["decisions"] if decision["user_name"] == user_name]
-    ways_out = [remedy["say"] for decision in decisions for remedy in decision["remedies"]]
-    return " ".join([off, *(decision["reason"] for decision in decisions), *ways_out])
+    key_id, name = left["revoked"]["access_key_id"], left["user_name"]
+    return f"Access key {key_id} of user {name} is switched off, but the user has no other one in force: {problem}"
+
+
+def _owner_error(user: Mapping[str, Any], entry: Entry, info: Mapping[str, Any]) -> str | None:
+    """Why the store's entry is not this user's."""
+    return entry.wrong_owner(user["user_name"], info["account"]["account_id"], user["user_id"], "the store")

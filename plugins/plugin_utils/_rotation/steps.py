@@ -16,7 +16,7 @@ from ansible_collections.keyturn.iam.plugins.module_utils._time import from_iso
 Action = Mapping[str, Any]
 Decision = Mapping[str, Any]
 # In the order in which the role takes them. A key that has to go so that another can be made goes first.
-STEPS = ("make_room", "create", "verify", "deactivate", "delete")
+STEPS = ("make_room", "create", "verify", "put_back", "deactivate", "delete")
 
 
 def steps(decisions: Iterable[Decision], step: str, results: Iterable[Mapping[str, Any]] = ()) -> list[dict[str, Any]]:
