@@ -2,9 +2,9 @@
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""What the plan says: for each action a phrase that follows it, for each row of the table one sentence and what a person can do.
+"""What the plan says: for each action a phrase that follows it, for each row one sentence and what a person can do.
 
-Nothing is decided here. A sentence does not repeat what a table of the user's keys shows: age, last use, status and stage.
+Nothing is decided here. A sentence does not repeat what a table of the user's keys shows: age, last use, status, stage.
 """
 
 from __future__ import annotations
@@ -146,9 +146,9 @@ def no_active_key(case: Case, keys: Sequence[Key]) -> Said:
 
 
 def nothing_used(case: Case, keys: Sequence[Key]) -> Said:
-    limit = days(case.policy.unused_days or 0)
+    limit, are = days(case.policy.unused_days or 0), agree(keys, "is", "are")
     return Said(
-        f"No key of user {case.user.name} was used for {limit} (rotation_unused_days): {_ids(keys)} {agree(keys, 'is', 'are')} switched off.",
+        f"No key of user {case.user.name} was used for {limit} (rotation_unused_days): {_ids(keys)} {are} switched off.",
         [Remedy(f"Name {case.user.name} in rotation_exempt to keep {agree(keys, 'it', 'them')}.")],
     )
 
@@ -181,10 +181,9 @@ def no_room(case: Case, keys: Sequence[Key]) -> Said:
 
 
 def grace(case: Case, keys: Sequence[Key]) -> Said:
+    are, when = agree(keys, "is", "are"), date(case.grace_ends)
     idle_by_then = f"if then idle for {days(case.policy.idle_days)}"
-    return Said(
-        f"{_keys_of_user(case, keys)} {agree(keys, 'is', 'are')} switched off after {date(case.grace_ends)} {idle_by_then}."
-    )
+    return Said(f"{_keys_of_user(case, keys)} {are} switched off after {when} {idle_by_then}.")
 
 
 def in_use(case: Case, keys: Sequence[Key]) -> Said:
