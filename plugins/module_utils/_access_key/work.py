@@ -28,9 +28,11 @@ class Transaction(Protocol):
 
 
 class Store(Protocol):
-    """Where secrets are kept."""
+    """Where secrets are kept; `path` is None where they are not."""
 
-    path: str | None
+    @property
+    def path(self) -> str | None:
+        """The vault file; null where there is none."""
 
     def locked(self, user_name: str, write: bool) -> AbstractContextManager[Transaction]:
         """The user's entry, freshly read; with `write` under the store's lock. Raises StoreError."""

@@ -17,6 +17,9 @@ from fnmatch import fnmatchcase
 from functools import cached_property
 from typing import Any
 
+from ansible_collections.keyturn.iam.plugins.module_utils._options import is_pattern
+from ansible_collections.keyturn.iam.plugins.plugin_utils._values import plain_text, shown
+
 END_OF_TIME = datetime(9999, 12, 31, tzinfo=timezone.utc)
 """What would be later than this never comes."""
 LONGEST = timedelta(days=4_000_000)
@@ -114,20 +117,9 @@ def _literal_names(name: str, value: Any) -> tuple[str, ...]:
     names = _names(name, value)
     for item in names:
         # No user name has these characters, so that a pattern would quietly name nobody.
-        if any(character in item for character in "*?["):
+        if is_pattern(item):
             raise ValueError(f"In the rotation policy, {name} takes user names, not patterns like {item!r}.")
     return names
-
-
-def plain_text(value: Any) -> str | None:
-    """Plain text: since ansible-core 2.19 strings may be of a tagged subclass."""
-    if value is None:
-        return None
-    return str.__str__(value) if isinstance(value, str) else str(value)
-
-
-def shown(value: Any) -> str:
-    return repr(plain_text(value)) if isinstance(value, str) else repr(value)
 
 
 def in_days(number: float) -> timedelta:

@@ -16,7 +16,8 @@ from datetime import datetime, timezone
 from typing import Any
 
 from ansible_collections.keyturn.iam.plugins.module_utils._time import LIST_LAG, from_iso
-from ansible_collections.keyturn.iam.plugins.plugin_utils._plan.policy import in_days, later, plain_text, shown
+from ansible_collections.keyturn.iam.plugins.plugin_utils._plan.policy import in_days, later
+from ansible_collections.keyturn.iam.plugins.plugin_utils._values import plain_text, shown
 
 LONG_AGO = datetime(1970, 1, 1, tzinfo=timezone.utc)
 """When a key was made of which nobody noted when."""
