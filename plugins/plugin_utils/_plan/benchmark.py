@@ -61,7 +61,6 @@ BENCHMARKS = {
     )
 }
 IN_USE = BENCHMARKS["3.0.0"]
-CIS_ONE_ACTIVE_KEY = IN_USE.cite(Rule("1.13", _ONE_AVAILABLE))
 
 
 def broken_rules(user: User, now: datetime, in_grace: bool, benchmark: Benchmark = IN_USE) -> list[Rule]:

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from ansible_collections.keyturn.iam.plugins.module_utils._time import LEFTOVER_WAIT
 from ansible_collections.keyturn.iam.plugins.plugin_utils._plan import remedies
 from ansible_collections.keyturn.iam.plugins.plugin_utils._plan.case import Case, used_after_switch_off
-from ansible_collections.keyturn.iam.plugins.plugin_utils._plan.phrases import agree, count, date, days, listed, span
+from ansible_collections.keyturn.iam.plugins.plugin_utils._plan.phrases import agree, date, days, listed, span
 from ansible_collections.keyturn.iam.plugins.plugin_utils._plan.policy import later
 from ansible_collections.keyturn.iam.plugins.plugin_utils._plan.remedies import Remedy
 from ansible_collections.keyturn.iam.plugins.plugin_utils._plan.users import LONG_AGO, Key
@@ -172,12 +172,17 @@ def no_room(case: Case, keys: Sequence[Key]) -> Said:
             f"User {name} is due for a new key, but its entry in the store has its old name {case.user.old_name}.",
             [rename, remedies.name_for_a_key(case)],
         )
-    quota = case.user.quota if case.user.quota is not None else "unknown"
-    why = f"{count(len(keys), 'key')}, quota {quota}" if case.excess > 0 else "a replaced key still works"
     return Said(
-        f"User {name} is due for a new key and has no room for it: {why}.",
+        f"User {name} needs a new key and has no room for it: {_why_no_room(case, keys)}.",
         [remedy for key in case.spare for remedy in remedies.make_room(case, key)],
     )
+
+
+def _why_no_room(case: Case, keys: Sequence[Key]) -> str:
+    if case.excess <= 0:
+        return f"{_ids(case.replaced)} {agree(case.replaced, 'works', 'work')} still, though replaced"
+    quota = "unknown" if case.user.quota is None else case.user.quota
+    return f"{_ids(keys)}, quota {quota}"
 
 
 def grace(case: Case, keys: Sequence[Key]) -> Said:
