@@ -19,8 +19,8 @@ IAM_DEFAULT_QUOTA = 2
 def previous(info: Mapping[str, Any], access_key_id: str | None = None) -> dict[str, Any]:
     """Which key a rollback of the user in `info` puts back in force, whether its secret is `stored`, or the `problem` why none.
 
-    Of the keys that IAM has and nobody revoked it is the stored one that was current last, else the one made by hand that was switched off
-    last. Keys younger than the current one do not come back in this way, for that is what there is after a rollback: so it does not
+    Of the keys that IAM has and that work or that we switched off, and that nobody revoked, it is the stored one that was current last,
+    else the one made by hand that was switched off last. Keys younger than the current one do not come back in this way, for that is what there is after a rollback: so it does not
     toggle, and where another key works already beside the current one there is nothing to put back.
     """
     if len(info["users"]) != 1:
@@ -65,7 +65,8 @@ def _order_of_return(row: Mapping[str, Any], note: Mapping[str, Any]) -> tuple[i
     if row["stage"] == "current":
         return (2, row["deactivate_date"], row["access_key_id"]) if row["deactivate_date"] else None
     if row["stage"] == "previous":
-        return 1, note["promote_date"], row["access_key_id"]
+        works_or_ours = row["status"] == "Active" or row["deactivate_date"]  # else a person switched it off: leaked, perhaps
+        return (1, note["promote_date"], row["access_key_id"]) if works_or_ours else None
     return (0, row["deactivate_date"], row["access_key_id"]) if row["deactivate_date"] else None
 
 
