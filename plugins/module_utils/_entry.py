@@ -294,9 +294,12 @@ class Entry:
         return self._with(access_key_id, key)
 
     def revoked(self, access_key_id: str, moment: datetime) -> Entry:
-        """The key leaked: it is off for good and current for nobody, and what held the user as it was has ended."""
-        entry = replace(self, hold_until=None)
+        """The key leaked: it is off for good and current for nobody, and what held the user as it was has ended.
+
+        A hold that began after the revocation is another matter, and stays.
+        """
         key = self.key(access_key_id) or StoredKey()
+        entry = self if key.revoke_date else replace(self, hold_until=None)
         if access_key_id == self.current_id:
             key = _that_was_current(key, moment)
             entry = replace(entry, current_id=None, current=StoredKey())

@@ -20,6 +20,11 @@ def is_pattern(name: str) -> bool:
     return any(character in name for character in PATTERN_CHARACTERS)
 
 
+def same_name(one: str | None, other: str | None) -> bool:
+    """Whether both name the same user: IAM keeps capitals and compares without them (User Guide, "IAM identifiers")."""
+    return one is not None and other is not None and one.lower() == other.lower()
+
+
 def refuse_negative(params: Mapping[str, Any], names: Iterable[str], most: float = float("inf")) -> None:
     """Raises KeyturnError for a number that is negative, no number, or beyond `most`."""
     for name in names:

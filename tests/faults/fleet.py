@@ -413,6 +413,8 @@ def executed_writes(lab: Lab) -> list[tuple[str, str | None]]:
 def recover(fleet: Fleet, before: Run | None, most: int = 1) -> None:
     """Run without faults: what is to be done is done, and a run after it changes nothing; a leftover is named at once and goes a day later.
 
+    A user for whom a key was asked without an answer, and none shows, is left alone for an hour.
+
     `before`: the run that the fault met; None where it was killed, so that it could not name a leftover. `most`: how many keys may
     have been made for one user, leftovers that went later not counted.
     """
@@ -422,6 +424,12 @@ def recover(fleet: Fleet, before: Run | None, most: int = 1) -> None:
         assert not unsaid, f"{unsaid} not named\n{before}"
     fleet.lab.clear_faults()
     run = fleet.run("recovery", "further")
+    asked = [name for name, entry in fleet.entries().items() if "asked" in entry and name not in left]
+    if asked:
+        assert not fleet.harm() and not fleet.made_twice(most), f"{fleet.harm()} {fleet.made_twice(most)}\n{run}"
+        assert not fleet.astray(*left, *asked), f"{fleet.astray(*left, *asked)}\n{run}"
+        fleet.lab.clock(advance=0.05)
+        run = fleet.run("recovery", "further")
     assert not fleet.harm(), f"{fleet.harm()}\n{run}"
     assert not fleet.made_twice(most), f"{fleet.made_twice(most)}\n{run}"
     assert not fleet.astray(*left), f"{fleet.astray(*left)}\n{run}"

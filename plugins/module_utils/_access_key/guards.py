@@ -11,6 +11,7 @@ from datetime import datetime, timedelta
 from .._answers import LastUsed
 from .._entry import Entry
 from .._errors import IamError, KeyturnError
+from .._options import same_name
 from .._seen import Seen
 from .._time import to_iso
 from .._want import Want
@@ -132,22 +133,42 @@ def refuse_active_again(work: Work, seen: Seen, access_key_id: str) -> None:
         )
 
 
-def refuse_elsewhere(work: Work, access_key_id: str) -> None:
+def refuse_elsewhere(work: Work, seen: Seen | None, access_key_id: str) -> None:
     """No secret is dropped of a key that works on under another user name, or of another account's."""
     want = work.want
     try:
         used = work.iam.last_used(access_key_id)
     except IamError as error:
         # AWS denies, and others say NoSuchEntity, for a key that does not exist; any other failure tells nothing.
-        if error.missing or error.denied:
+        if error.missing or (error.denied and _may_read_last_uses(work, seen, access_key_id)):
             return
-        raise
-    if used.user_name and used.user_name != want.user_name:
+        if not error.denied:
+            raise
+        said = f"Access key {access_key_id} of user {want.user_name} is not removed: whose it is could not be read"
+        raise KeyturnError(said, error.exception) from error
+    if used.user_name and not same_name(used.user_name, want.user_name):
         raise KeyturnError(
             f"Access key {access_key_id} is not removed: it belongs to user {used.user_name} now, so user {want.user_name} was "
             f"renamed; rename the entry in {work.store.path}"
         )
     _refuse_used(work, access_key_id, "deleted", used)
+
+
+def _may_read_last_uses(work: Work, seen: Seen | None, access_key_id: str) -> bool:
+    """Whether a denial is about the key, which is gone then, and not about the permission: a key that exists is asked for.
+
+    Where there is none to ask for, a person's word decides, and no plan's.
+    """
+    listed = [key.access_key_id for key in seen.keys] if seen else []
+    signing = work.iam.signing_access_key_id or ""
+    known = [key_id for key_id in (*listed, signing) if key_id.startswith("AKIA") and key_id != access_key_id]
+    if not known:
+        return not work.want.planned
+    try:
+        work.iam.last_used(known[0])
+    except IamError as error:
+        return error.missing
+    return True
 
 
 def refuse_replaced_not_active(work: Work, seen: Seen) -> None:

@@ -23,7 +23,8 @@ from .work import Transaction, Work
 
 def any_that_satisfies(work: Work, stored: Transaction, seen: Seen) -> str | None:
     """The user is to have an Active key that satisfies the task; returns the key that now waits for STS."""
-    guards.refuse_held(work, seen, "made")
+    if work.want.replaces:
+        guards.refuse_held(work, seen, "made")
     fitting = _fitting(work, seen)
     if fitting:
         work.nothing_to_do(seen, fitting)
@@ -32,7 +33,8 @@ def any_that_satisfies(work: Work, stored: Transaction, seen: Seen) -> str | Non
     if seen.waiting:
         return _go_on_with_next(work, seen, seen.waiting)
     guards.refuse_unanswered_request(work, seen)
-    seen = _clear_leftover(work, stored, seen)
+    if not work.want.ask_again:  # who asks again knows of it, and may know better whose it is
+        seen = _clear_leftover(work, stored, seen)
     guards.refuse_replaced_not_active(work, seen)
     if work.keeps and work.want.verify:
         work.iam.prepare_sts()  # a missing region or an unreachable profile is an error before a key is made
@@ -250,13 +252,16 @@ def _not_kept_error(work: Work, stored: Transaction, before: Entry, key: Key, er
     """The secret could not be stored. The key's id is known from the answer, so it is deleted again at once."""
     why = error.message if isinstance(error, StoreError) else type(error).__name__
     said = f"The new access key {key.access_key_id} of user {key.user_name} could not be stored ({why})"
+    failed: IamError | None = None
     try:
-        work.iam.delete(key.user_name, key.access_key_id)
-    except IamError as failed:
+        deleted = work.iam.delete(key.user_name, key.access_key_id)
+    except IamError as failure:
+        deleted, failed = False, failure
+    if not deleted:  # not found a second after it was made: IAM lags, and the key is there
         return StoreError(
             f"{said} and could not be deleted again: nobody holds its secret; delete it with state=absent and "
             f"access_key_id={key.access_key_id}, once the store can be written",
-            failed.exception,
+            failed.exception if failed else None,
             returns={"changed": True, "access_key": key.public()},
         )
     with suppress(StoreError):  # the failed write may have reached the file all the same

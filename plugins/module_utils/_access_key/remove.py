@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+from .._errors import KeyturnError
 from .._seen import Seen, in_words
 from . import guards
 from .work import Transaction, Work
@@ -34,7 +35,7 @@ def delete(work: Work, stored: Transaction, seen: Seen, key_id: str) -> Seen:
     """Deletes the key; then its secret may leave the store. A key that IAM no longer finds is deleted, unless another user has it."""
     after = seen.without([key_id])
     if not work.check and not work.iam.delete(seen.user_name, key_id) and work.keeps:
-        guards.refuse_elsewhere(work, key_id)
+        guards.refuse_elsewhere(work, seen, key_id)
     work.done.deleted_access_key_id = key_id  # told even where the store cannot be written now
     if not work.check and after.entry != stored.entry:
         stored.write(after.entry)
@@ -48,7 +49,7 @@ def _absent_unlisted(work: Work, stored: Transaction, seen: Seen, key_id: str) -
     """
     guards.refuse_held(work, seen, "deleted")
     guards.refuse_active_again(work, seen, key_id)
-    guards.refuse_elsewhere(work, key_id)
+    guards.refuse_elsewhere(work, seen, key_id)
     user, entry = work.iam.user(seen.user_name), seen.entry
     made_again = user.account_id == entry.account_id and entry.user_id and user.user_id != entry.user_id
     if made_again:  # the user that had this key is gone
@@ -66,11 +67,17 @@ def from_a_store_without_its_user(work: Work, stored: Transaction) -> None:
         return
     if entry.account_id:
         guards.refuse_wrong_owner(work, entry, work.iam.account_id, None)
-    guards.refuse_elsewhere(work, key_id)
+    guards.refuse_elsewhere(work, None, key_id)
     _forget(work, stored, key_id)
 
 
 def _forget(work: Work, stored: Transaction, key_id: str) -> None:
+    """Only a person says so: a plan knows no user that IAM does not have."""
+    if work.want.planned:
+        raise KeyturnError(
+            f"Access key {key_id} of user {work.want.user_name} is not removed from {work.store.path}: IAM does not have that user "
+            "(any more); remove it with a task of its own (state=absent) if nobody needs it"
+        )
     work.done.before = {key_id: in_words("gone", stored.entry.stage(key_id))}
     work.done.changed = True
     if not work.check:

@@ -13,6 +13,7 @@ from datetime import datetime, timezone
 from .._answers import Key
 from .._entry import Entry
 from .._errors import IamError, KeyturnError
+from .._options import same_name
 from .._seen import Seen, in_words
 from . import guards
 from .work import Work
@@ -77,7 +78,7 @@ def _refuse_another_owner(work: Work, error: IamError) -> None:
         if unread.missing or unread.denied:  # what is said of a key that does not exist
             raise KeyturnError(f"{said} (any more): nothing is left to be switched off", error.exception) from error
         return
-    if owner != want.user_name:
+    if not same_name(owner, want.user_name):
         whose = f"user {owner}'s: name that user, or leave user_name out" if owner else "no IAM user's"
         raise KeyturnError(f"{said}, which is {whose}", error.exception) from error
 
@@ -86,11 +87,23 @@ def _note(work: Work) -> Entry:
     """Writes the note, and returns the entry as it was before."""
     with work.store.locked(work.want.user_name, write=True) as stored:
         before = stored.entry
-        after = before.revoked(str(work.want.access_key_id), _now(work))
+        after = _owned(work, before).revoked(str(work.want.access_key_id), _now(work))
         if after != before:
             stored.write(after)
             work.done.changed = work.done.changed or work.keeps
     return before
+
+
+def _owned(work: Work, entry: Entry) -> Entry:
+    """The entry with its owner, as far as IAM may be asked. Raises KeyturnError where it is another user's."""
+    if not work.keeps or (entry.account_id and entry.user_id):
+        return entry
+    try:
+        user = work.iam.user(work.want.user_name)
+    except IamError:
+        return entry
+    guards.refuse_wrong_owner(work, entry, user.account_id, user.user_id)
+    return entry.of(user.account_id, user.user_id)
 
 
 def _now(work: Work) -> datetime:
@@ -138,7 +151,8 @@ def _predict(work: Work) -> None:
     want, key_id = work.want, str(work.want.access_key_id)
     with work.store.locked(want.user_name, write=False) as stored:
         entry = stored.entry
-    seen = Seen(want.user_name, _keys(work), entry, work.iam.now)
+    keys = _keys(work)
+    seen = Seen(want.user_name, keys, _owned(work, entry), work.iam.now)
     key = seen.listed(key_id)
     if key is None:
         raise KeyturnError(f"User {want.user_name} has no access key {key_id}")

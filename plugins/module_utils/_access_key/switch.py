@@ -55,19 +55,20 @@ def switch_on(work: Work, stored: Transaction, seen: Seen, key: Key, hold_until:
     """Switches the key on. A hold is written first: what was planned before then leaves the user alone, whatever comes between."""
     key_id = key.access_key_id
     held = hold_first(work, stored, seen.at(work.iam.now), key_id, hold_until)
+    after = held.switched(key_id, True)
     if not work.check and not key.active:
         work.iam.set_status(seen.user_name, key_id, True)
-    after = held.switched(key_id, True)
-    work.changed_key(after, key_id)  # told even where the store cannot be written now
+        work.changed_key(after, key_id)  # told even where the store cannot be written now
     if not work.check and after.entry != stored.entry:
         stored.write(after.entry)
+    work.changed_key(after, key_id)
     return after
 
 
 def hold_first(work: Work, stored: Transaction, seen: Seen, access_key_id: str, hold_until: datetime | None) -> Seen:
     """Holds the user, in a write of its own, before anything is done to the key."""
     held = seen.held_until(hold_until)
-    if held.entry != seen.entry and not work.check:
+    if hold_until and held.entry != seen.entry and not work.check:
         stored.write(held.entry)
         work.changed_key(held, access_key_id)
     return held

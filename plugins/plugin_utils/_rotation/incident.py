@@ -65,7 +65,9 @@ def _order_of_return(row: Mapping[str, Any], note: Mapping[str, Any]) -> tuple[i
     if row["stage"] == "current":
         return (2, row["deactivate_date"], row["access_key_id"]) if row["deactivate_date"] else None
     if row["stage"] == "previous":
-        works_or_ours = row["status"] == "Active" or row["deactivate_date"]  # else a person switched it off: leaked, perhaps
+        works_or_ours = (
+            row["status"] == "Active" or row["deactivate_date"]
+        )  # else a person switched it off: leaked, perhaps
         return (1, note["promote_date"], row["access_key_id"]) if works_or_ours else None
     return (0, row["deactivate_date"], row["access_key_id"]) if row["deactivate_date"] else None
 

@@ -506,12 +506,25 @@ REQUEST_FAILS = [
             writes(ASKED),
             creates(),
             cannot_write(STORED),
-            finds_none(NEW),
+            deletes(NEW),
             cannot_write(OLD_STAYS),
         ],
         ends=Fails(
             "The new access key NEW of user ci could not be stored (iam.yml cannot be written: no space left), so it was "
             "deleted again; nothing else was changed: make the file writable and run again"
+        ),
+        checked=MADE,
+    ),
+    Case(
+        "a new key that cannot be stored, and that IAM does not find yet, is there: lists and replicas lag",
+        before=OLD_STAYS,
+        wants=ROTATE,
+        script=[*LOOKS, writes(ASKED), creates(), cannot_write(STORED), finds_none(NEW)],
+        ends=Fails(
+            "The new access key NEW of user ci could not be stored (iam.yml cannot be written: no space left) and could not "
+            "be deleted again: nobody holds its secret; delete it with state=absent and access_key_id=NEW, once the store "
+            "can be written",
+            {"changed": True, "access_key": NEW.on.public()},
         ),
         checked=MADE,
     ),
@@ -1079,13 +1092,6 @@ UNANSWERED = [
         ends=MADE,
     ),
     Case(
-        "ask_again does not make another key than the one that has shown: a leftover waits",
-        before=entry(OLD.stored(), asked=asked(OLD, date=LATE.date)),
-        wants={**ROTATE, "ask_again": True},
-        script=[lists(OLD.on, LATE.on), user(), used(LATE, None)],
-        ends=Fails(left_over(LATE)),
-    ),
-    Case(
         "what shows in the list seconds after a request without an answer is a leftover",
         before=JUST_ASKED,
         wants=ROTATE,
@@ -1138,14 +1144,12 @@ NOT_MADE = Fails(
 
 HELD = [
     Case(
-        f"nothing that was planned ({name}) is made while the user is held",
+        "nothing that was planned is made while the user is held",
         before=HELD_OLD,
-        wants={"max_age_days": 0, name: value},
+        wants={"max_age_days": 0, "replaces": "OLD"},
         script=[lists(OLD.on)],
         ends=NOT_MADE,
-    )
-    for name, value in (("replaces", "OLD"), ("min_idle_days", 7))
-] + [
+    ),
     Case(
         "a planned key is not made for a held user whose current key is off",
         before=HELD_OLD,
