@@ -85,6 +85,7 @@ class World:
         self.log: list[tuple[datetime, str, str]] = []
         self.broken: list[str] = []
         self.crashes: list[Exception] = []
+        self.only_writes_are_logged = False
         # What people know, and the store may not.
         self.revoked: set[str] = set()
         self.unanswered: dict[str, datetime] = {}
@@ -104,10 +105,11 @@ class World:
     def seen_at(self, moment: datetime) -> tuple[Key, ...]:
         return next((keys for since, keys in reversed(self.past) if since <= moment), self.past[0][1])
 
-    def worked_lately(self, access_key_id: str | None) -> bool:
-        """Whether the key works, or did so when the lists that show now were made."""
+    @property
+    def working(self) -> set[str]:
+        """The keys that work, or did so when the lists that show now were made: nobody can know better."""
         shown = [*self.seen_at(self.time), *self.seen_at(self.time - self.lag - timedelta(seconds=1))]
-        return any(key.access_key_id == access_key_id and key.active for key in shown)
+        return {key.access_key_id for key in shown if key.active}
 
     def new_key(self, by: str) -> Made:
         number = next(self.numbers)
@@ -232,20 +234,22 @@ class Actor:
             self.note(f"{what}: {'done, but' if how == 'lost' else 'not done, and'} no answer comes")
             self.world.run_until_done_or_waiting(self.fault.meanwhile)
             raise lost()
+        written = self.writes
         answer = execute()
-        if answer is not None and not isinstance(answer, (bool, User)):
-            self.note(f"{what}: {_shown(answer)}")
-        else:
-            self.note(what if answer is not False else f"{what}: there is none")
+        if self.writes > written or not self.world.only_writes_are_logged:
+            self.note(what + _shown(answer))
         return answer
 
 
 def _shown(answer: Any) -> str:
-    if isinstance(answer, list):
-        return ", ".join(f"{key.access_key_id} {key.status}" for key in answer) or "none"
-    if isinstance(answer, tuple):
-        return str(answer[0].access_key_id)
-    return str(answer) if isinstance(answer, (int, str, LastUsed)) else "…"
+    """What came of an event, for people."""
+    if answer is False:
+        return ": there is none"
+    if isinstance(answer, list) and answer != [USER]:
+        return ": " + (", ".join(f"{key.access_key_id} {key.status}" for key in answer) or "none")
+    if isinstance(answer, LastUsed):
+        return f": {answer}"
+    return f": {answer[0].access_key_id}" if isinstance(answer, tuple) else ""
 
 
 def _client_error(code: str) -> ClientError:
@@ -454,7 +458,7 @@ def _check_creation(world: World, actor: Actor) -> None:
     lost = [key for key in world.keys.values() if key.lost]
     if recent and lost and not actor.ask_again:
         world.breaks("1: another key is asked for while the outcome of a request is not known")
-    if actor.scheduled and not any(world.worked_lately(key_id) for key_id in world.keys):
+    if actor.scheduled and not world.working:
         world.breaks("13: a scheduled run arms a user who has no working key")
 
 
@@ -474,7 +478,7 @@ def _check_switch(world: World, actor: Actor, key: Made, active: bool) -> None:
     since = entry.current.promote_date or entry.current.create_date
     if entry.current_id in (None, key.id) or since is None or world.now - since < 7 * DAY:
         world.breaks(f"2: {key.id} is switched off by the plan, with {entry.current_id} current since {since}")
-    elif not world.worked_lately(entry.current_id):
+    elif entry.current_id not in world.working:
         world.breaks(f"2: {key.id} is switched off by the plan while the current {entry.current_id} does not work")
     if any(world.now - 7 * DAY < use <= world.now - USE_LAG for use in key.uses):
         world.breaks(f"3: {key.id}, which is in use, is switched off by the plan")

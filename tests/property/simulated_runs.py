@@ -98,7 +98,8 @@ def _deactivation(action: Result) -> Result:
 
 
 def _deletion(action: Result) -> Result:
-    return {**_named(action), "state": "absent", "min_idle_days": action["min_idle_days"]}
+    options = {**_named(action), "state": "absent", "min_idle_days": action["min_idle_days"]}
+    return {**options, "noted": action.get("noted")}
 
 
 def revocation(run: Run, access_key_id: str) -> None:
@@ -219,7 +220,16 @@ _PLAYS: Mapping[str, Callable[[Actor, str], object]] = {
     "console off": lambda actor, key_id: console_switches(actor, key_id, False),
     "console deletes": lambda actor, key_id: console_deletes(actor, key_id),
 }
-OF_A_KEY = ("revoke", "rollback", "task active", "task inactive", "task absent", "console on", "console off", "console deletes")
+OF_A_KEY = (
+    "revoke",
+    "rollback",
+    "task active",
+    "task inactive",
+    "task absent",
+    "console on",
+    "console off",
+    "console deletes",
+)
 OF_A_USER = ("rotation", "rollback", "task present", "console creates")
 
 

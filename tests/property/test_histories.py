@@ -205,6 +205,7 @@ def _play(world: World, history: History) -> None:
         again = rotation.play(world)
         if again.writes:
             world.breaks("6: a second rotation right after the first changes something")
+    world.only_writes_are_logged = True
     for day in NIGHTS:
         world.time = START + day * DAY
         world.note("---", f"night {day}")
