@@ -210,6 +210,7 @@ class Actor:
     dead: bool = False
     failed: bool = False
     accepted: set[str] = field(default_factory=set)
+    made: set[str] = field(default_factory=set)
 
     def note(self, what: str) -> None:
         self.world.note(self.name, what)
@@ -349,6 +350,7 @@ class SimulatedIam:
                 raise _refused("make a key", "LimitExceeded")
             made = world.new_key(actor.name)
             made.by_hand, made.lost = False, True
+            actor.made.add(made.id)
             return made.listed, made.secret
 
         _check_creation(world, actor)
@@ -466,7 +468,9 @@ def _check_switch(world: World, actor: Actor, key: Made, active: bool) -> None:
     entry = world.stored
     record = entry.key(key.id)
     if active:
-        if key.id in world.revoked and key.id not in actor.named:
+        # Where a revocation died before its note, nobody knows of it but by the key that is off without a note of ours.
+        our_note = record is not None and record.deactivate_date is not None
+        if key.id in world.revoked and key.id not in actor.named and not our_note:
             world.breaks(f"14: {actor.name} switches on {key.id}, which was revoked")
         if record and record.revoke_date and not actor.name.startswith("release"):
             world.breaks(f"14: {actor.name} switches on {key.id}, which the store knows as revoked")
@@ -485,7 +489,9 @@ def _check_switch(world: World, actor: Actor, key: Made, active: bool) -> None:
 
 
 def _check_deletion(world: World, actor: Actor, key: Made) -> None:
-    if actor.name.startswith("revoke") and not key.lost:
+    if key.id in actor.made:  # its secret could not be kept
+        return
+    if actor.name.startswith("revoke"):
         world.breaks(f"3: a revocation deletes {key.id}")
     if not actor.scheduled or key.lost:
         return
@@ -493,8 +499,9 @@ def _check_deletion(world: World, actor: Actor, key: Made) -> None:
         world.breaks(f"16: the plan deletes {key.id} while the user is held")
     record = world.stored.key(key.id)
     off_since = record.deactivate_date if record else None
-    just_now_by_a_person = key.switched_by == "console" and world.time - key.switched <= world.lag
-    if key.active and not just_now_by_a_person:
+    # A list that lags says Inactive, and the note of our hand is there still: nobody can know better.
+    just_now = off_since is not None and world.time - key.switched <= world.lag
+    if key.active and not just_now:
         world.breaks(f"3: the plan deletes {key.id}, which is Active")
     if off_since is None or world.now - off_since < 30 * DAY:
         world.breaks(f"3: the plan deletes {key.id}, which we switched off on {off_since}")

@@ -117,12 +117,16 @@ def revocation(run: Run, access_key_id: str) -> None:
             lambda action: {"ask_again": True, "assume_deleted": [access_key_id], "verify": False},
         )
         verified = run.each(steps.steps(planned, "verify", steps.results([created])), _named)
-        back = run.each(steps.steps(planned, "put_back"), lambda action: {**_named(action), "stage": "current"})
+        back = run.each(steps.steps(planned, "put_back"), _put_back)
         registered = [created, verified, back]
     look = incident.revoked(_look_again(run, look, [NAME]), access_key_id)["info"]
     plan(look)
     if incident.unreplaced(left, steps.results(registered)):
         run.actor.note("the user has no other key in force")
+
+
+def _put_back(action: Result) -> Result:
+    return {**_named(action), "stage": "current", "noted": True}
 
 
 def rollback(run: Run, access_key_id: str | None) -> None:
@@ -132,7 +136,8 @@ def rollback(run: Run, access_key_id: str | None) -> None:
         run.actor.note(chosen["problem"])
         return
     staged = {"stage": "current"} if chosen["stored"] else {}
-    run.task(access_key_id=chosen["access_key_id"], active=True, hold_days=HOLD_DAYS, **staged)
+    noted = access_key_id is None
+    run.task(access_key_id=chosen["access_key_id"], active=True, hold_days=HOLD_DAYS, noted=noted, **staged)
 
 
 # -- a person in the console -----------------------------------------------------------------------------------------
