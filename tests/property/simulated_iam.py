@@ -28,6 +28,7 @@ NAME, USER_ID, ACCOUNT, PATH = "ci", "AIDACI", "123456789012", "iam.yml"
 USER = User(NAME, USER_ID, f"arn:aws:iam::{ACCOUNT}:user/{NAME}", "/", START - timedelta(days=400))
 QUOTA = 2
 REQUEST_SECONDS = 0.25
+WRITES = ("CreateAccessKey", "UpdateAccessKey", "DeleteAccessKey", "write of the store")
 # Last uses show hours late.
 USE_LAG = timedelta(hours=2)
 DAY = timedelta(days=1)
@@ -211,6 +212,7 @@ class Actor:
     failed: bool = False
     accepted: set[str] = field(default_factory=set)
     made: set[str] = field(default_factory=set)
+    seen: list[tuple[str, bool]] = field(default_factory=list)
 
     def note(self, what: str) -> None:
         self.world.note(self.name, what)
@@ -220,6 +222,7 @@ class Actor:
         if self.dead:
             raise Killed
         self.events += 1
+        self.seen.append((what, what.startswith(WRITES)))
         self.world.time += timedelta(seconds=REQUEST_SECONDS)
         how = self.fault.how if self.events == self.fault.at else ""
         if how == "dies":

@@ -223,7 +223,7 @@ _PLAYS: Mapping[str, Callable[[Actor, str], object]] = {
     "console creates": lambda actor, key_id: console_creates(actor),
     "console on": lambda actor, key_id: console_switches(actor, key_id, True),
     "console off": lambda actor, key_id: console_switches(actor, key_id, False),
-    "console deletes": lambda actor, key_id: console_deletes(actor, key_id),
+    "console deletes": console_deletes,
 }
 OF_A_KEY = (
     "revoke",
