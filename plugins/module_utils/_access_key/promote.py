@@ -207,6 +207,8 @@ def await_sts(work: Work, entry: Entry, access_key_id: str) -> None:
                 looked = True
                 guards.refuse_next_out_of_force(_look_again(work, entry), access_key_id)
             if time.monotonic() >= deadline:
+                with work.store.locked(want.user_name, write=False) as stored:
+                    _refuse_what_changed(work, stored.entry, entry, access_key_id)  # the reason, where there is one
                 raise _not_accepted_error(want, access_key_id, last)
             time.sleep(STS_PAUSE)
 

@@ -845,6 +845,18 @@ ROLLBACK_THAT_STOPS = [
         checked=BACK_AND_HELD,
     ),
     Case(
+        "a rollback that STS does not accept because somebody revoked the key meanwhile says so",
+        before=NEXT_LEADS_OLD_NOTED,
+        wants={**HOLD_BACK, "verify_timeout": 0},
+        script=[
+            *SWITCHES_ON,
+            refuses(OLD),
+            Meanwhile(entry(NEXT.stored(promoted=ago(9)), OLD.stored(promoted=ago(100), off=NOW, revoked=NOW))),
+        ],
+        ends=Fails("Access key OLD of user ci was revoked while STS was asked: it is not made current", ON_TOLD),
+        checked=BACK_AND_HELD,
+    ),
+    Case(
         "a rollback that STS does not accept in time is switched on and held",
         before=NEXT_LEADS_OLD_NOTED,
         wants={**HOLD_BACK, "verify_timeout": 0},
