@@ -38,6 +38,7 @@ from scripted_iam import (
     play,
     quota,
     secrets_of,
+    sleeps,
     switches_off,
     switches_on,
     used,
@@ -51,7 +52,8 @@ NEXT_IS_CURRENT = entry(NEXT.stored(promoted=NOW), OLD.stored(promoted=ago(100))
 
 
 def thrice(step: Step) -> list[Step]:
-    return [step] * 3
+    """STS answers three times, half a second apart."""
+    return [step, sleeps(0.5), step, sleeps(0.5), step]
 
 
 SATISFIED = [
