@@ -11,6 +11,7 @@ that a note or a secret is in the store before the next request goes out stands 
 from __future__ import annotations
 
 from dataclasses import asdict
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -48,7 +49,9 @@ from scripted_iam import (
 
 OLD_STAYS = entry(OLD.stored())
 NEXT_WAITS = entry(OLD.stored(), NEXT.stored(), asked=asked(OLD, date=ago(0.1)))
-NEXT_IS_CURRENT = entry(NEXT.stored(promoted=NOW), OLD.stored(promoted=ago(100)))
+# Three answers of STS, half a second apart, take a second.
+ACCEPTED = NOW + timedelta(seconds=1)
+NEXT_IS_CURRENT = entry(NEXT.stored(promoted=ACCEPTED), OLD.stored(promoted=ago(100)))
 
 
 def thrice(step: Step) -> list[Step]:
@@ -129,7 +132,7 @@ MAKING = [
             creates(NEW),
             writes(entry(OLD.stored(), NEW.stored(), asked=asked(OLD))),
             *thrice(accepts(NEW)),
-            writes(entry(NEW.stored(promoted=NOW), OLD.stored(promoted=ago(100)))),
+            writes(entry(NEW.stored(promoted=ACCEPTED), OLD.stored(promoted=ago(100)))),
         ],
         ends=Done(NEW.on, "current", {"OLD": "Active, current"}, {"OLD": "Active, previous", "NEW": "Active, current"}),
     ),
