@@ -75,13 +75,16 @@ class TestProxies:
         assert not any(reset.left for reset in proxy.resets)
 
 
-def test_a_proxy_that_nobody_listens_at_has_sent_nothing(lab: Lab, controller: Controller) -> None:
-    """It is certain that nothing was sent, and the request for a key is taken back."""
+@pytest.mark.parametrize("tunnel", [True, False], ids=["connect", "plain"])
+def test_a_proxy_that_nobody_listens_at_has_sent_nothing(
+    lab: Lab, controller: Controller, proxy: Proxy, tunnel: bool
+) -> None:
+    """It is certain that nothing was sent, so that what was asked for in writing is taken back."""
     lab.seed("ci")
-    lab.fault("refuse", "GetUser", when="after", seconds=2)
-    run = controller.run(play(made(aws_config={"retries": {"total_max_attempts": 1}})))
-    refusal(run, "made")
-    assert not writes(lab)
+    proxy.last = "GetCallerIdentity"
+    run = controller.run(play(made(aws_config=FEW_TRIES)), env=proxy.env(tunnel))
+    assert refusal(run, "made").startswith("Could not make an access key for user ci: Failed to connect to proxy")
+    assert not writes(lab) and "ci" not in (open_store(controller.cwd / STORE).get(ENTRY) or {})
 
 
 HALF = {

@@ -44,6 +44,9 @@ class Proxy:
         self.laboratory = (str(parts.hostname), int(parts.port or 80))
         self.certificate = folder / "proxy.pem"
         self.resets: list[Reset] = []
+        self.last: str | None = None
+        """After the answer to this action nobody listens here any more."""
+        self.connections: set[socket.socket] = set()
         self.seen: list[tuple[str, str]] = []
         """Each request that came by: CONNECT or the plain way, and its action."""
 
@@ -57,6 +60,12 @@ class Proxy:
         return self
 
     def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Nobody listens, and what was open is cut."""
+        for connection in list(self.connections):
+            with_no_error(connection.shutdown, socket.SHUT_RDWR)
         # Wakes the thread that waits in accept(); close alone does not.
         with_no_error(self.listener.shutdown, socket.SHUT_RDWR)
         self.listener.close()
@@ -89,11 +98,13 @@ class Proxy:
                 way, tunnelled = "CONNECT", self.tls.wrap_socket(connection, server_side=True)
                 reader = tunnelled.makefile("rb")
                 line, headers = _head(reader)
+            self.connections.add(tunnelled)
             while line and self._pass_on(way, tunnelled, reader, line, headers):
                 line, headers = _head(reader)
         except OSError:
             pass
         finally:
+            self.connections.discard(tunnelled)
             tunnelled.close()
 
     def _pass_on(
@@ -110,6 +121,9 @@ class Proxy:
         if self._resets(action, "after"):
             return _reset(connection)
         connection.sendall(answer)
+        if action == self.last:
+            self.close()
+            return False
         return True
 
     def _resets(self, action: str, when: str) -> bool:
