@@ -226,6 +226,19 @@ def test_a_region_where_sts_is_off_stops_before_a_key_is_made(lab: Lab, controll
     assert actions(lab).count("GetCallerIdentity") == 1
 
 
+def test_a_rotation_where_sts_is_off_makes_no_key(lab: Lab, controller: Controller) -> None:
+    """Neither in check mode nor in the run is anybody promised a key."""
+    for name in ("ci", "web"):
+        lab.seed(name, Key(100))
+    lab.fault("error", "GetCallerIdentity", code="RegionDisabledException", status=403, count=0)
+    given = {"rotation_users": ["*"], "rotation_vault_file": STORE, "rotation_verify_delay": 0}
+    for check in (True, False):
+        run = controller.run("keyturn.iam.rotate", check=check, extra_vars=given)
+        assert run.rc != 0 and not writes(lab)
+        assert "STS in region us-east-1 does not accept this run's own credentials" in run.output
+        assert not (controller.cwd / STORE).exists()
+
+
 def test_sts_is_asked_once_a_connection(lab: Lab, controller: Controller) -> None:
     """A loop's items have one connection: one question with the run's own key serves them all."""
     for name in ("one", "two", "three"):

@@ -143,6 +143,7 @@ MAKING = [
         script=[
             lists(OLD.on),
             user(),
+            STS_READY,
             quota(2),
             writes(entry(OLD.stored(), asked=asked(OLD))),
             creates(NEW),
