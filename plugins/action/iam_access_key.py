@@ -6,9 +6,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from ansible_collections.keyturn.iam.plugins.module_utils import _argspec, _task
-from ansible_collections.keyturn.iam.plugins.plugin_utils._in_process import InProcessAction, _Module
-from ansible_collections.keyturn.iam.plugins.plugin_utils._store import VaultStore
+from ansible_collections.keyturn.iam.plugins.module_utils import _argspec, _result
+from ansible_collections.keyturn.iam.plugins.plugin_utils._in_process import InProcessAction, ModuleInProcess
+from ansible_collections.keyturn.iam.plugins.plugin_utils._store.file import VaultStore
 
 
 class ActionModule(InProcessAction):
@@ -18,5 +18,5 @@ class ActionModule(InProcessAction):
     argument_spec = _argspec.ACCESS_KEY
     returns_secret = True
 
-    def perform(self, module: _Module, store: VaultStore | None) -> dict[str, Any]:
-        return _task.access_key(module.params, module.connect, self._task.check_mode, self._task.diff, store)
+    def perform(self, module: ModuleInProcess, store: VaultStore | None) -> dict[str, Any]:
+        return _result.access_key(module.params, module.connect, self._task.check_mode, self._task.diff, store)

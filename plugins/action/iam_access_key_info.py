@@ -9,9 +9,9 @@ from collections.abc import Callable
 from typing import Any
 
 from ansible.utils.display import Display
-from ansible_collections.keyturn.iam.plugins.module_utils import _argspec, _task
-from ansible_collections.keyturn.iam.plugins.plugin_utils._in_process import InProcessAction, _Module
-from ansible_collections.keyturn.iam.plugins.plugin_utils._store import VaultStore
+from ansible_collections.keyturn.iam.plugins.module_utils import _argspec, _result
+from ansible_collections.keyturn.iam.plugins.plugin_utils._in_process import InProcessAction, ModuleInProcess
+from ansible_collections.keyturn.iam.plugins.plugin_utils._store.file import VaultStore
 
 PROGRESS_SECONDS = 5.0
 
@@ -23,11 +23,13 @@ class ActionModule(InProcessAction):
     argument_spec = _argspec.INFO
     mutually_exclusive = _argspec.INFO_EXCLUSIVE
 
-    def perform(self, module: _Module, store: VaultStore | None) -> dict[str, Any]:
+    def perform(self, module: ModuleInProcess, store: VaultStore | None) -> dict[str, Any]:
         entries = store.entries() if store else None
-        result = _task.access_key_info(module.params, module.connect, entries, _progress())
+        result = _result.access_key_info(module.params, module.connect, entries, _progress())
         if not result["warnings"]:
             del result["warnings"]
+        if store:
+            result["vault_file"] = module.params["vault_file"]
         return result
 
 

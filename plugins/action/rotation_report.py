@@ -11,7 +11,10 @@ from typing import Any
 
 from ansible.plugins.action import ActionBase
 from ansible.utils.display import Display
-from ansible_collections.keyturn.iam.plugins.plugin_utils._report import ReportError, build, render, screen, write
+from ansible_collections.keyturn.iam.plugins.plugin_utils._report.build import build
+from ansible_collections.keyturn.iam.plugins.plugin_utils._report.model import ReportError
+from ansible_collections.keyturn.iam.plugins.plugin_utils._report.screen import screen
+from ansible_collections.keyturn.iam.plugins.plugin_utils._report.write import render, write
 
 display = Display()
 

@@ -18,6 +18,7 @@ from typing import Any
 from ._time import ASKED_WINDOW, from_iso, to_iso
 
 _IDS = ("account_id", "user_id", "access_key_id")
+_DATES = ("create_date", "promote_date", "deactivate_date", "revoke_date")
 
 
 def _date(fields: Mapping[str, Any], name: str) -> datetime | None:
@@ -35,6 +36,13 @@ def _text(fields: Mapping[str, Any], name: str) -> str | None:
     return value or None
 
 
+def _without_secret(shown: Mapping[str, Any]) -> dict[str, Any]:
+    """What `public` shows, as the file would have it but for the secret. Raises ValueError for what is not a mapping."""
+    if not isinstance(shown, Mapping):
+        raise ValueError("has other_keys that are not a mapping of mappings")
+    return {name: value for name, value in shown.items() if name not in ("stored", "secret_access_key")}
+
+
 @dataclass(frozen=True)
 class StoredKey:
     """What the store holds of one key; without a secret it is a key made by hand that we switched off."""
@@ -45,24 +53,35 @@ class StoredKey:
     deactivate_date: datetime | None = None
     revoke_date: datetime | None = None
     extra: Mapping[str, Any] = field(default_factory=dict)
+    secret_withheld: bool = field(default=False, repr=False)
+    """There is a secret, and it is not shown here: in what info returned, in what check mode predicts."""
+
+    @property
+    def has_secret(self) -> bool:
+        return self.secret_withheld or bool(self.secret_access_key)
 
     @classmethod
     def from_mapping(cls, fields: Mapping[str, Any]) -> StoredKey:
-        known = ("secret_access_key", "create_date", "promote_date", "deactivate_date", "revoke_date")
-        dates = {name: _date(fields, name) for name in known[1:]}
+        known = ("secret_access_key", *_DATES)
         return cls(
-            _text(fields, "secret_access_key"), **dates, extra={k: v for k, v in fields.items() if k not in known}
+            _text(fields, "secret_access_key"),
+            create_date=_date(fields, "create_date"),
+            promote_date=_date(fields, "promote_date"),
+            deactivate_date=_date(fields, "deactivate_date"),
+            revoke_date=_date(fields, "revoke_date"),
+            extra={name: value for name, value in fields.items() if name not in known},
         )
 
     def to_mapping(self) -> dict[str, Any]:
+        """The key as the file has it. Raises ValueError where that would lose the secret."""
+        if self.secret_withheld:
+            raise ValueError("has a key whose secret is not known here")
         fields: dict[str, Any] = {"secret_access_key": self.secret_access_key} if self.secret_access_key else {}
         fields.update(self.dates())
         return {**fields, **self.extra}
 
     def dates(self) -> dict[str, str]:
-        dates = {
-            name: getattr(self, name) for name in ("create_date", "promote_date", "deactivate_date", "revoke_date")
-        }
+        dates = {name: getattr(self, name) for name in _DATES}
         return {name: to_iso(moment) for name, moment in dates.items() if moment}
 
 
@@ -130,32 +149,58 @@ class Entry:
             extra=current.extra,
         )
 
+    @classmethod
+    def from_public(cls, shown: Mapping[str, Any]) -> Entry:
+        """An entry as `public` shows it, or a person wrote it in an info. Raises ValueError where its structure is not ours.
+
+        Without the word `stored` the current key's secret is there, and that of another key which we made, as its creation tells.
+        """
+        if not isinstance(shown, Mapping):
+            raise ValueError("is not a mapping")
+        others = shown.get("other_keys") or {}
+        if not isinstance(others, Mapping):
+            raise ValueError("has other_keys that are not a mapping of mappings")
+        notes = {key_id: {} if note is None else note for key_id, note in others.items()}
+        entry = cls.from_mapping(
+            {**_without_secret(shown), "other_keys": {i: _without_secret(n) for i, n in notes.items()}}
+        )
+        stored = {str(key_id): note.get("stored") for key_id, note in notes.items()}
+        return replace(
+            entry,
+            current=replace(entry.current, secret_withheld=bool(entry.current_id) and shown.get("stored") is not False),
+            others={
+                key_id: replace(
+                    key, secret_withheld=bool(key.create_date if stored[key_id] is None else stored[key_id])
+                )
+                for key_id, key in entry.others.items()
+            },
+        )
+
     def to_mapping(self) -> dict[str, Any]:
-        """The entry as the file has it, without what is not set."""
-        fields: dict[str, Any] = {
-            "account_id": self.account_id,
-            "user_id": self.user_id,
-            "access_key_id": self.current_id,
-        }
-        fields.update(self.current.to_mapping())
+        """The entry as the file has it, without what is not set. Raises ValueError where that would lose a secret."""
+        fields = {**self._about_the_user(), **self.current.to_mapping(), **self._about_requests()}
+        if self.others:
+            fields["other_keys"] = {key_id: key.to_mapping() for key_id, key in self.others.items()}
+        return {**fields, **self.extra}
+
+    def public(self) -> dict[str, Any]:
+        """What may be shown of the entry: dates and ids, and whether a secret is there, but no secret."""
+        fields = {**self._about_the_user(), **self.current.dates(), **self._about_requests()}
+        if self.others:
+            fields["other_keys"] = {i: {**key.dates(), "stored": key.has_secret} for i, key in self.others.items()}
+        return {**fields, "stored": bool(self.current_id and self.current.has_secret)}
+
+    def _about_the_user(self) -> dict[str, Any]:
+        ids = {"account_id": self.account_id, "user_id": self.user_id, "access_key_id": self.current_id}
+        return {name: value for name, value in ids.items() if value is not None}
+
+    def _about_requests(self) -> dict[str, Any]:
+        """What was asked for, and until when nothing is to be done."""
+        fields: dict[str, Any] = {}
         if self.asked:
             fields["asked"] = {"date": to_iso(self.asked.date), "known": list(self.asked.known)}
         if self.hold_until:
             fields["hold_until"] = to_iso(self.hold_until)
-        if self.others:
-            fields["other_keys"] = {key_id: key.to_mapping() for key_id, key in self.others.items()}
-        return {**{name: value for name, value in fields.items() if value is not None}, **self.extra}
-
-    def public(self) -> dict[str, Any]:
-        """What may be shown of the entry: dates and ids, and whether a secret is there, but no secret."""
-        fields = {
-            name: value for name, value in replace(self, extra={}).to_mapping().items() if name != "secret_access_key"
-        }
-        fields["stored"] = bool(self.current_id and self.current.secret_access_key)
-        if self.others:
-            fields["other_keys"] = {
-                i: {**key.dates(), "stored": bool(key.secret_access_key)} for i, key in self.others.items()
-            }
         return fields
 
     def key(self, access_key_id: str | None) -> StoredKey | None:
@@ -175,7 +220,7 @@ class Entry:
         newest, found = self.current.create_date or oldest, None
         for key_id, key in self.others.items():
             made = key.create_date or oldest
-            if key.secret_access_key and not key.promote_date and made >= newest:
+            if key.has_secret and not key.promote_date and made >= newest:
                 newest, found = made, key_id
         return found
 
@@ -188,7 +233,7 @@ class Entry:
             return "current"
         if access_key_id == self.next_id:
             return "next"
-        return "previous" if key.secret_access_key and key.promote_date else None
+        return "previous" if key.has_secret and key.promote_date else None
 
     # -- changes ---------------------------------------------------------------------------------------------
 
@@ -200,11 +245,12 @@ class Entry:
         """CreateAccessKey is about to be sent."""
         return replace(self, asked=Asked(now, known))
 
-    def stage_next(self, access_key_id: str, secret_access_key: str, create_date: datetime) -> Entry:
-        """A new key's secret is kept. `asked` stays until the key is current."""
+    def stage_next(self, access_key_id: str, secret_access_key: str | None, create_date: datetime) -> Entry:
+        """A new key's secret is kept (None: will be, as check mode predicts). `asked` stays until the key is current."""
         if access_key_id in self.key_ids:
             raise ValueError(f"{access_key_id} is in the store already")
-        return replace(self, others={**self.others, access_key_id: StoredKey(secret_access_key, create_date)})
+        key = StoredKey(secret_access_key, create_date, secret_withheld=secret_access_key is None)
+        return replace(self, others={**self.others, access_key_id: key})
 
     def promote(self, access_key_id: str, now: datetime) -> Entry:
         """The key becomes current; what was current stays beside it and is known to have been current."""
@@ -256,6 +302,20 @@ class Entry:
         if access_key_id == self.current_id:
             return replace(entry, current_id=None, current=StoredKey(), hold_until=None)
         return replace(entry, others={key_id: key for key_id, key in self.others.items() if key_id != access_key_id})
+
+    def wrong_owner(self, user_name: str, account_id: str | None, user_id: str | None, where: str) -> str | None:
+        """Why the entry is not that user's, in one sentence with the way out; None where it is, as far as both are known."""
+        if self.account_id and account_id and self.account_id != account_id:
+            return (
+                f"The keys of user {user_name} in {where} belong to account {self.account_id}, but these credentials are for "
+                f"account {account_id}; use that account's credentials or another vault_file"
+            )
+        if self.user_id and user_id and self.user_id != user_id:
+            return (
+                f"The keys of user {user_name} in {where} belong to user id {self.user_id}, but IAM's user of that name is "
+                f"{user_id}: deleted and made again; remove the old keys with state=absent, or rename their entry"
+            )
+        return None
 
     @property
     def empty(self) -> bool:

@@ -12,15 +12,15 @@ so it is repeated only where the failure proves that nothing was executed. The b
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
 from datetime import datetime
 from email.utils import parsedate_to_datetime
 from typing import Any
 
 from ansible_collections.amazon.aws.plugins.module_utils.retries import AWSRetry
 
+from ._answers import Key, LastUsed, User
 from ._errors import IamError, KeyturnError, UnknownOutcome
-from ._time import from_iso, to_iso
+from ._time import from_iso
 
 try:
     from botocore.exceptions import (
@@ -109,63 +109,6 @@ class _RepeatUnexecuted(_Repeat):
     def found(response_code: Any, catch_extra_error_codes: Any = None) -> bool:
         error = response_code
         return proves_nothing_done(error) and (not isinstance(error, ClientError) or _code(error) in THROTTLED)
-
-
-@dataclass(frozen=True)
-class Key:
-    """An access key as ListAccessKeys has it. `status` is passed through: only "Active" counts as Active."""
-
-    access_key_id: str
-    user_name: str
-    status: str
-    create_date: datetime
-
-    @property
-    def active(self) -> bool:
-        return self.status == "Active"
-
-    def public(self) -> dict[str, Any]:
-        return {
-            "access_key_id": self.access_key_id,
-            "user_name": self.user_name,
-            "status": self.status,
-            "create_date": to_iso(self.create_date),
-        }
-
-    @classmethod
-    def of(cls, answer: Mapping[str, Any]) -> Key:
-        return cls(answer["AccessKeyId"], answer["UserName"], answer["Status"], from_iso(answer["CreateDate"]))
-
-
-@dataclass(frozen=True)
-class LastUsed:
-    """When, where and for what a key was last used; `date` is None for never. AWS's record lags by hours."""
-
-    user_name: str | None
-    date: datetime | None
-    service: str | None
-    region: str | None
-
-    def __str__(self) -> str:
-        where = " ".join(part for part in (self.service, self.region) if part)
-        return f"{to_iso(self.date)} ({where})" if self.date and where else to_iso(self.date) if self.date else "never"
-
-
-@dataclass(frozen=True)
-class User:
-    user_name: str
-    user_id: str
-    arn: str
-    path: str
-    create_date: datetime
-
-    @property
-    def account_id(self) -> str:
-        return self.arn.split(":")[4]
-
-    @classmethod
-    def of(cls, answer: Mapping[str, Any]) -> User:
-        return cls(answer["UserName"], answer["UserId"], answer["Arn"], answer["Path"], from_iso(answer["CreateDate"]))
 
 
 class Iam:
@@ -307,14 +250,16 @@ class Iam:
         to = f"set access key {access_key_id} of user {user_name} to {status}"
         self._ask("update_access_key", to, UserName=user_name, AccessKeyId=access_key_id, Status=status)
 
-    def delete(self, user_name: str, access_key_id: str) -> None:
-        """Deletes a key. Raises IamError, `missing` where the user or the key is not there (any more)."""
-        self._ask(
-            "delete_access_key",
-            f"delete access key {access_key_id} of user {user_name}",
-            UserName=user_name,
-            AccessKeyId=access_key_id,
-        )
+    def delete(self, user_name: str, access_key_id: str) -> bool:
+        """Deletes a key. False where the user or the key is not there (any more): a repeated request finds its own work done."""
+        to = f"delete access key {access_key_id} of user {user_name}"
+        try:
+            self._ask("delete_access_key", to, UserName=user_name, AccessKeyId=access_key_id)
+        except IamError as error:
+            if error.missing:
+                return False
+            raise
+        return True
 
     # -- STS -----------------------------------------------------------------------------------------------------
 

@@ -17,9 +17,11 @@ from datetime import datetime
 from fnmatch import fnmatchcase
 from typing import Any, Union
 
+from ._answers import Key, LastUsed, User
 from ._entry import Entry
 from ._errors import IamError, KeyturnError
-from ._iam import Iam, Key, LastUsed, User
+from ._iam import Iam
+from ._options import is_pattern, refuse_negative
 from ._time import days, to_iso
 
 # Up to so many names are asked for one by one; for more the listing, up to 1,000 users a page, is fewer requests.
@@ -31,8 +33,8 @@ Entries = Mapping[str, Union[Entry, KeyturnError]]
 
 
 @dataclass
-class _Seen:
-    """One user as read; `user` is None for a name that IAM does not have."""
+class _Look:
+    """One user as looked at; `user` is None for a name that IAM does not have."""
 
     user_name: str
     user: User | None = None
@@ -45,10 +47,7 @@ class _Seen:
 
 def check(params: Mapping[str, Any]) -> None:
     """Raises KeyturnError for options that make no sense."""
-    for name in ("min_age_days", "min_idle_days"):
-        value = params.get(name)
-        if value is not None and not 0 <= value < float("inf"):
-            raise KeyturnError(f"{name} must be a number that is not negative, not {value}")
+    refuse_negative(params, ("min_age_days", "min_idle_days"))
     if params.get("max_concurrency") is not None and params["max_concurrency"] < 1:
         raise KeyturnError(f"max_concurrency must be at least 1, not {params['max_concurrency']}")
 
@@ -104,12 +103,7 @@ def gather(
 # -- who is looked at ------------------------------------------------------------------------------------------------
 
 
-def is_pattern(name: str) -> bool:
-    """Whether a name is a pattern; IAM allows none of these characters in a user name."""
-    return any(mark in name for mark in "*?[")
-
-
-def _select(iam: Iam, params: Mapping[str, Any], warnings: list[str]) -> tuple[list[_Seen], bool]:
+def _select(iam: Iam, params: Mapping[str, Any], warnings: list[str]) -> tuple[list[_Look], bool]:
     """The users to look at, and whether these are all that the account has."""
     names, prefix = params.get("user_name"), params.get("path_prefix")
     if params.get("access_key_id"):
@@ -122,13 +116,13 @@ def _select(iam: Iam, params: Mapping[str, Any], warnings: list[str]) -> tuple[l
         prefix = None
     found = {user.user_name: user for user in iam.users(prefix)}
     if names is None:
-        return [_Seen(name, user) for name, user in found.items()], not prefix
-    chosen: dict[str, _Seen] = {}
+        return [_Look(name, user) for name, user in found.items()], not prefix
+    chosen: dict[str, _Look] = {}
     for name in names:
         matches = (
             [one for one in found if fnmatchcase(one, name)] if is_pattern(name) else [name] if name in found else []
         )
-        chosen.update((one, _Seen(one, found[one])) for one in matches)
+        chosen.update((one, _Look(one, found[one])) for one in matches)
         if not matches and not is_pattern(name):
             chosen[name] = _missing(name, prefix)
         elif not matches and name != "*":
@@ -151,22 +145,22 @@ def _owner(iam: Iam, access_key_id: str) -> str:
     return owner
 
 
-def _named(iam: Iam, name: str, prefix: str | None) -> _Seen:
+def _named(iam: Iam, name: str, prefix: str | None) -> _Look:
     try:
         user = iam.user(name)
     except IamError as error:
-        return _missing(name, None) if error.missing else _Seen(name, errors=[error.sentence])
-    return _Seen(name, user) if not prefix or user.path.startswith(prefix) else _missing(name, prefix)
+        return _missing(name, None) if error.missing else _Look(name, errors=[error.sentence])
+    return _Look(name, user) if not prefix or user.path.startswith(prefix) else _missing(name, prefix)
 
 
-def _missing(name: str, prefix: str | None) -> _Seen:
-    return _Seen(name, errors=[f"There is no IAM user {name}{f' under the path {prefix}' if prefix else ''}"])
+def _missing(name: str, prefix: str | None) -> _Look:
+    return _Look(name, errors=[f"There is no IAM user {name}{f' under the path {prefix}' if prefix else ''}"])
 
 
 # -- reading ---------------------------------------------------------------------------------------------------------
 
 
-def _read_all(iam: Iam, users: list[_Seen], params: Mapping[str, Any], progress: Callable[[int, int], None]) -> None:
+def _read_all(iam: Iam, users: list[_Look], params: Mapping[str, Any], progress: Callable[[int, int], None]) -> None:
     """Reads all users, `max_concurrency` at a time. An interrupt does not wait for what is not begun."""
     todo = [one for one in users if one.user]
     left = deque(todo)
@@ -196,7 +190,7 @@ def _read_all(iam: Iam, users: list[_Seen], params: Mapping[str, Any], progress:
         pool.shutdown(wait=False, cancel_futures=True)
 
 
-def _read(iam: Iam, one: _Seen, params: Mapping[str, Any]) -> None:
+def _read(iam: Iam, one: _Look, params: Mapping[str, Any]) -> None:
     """Reads one user's keys with their last use. Errors are the user's own."""
     try:
         keys = iam.keys(one.user_name)
@@ -228,14 +222,14 @@ def _is_gone(iam: Iam, key: Key) -> bool:
         return False
 
 
-def _fail_where_nothing_was_read(users: list[_Seen]) -> None:
+def _fail_where_nothing_was_read(users: list[_Look]) -> None:
     failed = [one for one in users if not one.read and not one.vanished]
     if failed and len(failed) == len(users):
         more = f" (and {len(failed) - 1} more)" if len(failed) > 1 else ""
         raise KeyturnError(f"{failed[0].errors[0]}{more}")
 
 
-def _warnings(users: list[_Seen], most: int = 10) -> list[str]:
+def _warnings(users: list[_Look], most: int = 10) -> list[str]:
     said = [error for one in users for error in one.errors]
     return said[:most] + ([f"… and {len(said) - most} more errors, see the users' error"] if len(said) > most else [])
 
@@ -243,7 +237,7 @@ def _warnings(users: list[_Seen], most: int = 10) -> list[str]:
 # -- what is said of it ----------------------------------------------------------------------------------------------
 
 
-def _account(iam: Iam, seen: list[_Seen]) -> tuple[str | None, str | None]:
+def _account(iam: Iam, seen: list[_Look]) -> tuple[str | None, str | None]:
     """The account and its partition: every user's ARN has them, else STS knows the account."""
     for one in seen:
         if one.user:
@@ -283,7 +277,7 @@ def _fits(row: Mapping[str, Any], params: Mapping[str, Any]) -> bool:
     )
 
 
-def _user(one: _Seen, entry: Entry | KeyturnError | None) -> dict[str, Any]:
+def _user(one: _Look, entry: Entry | KeyturnError | None) -> dict[str, Any]:
     return {
         "user_name": one.user_name,
         "user_id": one.user.user_id if one.user else None,

@@ -11,9 +11,11 @@ from dataclasses import dataclass
 from typing import Any
 
 from ._errors import KeyturnError
+from ._options import refuse_negative
 
 # Days and seconds beyond this are a mistake, and dates do not reach much further.
 MOST = 1_000_000
+_NUMBERS = ("max_age_days", "min_idle_days", "hold_days", "verify_delay", "verify_timeout")
 
 
 @dataclass(frozen=True)
@@ -41,13 +43,7 @@ class Want:
     def of(cls, params: Mapping[str, Any]) -> Want:
         """The task that validated options describe. Raises KeyturnError for options that do not go together."""
         want = cls(**{name: params[name] for name in cls.__dataclass_fields__ if params.get(name) is not None})
-        for name in ("max_age_days", "min_idle_days", "hold_days", "verify_delay", "verify_timeout"):
-            value = getattr(want, name)
-            # a NaN compares false with everything and would satisfy no limit and every limit
-            if value is not None and not 0 <= value < float("inf"):
-                raise KeyturnError(f"{name} must be a number that is not negative, not {value}")
-            if value is not None and value > MOST:
-                raise KeyturnError(f"{name} must be at most {MOST}, not {value:g}")
+        refuse_negative(vars(want), _NUMBERS, MOST)
         for wrong, sentence in want._mistakes(params):
             if wrong:
                 raise KeyturnError(sentence)

@@ -235,7 +235,7 @@ diff:
 from functools import partial
 
 from ansible_collections.amazon.aws.plugins.module_utils.modules import AnsibleAWSModule
-from ansible_collections.keyturn.iam.plugins.module_utils import _argspec, _task
+from ansible_collections.keyturn.iam.plugins.module_utils import _argspec, _result
 from ansible_collections.keyturn.iam.plugins.module_utils._connection import connect
 from ansible_collections.keyturn.iam.plugins.module_utils._errors import KeyturnError
 
@@ -247,9 +247,9 @@ def main() -> None:
             msg="vault_file needs the controller's process: a module's answer would carry the secret over the connection"
         )
     try:
-        result = _task.access_key(module.params, partial(connect, module), module.check_mode, module._diff)
+        result = _result.access_key(module.params, partial(connect, module), module.check_mode, module._diff)
     except KeyturnError as error:
-        _task.fail(module, error)
+        _result.fail(module, error)
     module.exit_json(**result)
 
 

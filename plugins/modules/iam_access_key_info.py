@@ -224,6 +224,11 @@ now:
   returned: success
   type: str
   sample: "2026-11-24T04:00:00+00:00"
+vault_file:
+  description: Where the store is, as O(vault_file) names it, so that a task that P(keyturn.iam.rotation_plan#filter) proposes can name it too.
+  returned: with O(vault_file)
+  type: str
+  sample: group_vars/all/access_keys.yml
 store_only:
   description: This account's entries of the store that fit no user; only where every user was looked at.
   returned: success
@@ -253,7 +258,7 @@ complete:
 from functools import partial
 
 from ansible_collections.amazon.aws.plugins.module_utils.modules import AnsibleAWSModule
-from ansible_collections.keyturn.iam.plugins.module_utils import _argspec, _task
+from ansible_collections.keyturn.iam.plugins.module_utils import _argspec, _result
 from ansible_collections.keyturn.iam.plugins.module_utils._connection import connect
 from ansible_collections.keyturn.iam.plugins.module_utils._errors import KeyturnError
 
@@ -265,9 +270,9 @@ def main() -> None:
     if module.params["vault_file"]:
         module.fail_json(msg="vault_file needs the controller's process: only there can Ansible Vault be opened")
     try:
-        result = _task.access_key_info(module.params, partial(connect, module))
+        result = _result.access_key_info(module.params, partial(connect, module))
     except KeyturnError as error:
-        _task.fail(module, error)
+        _result.fail(module, error)
     for warning in result.pop("warnings"):
         module.warn(warning)
     module.exit_json(**result)

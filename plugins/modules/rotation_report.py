@@ -13,6 +13,7 @@ version_added: 0.1.0
 description:
   - Prints a table of the IAM users whose access keys need something and a line of totals, within 100 columns.
   - Users with nothing to do are counted and not listed.
+  - A sentence stands in the row of the key that it is about, and what a person can do on lines of its own below.
   - Writes the same as JSON, CSV, Markdown or HTML, where O(report_file) is set.
   - The report holds no secret.
 options:
@@ -25,6 +26,8 @@ options:
     description:
       - What P(keyturn.iam.rotation_plan#filter) made of it.
       - These may be the decisions from before the actions were carried out, or from a second look afterwards.
+      - Of decisions that were made otherwise, C(user_name) and C(status) are needed. Without C(about), a sentence stands beside the current
+        key; C(remedies) and C(rules) may be left out.
     type: list
     elements: dict
     required: true

@@ -19,17 +19,19 @@ from typing import Any, NoReturn
 
 from ansible import constants as C
 from ansible.errors import AnsibleActionFail
+from ansible.module_utils.common.arg_spec import ValidationResult
 from ansible.module_utils.common.parameters import remove_values
 from ansible.module_utils.parsing.convert_bool import boolean
 from ansible.plugins.action import ActionBase
 from ansible.utils.display import Display
 from ansible_collections.amazon.aws.plugins.module_utils.botocore import HAS_BOTO3
 from ansible_collections.amazon.aws.plugins.module_utils.modules import AnsibleAWSModule
-from ansible_collections.keyturn.iam.plugins.module_utils import _argspec, _task
+from ansible_collections.keyturn.iam.plugins.module_utils import _argspec, _result
 from ansible_collections.keyturn.iam.plugins.module_utils._connection import connect
 from ansible_collections.keyturn.iam.plugins.module_utils._errors import KeyturnError
 from ansible_collections.keyturn.iam.plugins.module_utils._iam import Iam
-from ansible_collections.keyturn.iam.plugins.plugin_utils._store import LOCK_TIMEOUT, VaultStore
+from ansible_collections.keyturn.iam.plugins.plugin_utils._store.file import LOCK_TIMEOUT, VaultStore
+from ansible_collections.keyturn.iam.plugins.plugin_utils._values import plain
 
 display = Display()
 
@@ -49,13 +51,13 @@ class _Ended(Exception):
         self.result = result
 
 
-class _Module:
+class ModuleInProcess:
     """What amazon.aws's connection helpers and our own code touch of a module, and no more."""
 
     fail_json_aws = AnsibleAWSModule.fail_json_aws
     _gather_versions = AnsibleAWSModule._gather_versions
 
-    def __init__(self, name: str, params: Mapping[str, Any]) -> None:
+    def __init__(self, name: str, params: dict[str, Any]) -> None:
         self._name, self.params = name, params
 
     def fail_json(self, msg: str, **fields: Any) -> NoReturn:
@@ -81,7 +83,7 @@ class InProcessAction(ActionBase):
     returns_secret = False
 
     @abstractmethod
-    def perform(self, module: _Module, store: VaultStore | None) -> dict[str, Any]:
+    def perform(self, module: ModuleInProcess, store: VaultStore | None) -> dict[str, Any]:
         """The task's result. Raises KeyturnError."""
 
     def run(self, tmp: str | None = None, task_vars: dict[str, Any] | None = None) -> dict[str, Any]:
@@ -97,7 +99,7 @@ class InProcessAction(ActionBase):
         if self.returns_secret and self._task.async_val:
             self._task.no_log = True  # the result of a poll passes this plugin by
         if wants_store or not (elsewhere or self._asked_for_module(variables)):
-            result = self._in_process(variables)
+            result = self._run_here(variables)
         else:
             result = self._execute_module(
                 module_name=self.module_name, task_vars=variables, wrap_async=self._task.async_val
@@ -127,11 +129,11 @@ class InProcessAction(ActionBase):
         interpreter = str(self._templar.template(host.get("ansible_python_interpreter") or "auto"))
         return not interpreter.startswith("auto") and _installation(interpreter) != _installation(sys.executable)
 
-    def _in_process(self, variables: Mapping[str, Any]) -> dict[str, Any]:
+    def _run_here(self, variables: Mapping[str, Any]) -> dict[str, Any]:
         environment: dict[str, Any] = {}
         self._compute_environment_string(raw_environment_out=environment)
         # A mistake is told in the words of the module: with its name, and without the classes of ansible-core's tags.
-        self._load_name, self._task.args = self.module_name, _plain(self._task.args)
+        self._load_name, self._task.args = self.module_name, plain(self._task.args)
         spec = _argspec.with_aws(self.argument_spec)
         with _environment(environment):
             try:
@@ -140,36 +142,10 @@ class InProcessAction(ActionBase):
                 )
             except AnsibleActionFail as error:
                 return {"failed": True, "msg": str(error.message)}
-            params = {name: _plain(arguments.get(name)) for name in spec}
-            result = self._perform_logged(params, variables)
-        aliases = [f"Both option {one['option']} and its alias {one['alias']} are set." for one in validated._warnings]
-        if aliases:
-            result["warnings"] = aliases + result.get("warnings", [])
-        result = _without(result, validated._no_log_values)
-        if not _MAY_SHOW_INVOCATION or C.config.get_config_value("INJECT_INVOCATION", variables=variables):
-            result["invocation"] = remove_values({"module_args": params}, validated._no_log_values)
-        return result
-
-    def _perform_logged(self, params: dict[str, Any], variables: Mapping[str, Any]) -> dict[str, Any]:
-        with _endpoint_log(bool(params.get("debug_botocore_endpoint_logs"))) as log:
-            module = _Module(self.module_name, params)
-            try:
-                result = self._performed(module, variables)
-            except _Ended as ended:
-                result = ended.result
-        if log:
-            with suppress(AttributeError):  # amazon.aws before 9 stumbles over an endpoint without https
-                result["resource_actions"] = AnsibleAWSModule._get_resource_action_list(log)
-        if display.verbosity < 3:
-            result.pop("exception", None)  # a traceback is for -vvv
-        return result
-
-    def _performed(self, module: _Module, variables: Mapping[str, Any]) -> dict[str, Any]:
-        try:
-            return self.perform(module, self._store(module.params, variables))
-        except KeyturnError as error:
-            _task.fail(module, error)
-            raise AssertionError("a failure ends the task") from error
+            module = ModuleInProcess(self.module_name, {name: plain(arguments.get(name)) for name in spec})
+            with _failures_as_result(module) as result:
+                result.update(self.perform(module, self._store(module.params, variables)))
+        return _like_a_module(result, module.params, validated, variables)
 
     def _store(self, params: Mapping[str, Any], variables: Mapping[str, Any]) -> VaultStore | None:
         """The store by the vault secrets of this run. A relative path counts from where ansible-playbook was started."""
@@ -192,13 +168,17 @@ class InProcessAction(ActionBase):
         return result
 
 
-def _plain(value: Any) -> Any:
-    """The value without the tags that ansible-core 2.19 and later hang on strings: YAML's dumper knows str only."""
-    if isinstance(value, str):
-        return str.__str__(value)
-    if isinstance(value, dict):
-        return {_plain(key): _plain(item) for key, item in value.items()}
-    return [_plain(item) for item in value] if isinstance(value, list) else value
+def _like_a_module(
+    result: dict[str, Any], params: dict[str, Any], validated: ValidationResult, variables: Mapping[str, Any]
+) -> dict[str, Any]:
+    """The result with what Ansible adds to a module's: warnings, secret arguments blotted out, and how it was called."""
+    aliases = [f"Both option {one['option']} and its alias {one['alias']} are set." for one in validated._warnings]
+    if aliases:
+        result["warnings"] = aliases + result.get("warnings", [])
+    result = _without(result, validated._no_log_values)
+    if not _MAY_SHOW_INVOCATION or C.config.get_config_value("INJECT_INVOCATION", variables=variables):
+        result["invocation"] = remove_values({"module_args": params}, validated._no_log_values)
+    return result
 
 
 def _without(result: dict[str, Any], secrets: set[str]) -> dict[str, Any]:
@@ -228,15 +208,41 @@ def _environment(changes: Mapping[str, Any]) -> Iterator[None]:
                 os.environ[name] = value
 
 
+@contextmanager
+def _failures_as_result(module: ModuleInProcess) -> Iterator[dict[str, Any]]:
+    """A result to fill in: a failure fills it in too, as a module's does, and so does a log of requests that was asked for."""
+    result: dict[str, Any] = {}
+    with _endpoint_log(module) as log:
+        try:
+            yield result
+        except KeyturnError as error:
+            result.update(_failure(module, error))
+        except _Ended as ended:
+            result.update(ended.result)
+    if log:
+        with suppress(AttributeError):  # amazon.aws before 9 stumbles over an endpoint without https
+            result["resource_actions"] = AnsibleAWSModule._get_resource_action_list(log)
+    if display.verbosity < 3:
+        result.pop("exception", None)  # a traceback is for -vvv
+
+
+def _failure(module: ModuleInProcess, error: KeyturnError) -> dict[str, Any]:
+    try:
+        _result.fail(module, error)
+    except _Ended as ended:
+        return ended.result
+    raise AssertionError("a failure ends the task")
+
+
 class _EndpointLog:
     def __init__(self) -> None:
         self._botocore_endpoint_log_stream = StringIO()
 
 
 @contextmanager
-def _endpoint_log(wanted: bool) -> Iterator[_EndpointLog | None]:
+def _endpoint_log(module: ModuleInProcess) -> Iterator[_EndpointLog | None]:
     """amazon.aws's debug_botocore_endpoint_logs."""
-    if not wanted:
+    if not module.params.get("debug_botocore_endpoint_logs"):
         yield None
         return
     log, logger = _EndpointLog(), logging.getLogger("botocore.endpoint")

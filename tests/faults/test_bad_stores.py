@@ -192,7 +192,7 @@ def test_a_user_with_three_keys(lab: Lab, controller: Controller) -> None:
     assert lab.state()["three"] == before and "three" not in fleet.entries(), str(run)
     decisions = {decision["user_name"]: decision for decision in run.result("rotation_report")["decisions"]}
     assert decisions["three"]["status"] == "blocked" and all(
-        key.access_key_id in decisions["three"]["reason"] for key in before.keys
+        key.access_key_id in decisions["three"]["about"] for key in before.keys
     ), str(run)
     lab.delete_user("three")
     assert not fleet.harm() and not fleet.astray(), str(run)

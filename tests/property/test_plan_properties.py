@@ -12,7 +12,9 @@ from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
-from ansible_collections.keyturn.iam.plugins.plugin_utils._plan import plan
+from ansible_collections.keyturn.iam.plugins.module_utils._argspec import ACCESS_KEY
+from ansible_collections.keyturn.iam.plugins.module_utils._want import Want
+from ansible_collections.keyturn.iam.plugins.plugin_utils._plan.plan import plan
 from hypothesis import HealthCheck, given, note, settings
 from hypothesis import strategies as st
 from worlds import ACCOUNT, NOW, Info, Record, ago, apply, key, row, rows, user
@@ -226,7 +228,8 @@ def what_comes_out_is_well_formed(seen: Info, policy: dict[str, Any], decisions:
     assert [decision["user_name"] for decision in decisions] == ["ci", "other"]
     for decision in decisions:
         assert decision["status"] in STATUSES and decision["reason"].endswith(".")
-        assert list(decision) == ["user_name", "status", "reason", "next_date", "actions"]
+        assert list(decision) == ["user_name", "status", "reason", "about", "remedies", "rules", "next_date", "actions"]
+        assert decision["status"] == "error" or ". " not in decision["reason"]
         assert decision["next_date"] is None or moment(decision["next_date"]) > NOW
         kinds = [action["action"] for action in decision["actions"]]
         assert kinds == sorted(kinds, key=["delete", "create", "verify", "deactivate"].index)
@@ -240,6 +243,45 @@ def what_comes_out_is_well_formed(seen: Info, policy: dict[str, Any], decisions:
                 == (action["access_key_id"] is None)
                 == (action["max_age_days"] is not None)
             )
+
+
+def every_key_is_one_that_is_there_or_that_the_store_knows(seen: Info, policy: dict[str, Any], decisions: Plan) -> None:
+    decision = of_ci(decisions)
+    known = {one["access_key_id"] for one in rows(seen, "ci")} | set(entry_of(seen).get("other_keys") or {})
+    known.add(entry_of(seen).get("access_key_id"))
+    assert set(decision["about"]) <= known and len(set(decision["about"])) == len(decision["about"])
+    assert {action["access_key_id"] for action in decision["actions"]} <= {*decision["about"], None}
+    for remedy in decision["remedies"]:
+        assert remedy["say"].endswith(".") and set(remedy) <= {"say", "task"}
+        if "task" in remedy:
+            (task,) = remedy["task"].values()
+            assert task["user_name"] == "ci" and task["access_key_id"] in known
+            assert task["access_key_id"] in remedy["say"], "a line says what the task does"
+            Want.of({**{name: field["default"] for name, field in ACCESS_KEY.items() if "default" in field}, **task})
+
+
+def every_key_but_the_replacement_is_spoken_of(seen: Info, policy: dict[str, Any], decisions: Plan) -> None:
+    """None is passed over: the decision is about it, or a remedy is, where anything is decided at all."""
+    decision = of_ci(decisions)
+    if decision["status"] in ("error", "exempt", "held", "leftover", "due", "blocked") or policy.get("now"):
+        return
+    spoken = [*decision["about"], *(remedy["say"] for remedy in decision["remedies"])]
+    active = [one["access_key_id"] for one in rows(seen, "ci") if one["status"] == "Active"]
+    for one in rows(seen, "ci"):
+        key_id = one["access_key_id"]
+        counts = key_id == entry_of(seen).get("access_key_id") or key_id in active
+        assert counts or any(key_id in words for words in spoken), f"{key_id}: {decision}"
+
+
+def rules_are_broken_by_what_is_active(seen: Info, policy: dict[str, Any], decisions: Plan) -> None:
+    decision = of_ci(decisions)
+    active = [one for one in rows(seen, "ci") if one["status"] == "Active"]
+    numbers = [rule["number"] for rule in decision["rules"]]
+    old = any(NOW - moment(one["create_date"]) >= timedelta(days=90) for one in active)
+    assert not old or "1.14" in numbers
+    assert len(active) < 2 or "1.13" in numbers
+    for rule in decision["rules"]:
+        assert not rule["on_purpose"] or (rule["number"] == "1.13" and decision["status"] in ("grace", "retire"))
 
 
 def the_first_four_rows_touch_nothing(seen: Info, policy: dict[str, Any], decisions: Plan) -> None:
@@ -396,6 +438,9 @@ def next_date_is_when_time_alone_changes_the_decision(seen: Info, policy: dict[s
 
 CHECKS = (
     what_comes_out_is_well_formed,
+    every_key_is_one_that_is_there_or_that_the_store_knows,
+    every_key_but_the_replacement_is_spoken_of,
+    rules_are_broken_by_what_is_active,
     the_first_four_rows_touch_nothing,
     no_key_in_use_is_switched_off_or_deleted,
     the_replacement_is_no_target,

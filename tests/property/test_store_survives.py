@@ -23,7 +23,8 @@ from typing import Any
 import yaml
 from ansible.parsing.vault import VaultLib, VaultSecret
 from ansible_collections.keyturn.iam.plugins.module_utils._entry import Entry, StoredKey
-from ansible_collections.keyturn.iam.plugins.plugin_utils._store import Text, VaultStore
+from ansible_collections.keyturn.iam.plugins.plugin_utils._store.file import VaultStore
+from ansible_collections.keyturn.iam.plugins.plugin_utils._store.text import Text
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 

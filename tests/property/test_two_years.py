@@ -7,22 +7,16 @@
 from __future__ import annotations
 
 import random
-import re
 from collections import Counter
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
-from ansible_collections.keyturn.iam.plugins.plugin_utils._plan import plan
+from ansible_collections.keyturn.iam.plugins.plugin_utils._plan.plan import plan
 from worlds import NOW, Info, Record, apply, info, key, row, rows, user
 
 DAYS = 730
-# What a reason may tell a person to do, or that the role will do by itself.
-WAY_OUT = re.compile(
-    r"state: absent|active: (true|false)|rotation_\w+|move (what|its users)|run it with the current key|"
-    r"is (deleted|switched off) (after|once|now)"
-)
 
 
 @dataclass
@@ -123,7 +117,7 @@ class Fleet:
             self.statuses[name].append((self.day, decision["status"]))
             if name in named:
                 self.touched[name].days.add(self.day)
-            self.check_that_reasons_name_the_way_out(name, decision)
+            self.check_that_the_way_out_is_named(name, decision)
 
     def count(self, decisions: list[Record], kind: str) -> None:
         for action in (action for decision in decisions for action in decision["actions"]):
@@ -216,7 +210,7 @@ class Fleet:
         """Every other week somebody reads what is blocked, and does as the report says."""
         for name, decision in self.decisions.items():
             if self.day % 14 == 0 and decision["status"] == "blocked":
-                self.do_as_the_report_says(name, decision["reason"])
+                self.do_as_the_report_says(name, decision["remedies"])
 
     def put(self, target: Record, status: str, touched: Touched) -> None:
         if target["status"] != status:
@@ -229,12 +223,13 @@ class Fleet:
         touched.days.add(self.day)
         touched.keys.add(target["access_key_id"])
 
-    def do_as_the_report_says(self, name: str, reason: str) -> None:
-        """Switches off the keys that the reason says to switch off now, through the module, so that the store knows of it."""
-        for key_id in re.findall(r"(AKIA\w+) is not in use: .*?switch it off with", reason):
-            target = row(self.world, key_id)
-            if target is not None and target["status"] == "Active":
-                action = {"action": "deactivate", "user_name": name, "access_key_id": key_id}
+    def do_as_the_report_says(self, name: str, remedies: list[Record]) -> None:
+        """Switches off the keys that a remedy says to switch off now, through the module, so that the store knows of it."""
+        for remedy in remedies:
+            task = remedy.get("task", {}).get("keyturn.iam.iam_access_key", {})
+            target = row(self.world, task.get("access_key_id", ""))
+            if task.get("active") is False and "min_idle_days" not in task and target and target["status"] == "Active":
+                action = {"action": "deactivate", "user_name": name, "access_key_id": task["access_key_id"]}
                 self.world = apply({**self.world, "now": self.now.isoformat()}, [{"actions": [action]}])
 
     def asks_for_a_key(self, name: str, decision: Record) -> bool:
@@ -257,19 +252,21 @@ class Fleet:
                 theirs = failed is None or failed in touched or (touched and name in self.unused)
                 assert theirs, f"day {day}: the role cut {name} off from {failed}"
 
-    def check_that_reasons_name_the_way_out(self, name: str, decision: Record) -> None:
+    def check_that_the_way_out_is_named(self, name: str, decision: Record) -> None:
         for one in rows(self.world, name):
             age = self.now - datetime.fromisoformat(one["create_date"])
             is_current = one["access_key_id"] == self.current_of(name)
             if age >= timedelta(days=90) or not (is_current or age < timedelta(days=1)):
                 alone = len(rows(self.world, name)) == 1 and decision["status"] in ("compliant", "due_soon")
-                assert one["access_key_id"] in decision["reason"], (
+                spoken_of = [*decision["about"], *(remedy["say"] for remedy in decision["remedies"])]
+                # Before a key that waits for STS, or a leftover, is settled, the others wait too.
+                waits = decision["status"] in ("due", "leftover")
+                assert waits or any(one["access_key_id"] in words for words in spoken_of), (
                     f"day {self.day}: nothing is said of {one}: {decision}"
                 )
                 # What the role itself will do is a way out.
-                assert alone or decision["actions"] or WAY_OUT.search(decision["reason"]), (
-                    f"day {self.day}: no way out: {decision}"
-                )
+                by_itself = decision["actions"] or decision["next_date"]
+                assert alone or by_itself or decision["remedies"], f"day {self.day}: no way out: {decision}"
             if is_current and age >= timedelta(days=90):
                 assert decision["status"] in ("blocked", "leftover", "broken", "no_active_key", "due"), (
                     f"day {self.day}: {decision}"

@@ -352,3 +352,45 @@ def test_a_foreign_structure_is_an_error_that_quotes_no_value(fields: Any, messa
         Entry.from_mapping(fields)
     assert str(caught.value) == message
     assert SECRET not in "".join(traceback.format_exception(caught.value))
+
+
+# -- read from what may be shown --------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("entry", [BY_HAND, RUNNING, ASKED, STAGED, PROMOTED, Entry(), FULL])
+def test_what_is_shown_can_be_read_again(entry: Entry) -> None:
+    again = Entry.from_public(entry.public())
+    assert again.public() == entry.public() and set(secrets(again).values()) <= {None}
+    assert (again.next_id, again.key_ids) == (entry.next_id, entry.key_ids)
+    assert [again.stage(key_id) for key_id in again.key_ids] == [entry.stage(key_id) for key_id in entry.key_ids]
+
+
+def test_the_steps_do_the_same_to_what_is_shown() -> None:
+    for step in (
+        lambda entry: entry.deactivated(OLD, NOW),
+        lambda entry: entry.deactivated(OTHER, NOW, revoked=True),
+        lambda entry: entry.without(OLD),
+        lambda entry: entry.promote(NEW, NOW),
+        lambda entry: entry.put_in_force(NEW, NOW, NOW + DAY),
+    ):
+        assert step(Entry.from_public(STAGED.public())).public() == step(STAGED).public()
+
+
+def test_what_was_read_without_its_secrets_is_never_written() -> None:
+    for shown in (RUNNING.public(), replace(STAGED, current_id=None, current=StoredKey()).public()):
+        with pytest.raises(ValueError, match="secret is not known here"):
+            Entry.from_public(shown).to_mapping()
+    assert Entry.from_public({"other_keys": {OTHER: {"deactivate_date": to_iso(NOW), "stored": False}}}).to_mapping()
+
+
+def test_an_info_that_a_person_wrote_may_leave_stored_out() -> None:
+    entry = Entry.from_public({"access_key_id": OLD, "other_keys": {NEW: {"create_date": to_iso(NOW)}, OTHER: None}})
+    assert [entry.key(key_id).has_secret for key_id in (OLD, NEW, OTHER)] == [True, True, False]  # type: ignore[union-attr]
+    assert not Entry.from_public({"access_key_id": OLD, "stored": False}).current.has_secret
+    assert "secret" not in repr(Entry.from_public({"access_key_id": OLD, "secret_access_key": "secret"}))
+
+
+@pytest.mark.parametrize("shown", ["gibberish", {"other_keys": [OLD]}, {"other_keys": {OLD: "x"}}, {"asked": "x"}])
+def test_what_is_not_an_entry_is_refused(shown: Any) -> None:
+    with pytest.raises(ValueError, match=r"^(is|has) "):
+        Entry.from_public(shown)

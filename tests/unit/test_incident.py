@@ -9,12 +9,12 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from ansible_collections.keyturn.iam.plugins.plugin_utils import _incident
+from ansible_collections.keyturn.iam.plugins.plugin_utils._rotation import incident
 from worlds import ago, entry, info, key, note, user
 
 
 def chosen(look: dict[str, Any], *given: str) -> tuple[str, bool] | None:
-    found = _incident.previous(look, *given)
+    found = incident.previous(look, *given)
     assert bool(found["problem"]) is ("access_key_id" not in found)
     return None if found["problem"] else (found["access_key_id"], found["stored"])
 
@@ -66,7 +66,7 @@ def test_a_revoked_key_does_not_come_back() -> None:
     assert chosen(info([current], entry("NOW", 20, 20, off=1, revoke_date=ago(1)))) is None
     assert (
         "and that was not revoked"
-        in _incident.previous(info([current], entry("NOW", 20, 20, off=1, revoke_date=ago(1))))["problem"]
+        in incident.previous(info([current], entry("NOW", 20, 20, off=1, revoke_date=ago(1))))["problem"]
     )
 
 
@@ -102,7 +102,7 @@ def test_without_a_key_that_was_in_force_there_is_no_rollback(store: Any) -> Non
     ],
 )
 def test_what_is_wrong_with_the_user_is_said_first(users: list[dict[str, Any]], said: str) -> None:
-    assert said in _incident.previous(info([CURRENT], users=users))["problem"]
+    assert said in incident.previous(info([CURRENT], users=users))["problem"]
 
 
 @pytest.mark.parametrize(
@@ -117,24 +117,53 @@ def test_what_is_wrong_with_the_user_is_said_first(users: list[dict[str, Any]], 
     ],
 )
 def test_who_has_another_key_in_force_needs_none(keys: list[dict[str, Any]], needs: bool) -> None:
-    found = _incident.revoked(info(keys), "LEAKED")
+    found = incident.revoked(info(keys), "LEAKED")
     assert (found["user_name"], found["needs_replacement"], found["problem"]) == ("ci", needs, None)
 
 
 def test_what_an_interrupted_run_left_is_not_in_force() -> None:
     keys = [key("LEAKED", 90, status="Inactive"), key("LEFT", 0.01)]
     asked = {"asked": {"date": ago(0.01), "known": ["LEAKED"]}}
-    assert _incident.revoked(info(keys, entry(**asked)), "LEAKED")["needs_replacement"]
+    assert incident.revoked(info(keys, entry(**asked)), "LEAKED")["needs_replacement"]
     keys[1] = of_ours("LEFT", 0.01, "next")
-    assert _incident.revoked(info(keys, entry(**asked, other_keys={"LEFT": note(0.01)})), "LEAKED")["needs_replacement"]
+    assert incident.revoked(info(keys, entry(**asked, other_keys={"LEFT": note(0.01)})), "LEAKED")["needs_replacement"]
     keys[1] = key("HAND", 10)
     asked["asked"]["known"] = ["LEAKED", "HAND"]
-    assert not _incident.revoked(info(keys, entry(**asked)), "LEAKED")["needs_replacement"]
+    assert not incident.revoked(info(keys, entry(**asked)), "LEAKED")["needs_replacement"]
 
 
 def test_why_a_key_may_not_be_revoked() -> None:
     assert (
         "signs this run"
-        in _incident.revoked(info([key("LEAKED", 9)], signing_access_key_id="LEAKED"), "LEAKED")["problem"]
+        in incident.revoked(info([key("LEAKED", 9)], signing_access_key_id="LEAKED"), "LEAKED")["problem"]
     )
-    assert "LEAKED was deleted meanwhile" in _incident.revoked(info([]), "LEAKED")["problem"]
+    assert "LEAKED was deleted meanwhile" in incident.revoked(info([]), "LEAKED")["problem"]
+
+
+def outcome(made: int = 0, verified: int = 0) -> dict[str, Any]:
+    """What a rotation leaves in rotation_result."""
+    remedies = [{"say": "Delete OLD if it is no longer needed."}]
+    decision = {"user_name": "ci", "reason": "User ci has no room.", "remedies": remedies}
+    return {"totals": {"made": made, "verified": verified}, "decisions": [decision]}
+
+
+def test_a_user_who_is_left_without_a_key_is_told_why_and_what_to_do() -> None:
+    left = info([key("LEAKED", 20, status="Inactive", stage="current")])
+    said = incident.unreplaced(left, "ci", "LEAKED", outcome())
+    assert said == (
+        "Access key LEAKED is switched off, but user ci has no new one. User ci has no room. "
+        "Delete OLD if it is no longer needed."
+    )
+    assert "would be switched off" in str(incident.unreplaced(left, "ci", "LEAKED", outcome(), True))
+    for nothing in (None, ""):
+        alone = incident.unreplaced(left, "ci", "LEAKED", nothing)  # type: ignore[arg-type]
+        assert alone and alone.endswith("has no new one. Give rotation_vault_file for one.")
+    assert incident.unreplaced(info([]), "ci", "LEAKED", outcome())
+
+
+def test_a_user_with_a_key_in_force_is_told_nothing() -> None:
+    left = info([key("LEAKED", 20, status="Inactive", stage="current")])
+    assert incident.unreplaced(left, "ci", "LEAKED", outcome(made=1)) is None
+    assert incident.unreplaced(left, "ci", "LEAKED", outcome(verified=1)) is None
+    beside = info([key("LEAKED", 90, status="Inactive", stage="previous"), key("NEW", 20, stage="current")])
+    assert incident.unreplaced(beside, "ci", "LEAKED", outcome()) is None

@@ -13,14 +13,19 @@ from typing import Any
 
 import pytest
 from ansible.errors import AnsibleFilterError
-from ansible_collections.keyturn.iam.plugins.filter.rotation_plan import FilterModule
-from ansible_collections.keyturn.iam.plugins.plugin_utils import _plan
+from ansible_collections.keyturn.iam.plugins.filter.rotation import FilterModule
+from ansible_collections.keyturn.iam.plugins.plugin_utils._plan.policy import Policy
 from worlds import NOW, Info, Record, ago, apply, entry, info, key, note, user
 
 A, B, C, N, L = (f"AKIA{letter * 16}" for letter in "ABCNL")
 HOUR = 1 / 24
 MINUTE = HOUR / 60
-CIS = 'CIS AWS Foundations Benchmark v3.0.0, 1.13 "Ensure there is only one active access key available for any single IAM user"'
+ONE_KEY = {
+    "number": "1.13",
+    "title": "Ensure there is only one active access key available for any single IAM user",
+    "on_purpose": False,
+}
+ROTATED = {"number": "1.14", "title": "Ensure access keys are rotated every 90 days or less", "on_purpose": False}
 
 rotation_plan = FilterModule().filters()["rotation_plan"]
 
@@ -33,6 +38,16 @@ def decided(seen: Info, user_name: str = "ci", **policy: Any) -> Record:
 
 def does(decision: Record) -> list[tuple[str, str | None]]:
     return [(action["action"], action["access_key_id"]) for action in decision["actions"]]
+
+
+def told(decision: Record) -> str:
+    """All that a person is told: the reason and the ways out."""
+    return "\n".join([decision["reason"], *(remedy["say"] for remedy in decision["remedies"])])
+
+
+def tasks(decision: Record) -> list[Record]:
+    """The options of the tasks that the ways out have."""
+    return [remedy["task"]["keyturn.iam.iam_access_key"] for remedy in decision["remedies"] if "task" in remedy]
 
 
 def ahead(days: float) -> str:
@@ -103,14 +118,14 @@ def test_an_entry_without_a_user_is_gone() -> None:
     seen["store_only"] = [{"user_name": "old", "user_id": "AIDAOLD", "access_key_ids": [A, B]}]
     decision = decided(seen, "old", exempt=["*"])
     assert (decision["status"], decision["actions"], decision["next_date"]) == ("gone", [], None)
-    for word in ("old", A, B, "state: absent"):
-        assert word in decision["reason"]
+    assert decision["about"] == [A, B] and all(word in decision["reason"] for word in ("old", A, B))
+    assert tasks(decision) == [{"user_name": "old", "access_key_id": one, "state": "absent"} for one in (A, B)]
 
 
 def test_an_entry_without_a_user_and_without_keys_is_gone() -> None:
     seen = info(users=[])
     seen["store_only"] = [{"user_name": "old", "user_id": None, "access_key_ids": []}]
-    assert decided(seen, "old")["status"] == "gone"
+    assert decided(seen, "old")["status"] == "gone" and "ansible-vault edit" in told(decided(seen, "old"))
 
 
 @pytest.mark.parametrize("user_id", ["AIDACI", None])
@@ -119,7 +134,8 @@ def test_a_renamed_user_is_gone_and_named(user_id: str | None) -> None:
     seen["store_only"] = [{"user_name": "old", "user_id": user_id, "access_key_ids": [A]}]
     decision = decided(seen, "old")
     assert (decision["status"], decision["actions"]) == ("gone", [])
-    assert "now called ci" in decision["reason"] and "rename" in decision["reason"]
+    assert "now called ci" in decision["reason"] and "Rename the entry in the vault file to ci" in told(decision)
+    assert tasks(decision) == []
 
 
 def test_a_renamed_user_gets_no_second_entry_unless_a_person_says_so() -> None:
@@ -127,7 +143,7 @@ def test_a_renamed_user_gets_no_second_entry_unless_a_person_says_so() -> None:
     seen["store_only"] = [{"user_name": "old", "user_id": "AIDACI", "access_key_ids": [A]}]
     decision = decided(seen, unused_days=None)
     assert (decision["status"], decision["actions"]) == ("blocked", [])
-    assert "old" in decision["reason"] and "rename" in decision["reason"]
+    assert "old" in decision["reason"] and "Rename" in told(decision) and "rotation_now" in told(decision)
     assert decided(seen, unused_days=30)["status"] == "blocked"
     assert does(decided(seen, now=["ci"])) == [("create", None)]
 
@@ -334,7 +350,16 @@ def test_stored_keys_that_a_person_switched_off_or_deleted(keys: list[Record], s
     decision = decided(info(keys, store))
     assert (decision["status"], decision["actions"], decision["next_date"]) == ("broken", [], None)
     assert (N if "next" in decision["reason"] else A) in decision["reason"]
-    assert "ci" in decision["reason"] and "rotation_now" in decision["reason"]
+    assert decision["about"] == [N if "next" in decision["reason"] else A]
+    assert "ci" in decision["reason"] and "rotation_now" in told(decision)
+    (about,) = decision["about"]
+    (way_out,) = [task for task in tasks(decision) if task["access_key_id"] == about]
+    listed = any(one["access_key_id"] == about for one in keys)
+    assert way_out == {
+        "user_name": "ci",
+        "access_key_id": about,
+        **({"active": True} if listed else {"state": "absent"}),
+    }
 
 
 def test_a_current_key_that_lists_do_not_show_yet_is_not_broken() -> None:
@@ -366,7 +391,7 @@ def test_what_is_broken_is_said_of_named_users_too() -> None:
     seen = info([key(A, 0.5, 0.1)], entry(A, 0.5, 0.5, other_keys={N: note(0.4)}))
     decision = decided(seen, now=["ci"])
     assert (decision["status"], decision["actions"]) == ("due_soon", [])
-    assert f"{N}, which IAM no longer has" in decision["reason"]
+    assert f"Remove {N} from the store" in told(decision) and "IAM no longer has it" in told(decision)
 
 
 def test_an_active_next_mends_a_broken_current() -> None:
@@ -379,7 +404,8 @@ def test_a_stored_key_of_another_user_is_said_to_be_and_left_alone() -> None:
     store = entry(A, 10, 10, other_keys={B: note(100, 90, off=40)})
     decision = decided(info(keys, users=[user(store=store), user("other")]))
     assert (decision["status"], decision["actions"]) == ("broken", [])
-    assert f"{A} of user ci belongs to user other" in decision["reason"]
+    assert f"{A} belongs to user other" in decision["reason"] and "ci" in decision["reason"]
+    assert f"{A} is user other's" in told(decision) and tasks(decision) == []
 
 
 def test_a_stored_key_of_another_user_is_not_taken_for_gone_or_for_new() -> None:
@@ -387,7 +413,7 @@ def test_a_stored_key_of_another_user_is_not_taken_for_gone_or_for_new() -> None
     store = entry(A, 20, 20, other_keys={B: note(100, 90, off=40), N: note(0.01)})
     decision = decided(info(keys, users=[user(store=store), user("other")]))
     assert (decision["status"], decision["actions"]) == ("compliant", [])
-    assert f"{B}, which belongs to user other" in decision["reason"] and "no longer" not in decision["reason"]
+    assert f"{B} is user other's" in told(decision) and "no longer" not in told(decision)
 
 
 # -- no Active key ---------------------------------------------------------------------------------------------------
@@ -407,7 +433,10 @@ def test_a_stored_key_of_another_user_is_not_taken_for_gone_or_for_new() -> None
 def test_nobody_is_armed_again(keys: list[Record], store: Record | None) -> None:
     decision = decided(info(keys, store), unused_days=5)
     assert (decision["status"], decision["actions"]) == ("no_active_key", [])
-    assert "rotation_now" in decision["reason"] and all(row["access_key_id"] in decision["reason"] for row in keys)
+    assert "rotation_now" in told(decision) and {row["access_key_id"] for row in keys} == set(decision["about"])
+    assert {(task["access_key_id"], task["state"]) for task in tasks(decision)} == {
+        (row["access_key_id"], "absent") for row in keys
+    }
     named = decided(info(keys, store, access_keys_quota=3), now=["ci"])
     assert (named["status"], does(named)) == ("due", [("create", None)])
 
@@ -415,7 +444,7 @@ def test_nobody_is_armed_again(keys: list[Record], store: Record | None) -> None
 def test_the_stored_current_key_that_was_unused_stays_until_a_person_decides() -> None:
     decision = decided(info([key(A, 200, 150, "Inactive")], entry(A, 200, 200, off=31)), unused_days=90)
     assert (decision["status"], decision["actions"], decision["next_date"]) == ("no_active_key", [], None)
-    assert A in decision["reason"] and "state: absent" in decision["reason"]
+    assert tasks(decision) == [{"user_name": "ci", "access_key_id": A, "state": "absent"}]
 
 
 def test_a_next_date_where_a_switched_off_key_will_be_deleted() -> None:
@@ -561,7 +590,7 @@ def test_a_replaced_key_that_is_still_active_leaves_no_room() -> None:
     seen = info([key(B, 300, 1), key(A, 100, 1)], entry(A, 100, 100), access_keys_quota=3)
     decision = decided(seen)
     assert (decision["status"], decision["actions"]) == ("blocked", [])
-    assert A in decision["reason"] and B in decision["reason"] and CIS in decision["reason"]
+    assert decision["about"] == [B, A] and decision["rules"] == [ONE_KEY, ROTATED]
     # Made after the current key, and current once: a rollback replaced it.
     rolled_back = info(
         [key(B, 50, 1), key(A, 100, 1)], entry(A, 100, 10, other_keys={B: note(50, 45)}), access_keys_quota=3
@@ -716,37 +745,40 @@ def test_a_key_that_is_stored_under_a_renamed_users_old_name_is_not_deleted_for_
 # -- blocked ---------------------------------------------------------------------------------------------------------
 
 
-def test_no_room_names_the_keys_their_last_uses_and_the_way_out() -> None:
+def test_no_room_names_the_keys_and_the_way_out() -> None:
     decision = decided(info([key(B, 200, 2), key(A, 99, 0.05, last_used_service="ses")]))
-    assert (decision["status"], decision["actions"]) == ("blocked", [])
-    for words in (
-        f"{A} (Active, 99 days old, last used 1 hour ago by ses in eu-west-1)",
-        f"{B} (Active, 200 days old, last used 2 days",
-    ):
-        assert words in decision["reason"]
-    assert f"{B} is in use" in decision["reason"] and CIS in decision["reason"]
+    assert (decision["status"], decision["actions"], decision["about"]) == ("blocked", [], [B, A])
+    assert "2 keys, quota 2" in decision["reason"] and decision["rules"] == [ONE_KEY, ROTATED]
+    assert f"Move what uses {B} to another key" in told(decision)
+    # Whoever pastes it too early switches nothing off.
+    careful = {"user_name": "ci", "active": False, "min_idle_days": 7}
+    assert tasks(decision) == [{**careful, "access_key_id": B}, {**careful, "access_key_id": A}]
 
 
 @pytest.mark.parametrize(
-    ("row", "record", "words"),
+    ("row", "record", "way_out"),
     [
         (key(B, 300, 60), None, "rotation_unused_days to 60 or less"),
         (key(B, 300, 60, "Inactive"), None, "rotation_unused_days to 60 or less"),
-        (key(B, 300, 60, "Inactive"), note(300, 290), f"access_key_id: {B}, state: absent"),
+        (key(B, 300, 60, "Inactive"), note(300, 290), {"access_key_id": B, "state": "absent"}),
         (key(B, 300, 60, "Inactive"), note(300, 290, off=20), "rotation_delete_after_days"),
-        (key(B, 300, 1, "Inactive"), note(300, 290, off=20), f"access_key_id: {B}, state: absent"),
+        (key(B, 300, 1, "Inactive"), note(300, 290, off=20), {"access_key_id": B, "state": "absent"}),
     ],
 )
-def test_no_room_names_the_setting_that_would_make_it(row: Record, record: Record | None, words: str) -> None:
+def test_no_room_names_what_would_make_it(row: Record, record: Record | None, way_out: str | Record) -> None:
     others = {} if record is None else {"other_keys": {B: record}}
     decision = decided(info([row, key(A, 100, 1)], entry(A, 100, 100, **others)))
-    assert (decision["status"], decision["actions"]) == ("blocked", []) and words in decision["reason"]
+    assert (decision["status"], decision["actions"]) == ("blocked", [])
+    if isinstance(way_out, str):
+        assert way_out in told(decision)
+    else:
+        assert {"user_name": "ci", **way_out} in tasks(decision)
 
 
 def test_the_setting_that_is_named_does_make_room() -> None:
     for row in (key(B, 300, 60.5), key(B, 300, 60.5, "Inactive")):
         seen = info([row, key(A, 100, 1)], entry(A, 100, 100))
-        named = re.search(r"rotation_unused_days to (\d+) or less", decided(seen)["reason"])
+        named = re.search(r"rotation_unused_days to (\d+) or less", told(decided(seen)))
         assert named and decided(seen, unused_days=named[1])["status"] == "due"
 
 
@@ -765,7 +797,7 @@ def test_no_room_until_a_key_is_deleted() -> None:
     decision = decided(
         info([key(B, 300, 60, "Inactive"), key(A, 100, 1)], entry(A, 100, 100, other_keys={B: note(300, 290, off=20)}))
     )
-    assert (decision["status"], decision["next_date"]) == ("blocked", ahead(10)) and ahead(10) in decision["reason"]
+    assert (decision["status"], decision["next_date"]) == ("blocked", ahead(10)) and ahead(10) in told(decision)
 
 
 # -- older keys ------------------------------------------------------------------------------------------------------
@@ -779,7 +811,8 @@ def replaced(used: float | None, promoted: float, **account: Any) -> Info:
 def test_an_older_key_in_grace(used: float | None) -> None:
     decision = decided(replaced(used, 6.9))
     assert (decision["status"], decision["actions"]) == ("grace", [])
-    assert CIS in decision["reason"] and "on purpose" in decision["reason"] and B in decision["reason"]
+    assert decision["rules"] == [{**ONE_KEY, "on_purpose": True}, ROTATED]
+    assert decision["about"] == [B] and B in decision["reason"]
 
 
 def test_when_a_grace_ends() -> None:
@@ -800,8 +833,9 @@ def test_an_idle_older_key_is_retired(used: float | None) -> None:
 def test_an_older_key_in_use_stays() -> None:
     decision = decided(replaced(6.9, 8))
     assert (decision["status"], decision["actions"]) == ("blocked", [])
-    for words in (B, "6 days ago by s3 in eu-west-1", A, "ci", CIS):
+    for words in (B, "6 days ago by s3 in eu-west-1", A, "ci"):
         assert words in decision["reason"]
+    assert decision["rules"] == [ONE_KEY, ROTATED] and f"Move what uses {B}" in told(decision)
     assert decision["next_date"] == ago(6.9 - 7)
     assert does(decided(replaced(6.9, 8), idle_days=6)) == [("deactivate", B)]
 
@@ -811,7 +845,8 @@ def test_the_key_that_signs_the_run_stays() -> None:
     assert (decision["status"], decision["actions"]) == (
         "blocked",
         [],
-    ) and f"{B} of user ci signs this run" in decision["reason"]
+    ) and f"{B} (signs this run) is still in use" in decision["reason"]
+    assert "Run the rotation with the current key" in told(decision)
     never = decided(replaced(None, 8, signing_access_key_id=B), idle_days=0)
     assert (never["status"], never["actions"]) == ("blocked", [])
 
@@ -820,7 +855,7 @@ def test_of_two_older_keys_the_idle_one_is_retired() -> None:
     keys = [key(C, 200, 2), key(B, 100, 9), key(A, 20, 1)]
     decision = decided(info(keys, entry(A, 20, 20), access_keys_quota=3))
     assert (decision["status"], does(decision)) == ("retire", [("deactivate", B)])
-    assert f"{C} of user ci" in decision["reason"] and "last used 2 days ago" in decision["reason"]
+    assert decision["about"] == [B] and f"Move what uses {C} (last used 2 days ago" in told(decision)
     assert decided(info(keys[:1] + keys[2:], entry(A, 20, 20)))["status"] == "blocked"
 
 
@@ -845,15 +880,17 @@ def test_a_previous_key_that_a_person_switched_on_again_is_an_older_key() -> Non
 
 def test_a_note_beside_an_active_key_says_nothing_of_today() -> None:
     older = decided(info([key(B, 100, 1), key(A, 20, 1)], entry(A, 20, 2, other_keys={B: note(100, 95, off=10)})))
-    assert older["status"] == "grace" and "switched off by this collection" not in older["reason"]
+    assert older["status"] == "grace" and "was switched off" not in told(older)
     younger = decided(info([key(A, 20, 1), key(B, 10, 1)], entry(A, 20, 20, other_keys={B: note(off=5)})))
-    assert younger["status"] == "compliant" and "works beside" in younger["reason"]
+    assert younger["status"] == "compliant" and f"Switch off {B} if nothing needs it" in told(younger)
 
 
 def test_keys_that_are_not_older() -> None:
     younger = decided(info([key(A, 20, 1), key(B, 10, 9)], entry(A, 20, 20)))
     assert (younger["status"], younger["actions"]) == ("compliant", [])
-    assert B in younger["reason"] and "active: false" in younger["reason"] and CIS in younger["reason"]
+    assert tasks(younger) == [{"user_name": "ci", "access_key_id": B, "active": False}] and younger["rules"] == [
+        ONE_KEY
+    ]
     same_second = decided(info([key(B, 20, 9), key(A, 20, 1)], entry(A, 20, 20)))
     assert same_second["actions"] == []
     rolled_back = decided(info([key(A, 20, 1), key(B, 10, 9)], entry(A, 20, 3, other_keys={B: note(10, 9)})))
@@ -891,7 +928,7 @@ def switched_off(off: float, used: float | None = 60, **more: Any) -> Info:
 def test_a_key_that_we_switched_off_waits() -> None:
     decision = decided(switched_off(29))
     assert (decision["status"], decision["actions"], decision["next_date"]) == ("grace", [], ahead(1))
-    assert B in decision["reason"] and ahead(1) in decision["reason"] and "CIS" not in decision["reason"]
+    assert B in decision["reason"] and ahead(1) in decision["reason"] and decision["rules"] == []
 
 
 @pytest.mark.parametrize("record", [note(100, 95, off=30), note(off=30)], ids=["previous", "made by hand"])
@@ -924,7 +961,7 @@ def test_listed_or_not() -> None:
 def test_other_switched_off_keys_are_not_deleted(row: Record, record: Record) -> None:
     seen = info([row, key(A, 20, 1)], entry(A, 20, 20, other_keys={B: record}))
     decision = decided(seen, delete_after_days=0)
-    assert decision["actions"] == [] and B in decision["reason"]
+    assert decision["actions"] == [] and B in told(decision)
 
 
 def test_what_was_switched_off_this_second_waits_for_the_next() -> None:
@@ -982,7 +1019,9 @@ def test_the_deletion_comes_first_in_every_row_but_the_first_four(
     alone = decided(
         info(keys, {**entry(A, 20, 20, other_keys={k: v for k, v in others.items() if k != B}), **store}), **policy
     )
-    assert alone["reason"] in decision["reason"] and alone["status"] != ("retire" if not actions else "compliant")
+    assert alone["reason"][:-1] in decision["reason"] and f"; {B} is deleted" in decision["reason"]
+    assert decision["about"] == [*alone["about"], B] and decision["remedies"] == alone["remedies"]
+    assert alone["status"] != ("retire" if not actions else "compliant")
 
 
 def test_actions_are_in_order() -> None:
@@ -1007,9 +1046,9 @@ def test_a_deletion_makes_room() -> None:
 def test_keys_made_by_hand_are_reported_and_not_retired() -> None:
     decision = decided(info([key(B, 100, 60), key(A, 20, 1)]))
     assert (decision["status"], decision["actions"], decision["next_date"]) == ("unmanaged", [], ahead(70))
-    assert A in decision["reason"] and B in decision["reason"] and CIS in decision["reason"]
-    assert f"{B} is over the limit of 90 days" in decision["reason"]
-    assert "over the limit" not in decided(info([key(B, 80, 60), key(A, 20, 1)]))["reason"]
+    assert decision["about"] == [B, A] and decision["rules"] == [ONE_KEY, ROTATED]
+    assert [(task["access_key_id"], task["active"]) for task in tasks(decision)] == [(B, False), (A, False)]
+    assert decided(info([key(B, 80, 60), key(A, 20, 1)]))["rules"] == [ONE_KEY]
 
 
 def test_due_soon() -> None:
@@ -1027,16 +1066,83 @@ def test_compliant() -> None:
     assert "not stored" in by_hand["reason"] and "not stored" not in stored["reason"]
 
 
+def test_the_reason_says_what_is_seen_and_decided_in_one_sentence() -> None:
+    """Of the usual worlds, in at most 120 characters."""
+    name, stored = "build-server-1", entry(A, 20, 20, user_id="AIDABUILD-SERVER-1")
+    worlds = [
+        ([key(A, 20, 1)], stored),
+        ([key(A, 100, 1)], None),
+        ([key(A, 80, 1)], None),
+        ([key(A, 100, 1), key(B, 20, 1)], None),
+        ([key(A, 100, 1), key(B, 95, 1)], None),
+        ([key(A, 20, 1), key(B, 100, 60, "Inactive")], {**stored, "other_keys": {B: note(100, 95, off=5)}}),
+        ([key(A, 20, 1), key(B, 100, 9)], stored),
+        ([key(A, 20, 1), key(B, 100, 9)], {**stored, "promote_date": ago(2)}),
+        ([key(A, 20, 1), key(N, 2)], {**stored, "other_keys": {N: note(2)}}),
+        ([key(A, 20, 1, "Inactive")], stored),
+        ([], stored),
+        ([], None),
+    ]
+    for keys, store in worlds:
+        mine = [{**one, "user_name": name} for one in keys]
+        reason = decided(info(mine, users=[user(name, store)]), name)["reason"]
+        assert len(reason) <= 120 and reason.endswith(".") and ". " not in reason, reason
+
+
+def test_a_hold_can_be_ended() -> None:
+    seen = {**info([key(A, 20, 1)], entry(A, 20, 1, hold_until=ahead(3))), "vault_file": "keys.yml"}
+    assert tasks(decided(seen)) == [
+        {"user_name": "ci", "access_key_id": A, "stage": "current", "hold_days": 0, "vault_file": "keys.yml"}
+    ]
+
+
+def test_a_task_names_the_store_where_the_info_does() -> None:
+    """So that what it does is noted there, and what the store has is removed from it."""
+    seen = info([key(C, 300, 60, "Inactive"), key(A, 20, 1)], entry(A, 20, 20, other_keys={B: note(100, 95)}))
+    seen["vault_file"] = "group_vars/all/keys.yml"
+    assert tasks(decided(seen)) == [
+        {"user_name": "ci", "access_key_id": one, "state": "absent", "vault_file": "group_vars/all/keys.yml"}
+        for one in (C, B)
+    ]
+
+
+@pytest.mark.parametrize("error", [None, "GetAccessKeyLastUsed was denied"])
+def test_rules_are_broken_in_whatever_status(error: str | None) -> None:
+    keys = [key(B, 90, 9), key(A, 20, 1), key(C, 300, 1, "Inactive")]
+    seen = info(keys, users=[user(error=error)], access_keys_quota=4)
+    for policy in ({}, {"exempt": ["ci"]}, {"max_age_days": 1000}):
+        assert decided(seen, **policy)["rules"] == [ONE_KEY, ROTATED]
+    seen["access_keys"][0]["create_date"] = ago(89.9)
+    assert decided(seen)["rules"] == [ONE_KEY]
+    seen["access_keys"][0]["status"] = "Inactive"
+    assert decided(seen)["rules"] == []
+
+
+def test_more_keys_than_a_rotation_needs_are_not_on_purpose() -> None:
+    keys = [key(B, 80, 9), key(A, 20, 1), key(C, 10, 1)]
+    decision = decided(info(keys, entry(A, 20, 2), access_keys_quota=4))
+    assert (decision["status"], decision["rules"]) == ("grace", [ONE_KEY])
+
+
+def test_the_key_to_be_replaced_and_those_that_make_room_are_what_it_is_about() -> None:
+    seen = info([key(B, 300, 60, "Inactive"), key(A, 100, 1)], entry(A, 100, 100))
+    assert decided(seen, unused_days=60)["about"] == [A, B]
+    assert decided(info([key(A, 100, 1)]))["about"] == [A]
+    assert decided(seen)["about"] == [B, A] and decided(seen, exempt="ci")["about"] == []
+
+
 def test_parked_keys_are_reported() -> None:
     decision = decided(info([key(B, 100, 60, "Inactive"), key(A, 20, 1)], entry(A, 20, 20)))
     assert (decision["status"], decision["actions"]) == ("compliant", [])
-    assert f"{B} (Inactive, 100 days old, last used 60 days ago by s3 in eu-west-1) is left alone" in decision["reason"]
+    assert f"Delete {B} if nothing needs it: it is left alone" in told(decision)
+    assert tasks(decision) == [{"user_name": "ci", "access_key_id": B, "state": "absent"}]
 
 
 def test_stored_keys_that_iam_no_longer_has_are_reported() -> None:
     decision = decided(info([key(A, 20, 1)], entry(A, 20, 20, other_keys={B: note(100, 95)})))
     assert (decision["status"], decision["actions"]) == ("compliant", [])
-    assert B in decision["reason"] and "state: absent" in decision["reason"]
+    assert f"Remove {B} from the store" in told(decision)
+    assert tasks(decision) == [{"user_name": "ci", "access_key_id": B, "state": "absent"}]
 
 
 # -- what comes in and what comes out --------------------------------------------------------------------------------
@@ -1135,7 +1241,7 @@ def test_a_policy_is_a_mapping(policy: Any) -> None:
 
 def test_the_defaults_are_the_roles() -> None:
     assert rotation_plan(info([key(A, 90, 1)])) == rotation_plan(info([key(A, 90, 1)]), {})
-    assert _plan.Policy() == _plan.Policy(90, 14, 7, 7, 30, None, (), ())
+    assert Policy() == Policy(90, 14, 7, 7, 30, None, (), ())
 
 
 def test_what_is_left_out_or_null_is_read_leniently() -> None:
@@ -1226,7 +1332,7 @@ def test_what_comes_out_is_plain() -> None:
     plain = rotation_plan(seen, policy)
     result = rotation_plan(tagged(seen), tagged(policy))
     assert result == plain
-    assert types(result) <= {dict, list, str, int, float, type(None)}
+    assert types(result) <= {dict, list, str, int, float, bool, type(None)}
 
 
 def test_nothing_that_was_handed_over_is_changed() -> None:
@@ -1256,6 +1362,10 @@ def test_reasons_are_sentences_that_name_the_user() -> None:
     ]
     for seen in worlds:
         reason = decided(seen)["reason"]
-        assert re.search(r"\bci\b", reason) and reason.endswith(".") and reason[0].isupper() and "  " not in reason, (
-            reason
-        )
+        assert (
+            re.search(r"\bci\b", reason)
+            and reason.endswith(".")
+            and ". " not in reason
+            and reason[0].isupper()
+            and "  " not in reason
+        ), reason

@@ -17,8 +17,18 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from ansible_collections.keyturn.iam.plugins.plugin_utils import _report
-from ansible_collections.keyturn.iam.plugins.plugin_utils._report import Report, ReportError, build, screen
+import yaml
+from ansible_collections.keyturn.iam.plugins.plugin_utils._plan.table import STATUSES
+from ansible_collections.keyturn.iam.plugins.plugin_utils._report.build import build
+from ansible_collections.keyturn.iam.plugins.plugin_utils._report.document import as_json
+from ansible_collections.keyturn.iam.plugins.plugin_utils._report.model import Report, ReportError
+from ansible_collections.keyturn.iam.plugins.plugin_utils._report.page import as_html
+from ansible_collections.keyturn.iam.plugins.plugin_utils._report.page import style as page_style
+from ansible_collections.keyturn.iam.plugins.plugin_utils._report.screen import screen
+from ansible_collections.keyturn.iam.plugins.plugin_utils._report.tables import as_csv, as_markdown
+from ansible_collections.keyturn.iam.plugins.plugin_utils._report.words import clean, columns
+from ansible_collections.keyturn.iam.plugins.plugin_utils._report.write import render, write
+from ansible_collections.keyturn.iam.plugins.plugin_utils._values import without_secrets
 
 NOW = "2026-11-24T04:00:00+00:00"
 CI, OLD, CURRENT, VENDOR, VENDOR_2 = (f"AKIA{name:X<16}" for name in ("CI", "OLD", "CURRENT", "VENDORA", "VENDORB"))
@@ -69,8 +79,12 @@ def action(
     }
 
 
-def decision(user: str, status: str, reason: str = "a reason", *actions: dict[str, Any]) -> dict[str, Any]:
-    return {"user_name": user, "status": status, "reason": reason, "next_date": None, "actions": list(actions)}
+def decision(
+    user: str, status: str, reason: str = "a reason", *actions: dict[str, Any], **structure: Any
+) -> dict[str, Any]:
+    """One of rotation_plan; with neither `about`, `remedies` nor `rules` where none is given, as somebody's own may be."""
+    given = {"user_name": user, "status": status, "reason": reason, "next_date": None, "actions": list(actions)}
+    return {**given, **structure}
 
 
 def result(
@@ -89,15 +103,22 @@ WORLD = info(
     key("vendor-x", VENDOR, 99.0, 0.05, last_used_service="ses"),
     key("vendor-x", VENDOR_2, 200.0, 0.01),
 )
+RULE = 'CIS AWS Foundations Benchmark v3.0.0, 1.13 "Ensure there is only one active access key available for any single IAM user"'
+ONE_KEY = {
+    "number": "1.13",
+    "title": "Ensure there is only one active access key available for any single IAM user",
+    "on_purpose": False,
+}
+TWO_KEYS_ON_PURPOSE = {**ONE_KEY, "on_purpose": True}
 BLOCKED = (
     f"both keys are in use, {VENDOR} (ses eu-west-1, 1 hour ago) and {VENDOR_2} (s3 eu-west-1, 14 minutes ago): "
     "move what uses one of them to the other and delete it, or set unused_days."
 )
 DECISIONS = [
-    decision("backup", "retire", "the reason of backup", SWITCH_OFF),
+    decision("backup", "retire", "the reason of backup", SWITCH_OFF, about=[OLD], rules=[ONE_KEY]),
     decision("ci", "due", "the reason of ci", MAKE),
     decision("fine", "compliant"),
-    decision("vendor-x", "blocked", BLOCKED),
+    decision("vendor-x", "blocked", BLOCKED, about=[VENDOR, VENDOR_2], rules=[ONE_KEY]),
 ]
 
 
@@ -107,7 +128,7 @@ def words(lines: list[str]) -> str:
 
 
 def cells(report: Report) -> list[dict[str, str]]:
-    return list(csv.DictReader(io.StringIO(_report.as_csv(report))))
+    return list(csv.DictReader(io.StringIO(as_csv(report))))
 
 
 @dataclass
@@ -164,8 +185,8 @@ def test_the_screen_shows_who_needs_something_and_counts_the_rest() -> None:
         "          other and delete it, or set unused_days.",
         "",
         "4 users: 1 due, 1 to retire, 1 blocked, 1 compliant. Would make 1 key, switch off 1, delete 0.",
-        "2 users have more than one Active key: that breaks CIS AWS Foundations Benchmark v3.0.0, 1.13",
-        '"Ensure there is only one active access key available for any single IAM user".',
+        '2 users break CIS AWS Foundations Benchmark v3.0.0, 1.13 "Ensure there is only one active access key',
+        'available for any single IAM user".',
     ]
 
 
@@ -258,7 +279,7 @@ def test_a_result_that_changed_nothing_is_no_deed() -> None:
 
 def test_what_a_second_look_found_is_told_beside_what_was_done() -> None:
     off = action("deactivate", "ci", OLD, reason="idle")
-    report = build(WORLD, [decision("ci", "blocked", f"{CI} is in use.")], [result(off)])
+    report = build(WORLD, [decision("ci", "blocked", f"{CI} is in use.", about=[CI])], [result(off)])
     assert [(row.access_key_id, row.sentence) for row in report.rows if row.listed] == [
         (OLD, "switched off: idle"),
         (CI, f"blocked: {CI} is in use."),
@@ -316,7 +337,7 @@ def test_the_sentence_stands_on_the_key_it_is_about_and_once() -> None:
         key("u", CURRENT, 9.0, stage="current"),
         key("u", NEW, 300.0, status="Inactive"),
     )
-    report = build(world, [decision("u", "blocked", f"{CI} is in use.")])
+    report = build(world, [decision("u", "blocked", f"{CI} is in use.", about=[CI])])
     assert [(row.access_key_id, bool(row.head)) for row in report.rows if row.listed] == [
         (CI, True),
         (OLD, False),
@@ -332,12 +353,22 @@ def test_a_key_that_the_plan_leaves_alone_is_told_beside_the_one_it_acts_on() ->
     reason = f"Key {CURRENT} became current 8 days ago: {OLD} is idle and switched off. Key {CI} is in use."
     report = build(
         world,
-        [decision("u", "retire", reason, action("deactivate", "u", OLD, reason="idle for 9 days"))],
+        [decision("u", "retire", reason, action("deactivate", "u", OLD, reason="idle for 9 days"), about=[OLD, CI])],
         check_mode=True,
     )
     assert [(row.access_key_id, row.sentence) for row in report.rows if row.listed] == [
         (OLD, "would switch off: idle for 9 days"),
         (CI, f"left alone: {reason}"),
+    ]
+
+
+def test_a_current_key_is_not_left_alone_but_stays() -> None:
+    world = info(key("u", OLD, 200.0, 9.0), key("u", CURRENT, 9.0, stage="current"))
+    off = action("deactivate", "u", OLD, reason="idle for 9 days")
+    report = build(world, [decision("u", "retire", "x", off, about=[OLD, CURRENT])], check_mode=True)
+    assert [(row.access_key_id, row.sentence) for row in report.rows] == [
+        (OLD, "would switch off: idle for 9 days"),
+        (CURRENT, ""),
     ]
 
 
@@ -417,11 +448,11 @@ def test_no_line_is_wider_than_the_screen_and_all_names_are_whole(name: str) -> 
         plan = [
             decision(name, "blocked", reason),
             decision("short", "due", "x", action("create", "short", None, OLD, reason)),
-            *(decision(f"user-{status}", status, reason) for status in _report.STATUSES),
+            *(decision(f"user-{status}", status, reason) for status in STATUSES),
         ]
         report = build(world, plan, [result(action("verify", name, NEW), False, True, reason)], check_mode)
         for lines in (screen(report), screen(report, show_all=True)):
-            assert max(map(_report.columns, lines)) <= 100
+            assert max(map(columns, lines)) <= 100
             assert name in "\n".join(lines)
             assert NEW in "\n".join(lines)
             assert all(line == line.rstrip() for line in lines)
@@ -441,9 +472,9 @@ def test_a_very_long_reason_is_shortened_on_the_screen_and_whole_in_the_files() 
     lines = screen(report)
     assert len(lines) < 14
     assert any(line.endswith("…") for line in lines)
-    assert f"blocked: {reason}" in json.loads(_report.as_json(report))["users"][0]["what_happens"]
+    assert f"blocked: {reason}" in json.loads(as_json(report))["users"][0]["what_happens"]
     assert cells(report)[0]["what_happens"] == f"blocked: {reason}"
-    assert f"blocked: {reason}" in _report.as_markdown(report)
+    assert f"blocked: {reason}" in as_markdown(report)
 
 
 def test_a_terminal_is_not_steered() -> None:
@@ -452,17 +483,17 @@ def test_a_terminal_is_not_steered() -> None:
     text = "\n".join(screen(report))
     assert not [c for c in text if c != "\n" and not c.isprintable()]
     assert "line two" in text
-    assert not re.search("[\x00-\x09\x0b-\x1f]", _report.as_markdown(report))
-    assert not [c for c in _report.as_html(report) if c != "\n" and not c.isprintable()]
+    assert not re.search("[\x00-\x09\x0b-\x1f]", as_markdown(report))
+    assert not [c for c in as_html(report) if c != "\n" and not c.isprintable()]
 
 
 def test_nobody() -> None:
     report = build(info(), [])
     assert screen(report) == ["No user."]
-    assert "No user." in _report.as_markdown(report)
-    assert Page(_report.as_html(report)).texts("p") == [f"{NOW}. This is what was done.", "No user.", "No drift."]
+    assert "No user." in as_markdown(report)
+    assert Page(as_html(report)).texts("p") == [f"{NOW}. This is what was done.", "No user.", "No drift."]
     assert cells(report) == []
-    assert json.loads(_report.as_json(report))["users"] == []
+    assert json.loads(as_json(report))["users"] == []
 
 
 def test_nothing_to_do_is_one_line() -> None:
@@ -471,7 +502,7 @@ def test_nothing_to_do_is_one_line() -> None:
 
 
 def test_totals_that_do_not_fit_one_line_break_between_their_sentences() -> None:
-    report = build(info(), [decision(f"user-{status}", status) for status in _report.STATUSES], check_mode=True)
+    report = build(info(), [decision(f"user-{status}", status) for status in STATUSES], check_mode=True)
     assert "Would make 0 keys, switch off 0, delete 0." in screen(report)
     assert (
         words(screen(report)).count(
@@ -483,7 +514,7 @@ def test_totals_that_do_not_fit_one_line_break_between_their_sentences() -> None
 
 def test_totals_have_every_status_always() -> None:
     totals = build(info(), []).totals
-    assert set(totals) == {"users", *_report.STATUSES, "made", "verified", "switched_off", "deleted", "failed"}
+    assert set(totals) == {"users", *STATUSES, "made", "verified", "switched_off", "deleted", "failed"}
     assert set(totals.values()) == {0}
 
 
@@ -493,34 +524,52 @@ def test_many_failures_are_named_in_one_line() -> None:
     report = build(info(), plan, [result(each, False, True, "denied") for each in creates])
     assert screen(report)[-1].endswith(" and 190 more.") or screen(report)[-1].endswith("190 more.")
     assert len(report.failures) == report.totals["failed"] == 200
-    assert "user-199 (make a new key)" in _report.as_markdown(report)
-    assert "user-199 (make a new key)" in _report.as_html(report)
-
-
-RULE = 'CIS AWS Foundations Benchmark v3.0.0, 1.13 "Ensure there is only one active access key available for any single IAM user"'
+    assert "user-199 (make a new key)" in as_markdown(report)
+    assert "user-199 (make a new key)" in as_html(report)
 
 
 @pytest.mark.parametrize(
     ("plan", "note"),
     [
-        ([decision("backup", "grace")], "1 user has more than one Active key, on purpose, in grace: that breaks "),
-        ([decision("vendor-x", "blocked")], "1 user has more than one Active key: that breaks "),
+        ([decision("backup", "grace", rules=[TWO_KEYS_ON_PURPOSE])], f"1 user breaks {RULE}, on purpose."),
+        ([decision("vendor-x", "blocked", rules=[ONE_KEY])], f"1 user breaks {RULE}."),
         (
-            [decision("backup", "grace"), decision("vendor-x", "blocked")],
-            "2 users have more than one Active key, 1 of them on purpose, in grace: that breaks ",
+            [
+                decision("backup", "grace", rules=[TWO_KEYS_ON_PURPOSE]),
+                decision("vendor-x", "blocked", rules=[ONE_KEY]),
+            ],
+            f"2 users break {RULE}, 1 of them on purpose.",
         ),
-        ([decision("ci", "grace")], ""),
+        (
+            [
+                decision("backup", "grace", rules=[TWO_KEYS_ON_PURPOSE]),
+                decision("ci", "grace", rules=[TWO_KEYS_ON_PURPOSE]),
+            ],
+            f"2 users break {RULE}, on purpose.",
+        ),
+        ([decision("backup", "grace", rules=[]), decision("ci", "grace")], ""),
     ],
 )
-def test_who_has_more_than_one_active_key_is_noted_with_the_rule_that_this_breaks(
-    plan: list[dict[str, Any]], note: str
-) -> None:
+def test_who_breaks_a_rule_is_noted_once_for_all_users(plan: list[dict[str, Any]], note: str) -> None:
     report = build(WORLD, plan)
-    assert report.notes == ([f"{note}{RULE}."] if note else [])
-    assert json.loads(_report.as_json(report))["notes"] == report.notes
+    assert report.notes == ([note] if note else [])
+    document = json.loads(as_json(report))
+    assert document["notes"] == report.notes
+    assert {user["user_name"]: user["rules"] for user in document["users"]} == {
+        each["user_name"]: each.get("rules", []) for each in plan
+    }
     assert note in words(screen(report))
-    assert note in _report.as_markdown(report)
-    assert [text for text in Page(_report.as_html(report)).texts("p") if "more than one" in text] == report.notes
+    assert note in as_markdown(report)
+    assert [text for text in Page(as_html(report)).texts("p") if "break" in text] == report.notes
+
+
+def test_each_rule_has_a_note_of_its_own() -> None:
+    rotated = {"number": "1.14", "title": "Ensure access keys are rotated", "on_purpose": False}
+    plan = [decision("ci", "due", rules=[rotated, ONE_KEY]), decision("backup", "grace", rules=[TWO_KEYS_ON_PURPOSE])]
+    assert build(WORLD, plan).notes == [
+        f"2 users break {RULE}, 1 of them on purpose.",
+        '1 user breaks CIS AWS Foundations Benchmark v3.0.0, 1.14 "Ensure access keys are rotated".',
+    ]
 
 
 @pytest.mark.parametrize("now", [["cii", "ci", "other account's"], "cii,ci,other account's"])
@@ -531,14 +580,162 @@ def test_a_name_that_asks_for_a_new_key_in_vain_is_said(now: Any) -> None:
     assert build(WORLD, [decision("ci", "compliant")], policy={"now": ["ci"]}).notes == []
 
 
-def test_the_rule_is_named_once_on_the_screen() -> None:
-    reason = f"{VENDOR} is in use. 2 Active keys break {RULE}. Set unused_days."
-    report = build(WORLD, [decision("vendor-x", "blocked", reason)])
-    assert words(screen(report)).count(RULE) == 1
-    assert f"blocked: {VENDOR} is in use. Set unused_days." in words(screen(report)).replace(
-        f"{VENDOR_2} 200d 14m ago s3 eu-west-1 - ", ""
-    )
-    assert reason in _report.as_markdown(report)
+MOVE, SWITCH = f"move what uses {VENDOR} to {VENDOR_2}", f"switch {VENDOR} off | once `idle`"
+TASK = {"keyturn.iam.iam_access_key": {"user_name": "vendor-x", "access_key_id": VENDOR, "active": False}}
+REMEDIES = [{"say": MOVE}, {"say": SWITCH, "task": TASK}]
+IN_USE = decision("vendor-x", "blocked", "Both keys are in use.", about=[VENDOR, VENDOR_2], remedies=REMEDIES)
+
+
+def test_what_a_person_can_do_has_a_line_of_its_own_below_the_keys() -> None:
+    assert screen(build(WORLD, [IN_USE]))[1:6] == [
+        f"vendor-x  {VENDOR}  99d   1h ago   ses eu-west-1  -      blocked: Both keys are in use.",
+        f"          {VENDOR_2}  200d  14m ago  s3 eu-west-1   -",
+        f"          - {MOVE}",
+        f"          - {SWITCH}",
+        "",
+    ]
+
+
+def test_a_long_remedy_is_broken_and_a_very_long_one_is_shortened_on_the_screen() -> None:
+    long, very_long = "do it " * 30, "do it " * 300
+    remedies = [{"say": long}, {"say": very_long}]
+    report = build(WORLD, [decision("ci", "blocked", "x", about=[CI], remedies=remedies)])
+    lines = screen(report)
+    assert max(map(columns, lines)) <= 100
+    assert [line.strip().startswith("- do it") for line in lines[1:]].count(True) == 2
+    assert lines[3].startswith(f"{' ' * len('USER  ')}  do it")
+    assert len(lines) < 16
+    assert lines[-3].endswith("…")
+    assert cells(report)[0]["what_you_can_do"] == f"{long}\n{very_long}"
+
+
+def test_what_a_person_can_do_is_in_every_file_once_and_its_task_can_be_pasted() -> None:
+    report = build(WORLD, [IN_USE])
+    (user,) = json.loads(as_json(report))["users"]
+    assert user["remedies"] == [{"say": MOVE, "task": None}, {"say": SWITCH, "task": TASK}]
+    assert [row["what_you_can_do"] for row in cells(report)] == [f"{MOVE}\n{SWITCH}", ""]
+
+    (first, second) = [line for line in as_markdown(report).splitlines() if line.startswith("| vendor-x")]
+    assert f"| {MOVE}<br>switch {VENDOR} off \\| once \\`idle\\` `" in first
+    assert yaml.safe_load(first.rpartition(" `")[2].removesuffix("` |")) == TASK
+    assert second.endswith("|  |  |")
+
+    page = Page(as_html(report))
+    assert page.texts("li") == [MOVE, f"{SWITCH} {json.dumps(TASK)}"]
+    assert [yaml.safe_load(text) for text in page.texts("code")] == [TASK]
+    assert [each.text == "" for each in page.elements if each.attributes.get("class") == "remedies"][:2] == [
+        False,
+        True,
+    ]
+
+
+def test_a_task_that_is_pasted_is_the_task_whatever_it_holds() -> None:
+    task = {"x": {"a": "`|<b>&amp;  two  spaces", "b": "\u202e\n\u0007", "日": ["本", 1, None, True]}}
+    remedy = {"say": "do so", "task": task}
+    report = build(WORLD, [decision("ci", "blocked", "x", about=[CI], remedies=[remedy])])
+    text = next(line for line in as_markdown(report).splitlines() if line.startswith("| ci"))
+    pasted = text.rpartition(" `")[2].removesuffix("` |")
+    assert not set(pasted) & set("`|<>")
+    assert yaml.safe_load(pasted) == task
+    assert [yaml.safe_load(each) for each in Page(as_html(report)).texts("code")] == [task]
+
+
+def test_remedies_stand_with_what_the_plan_says_after_what_was_done() -> None:
+    off = action("deactivate", "vendor-x", OLD, reason="idle")
+    told = [row for row in build(WORLD, [IN_USE], [result(off)]).rows if row.head]
+    assert [(row.head, len(row.remedies)) for row in told] == [("switched off", 0), ("blocked", 2)]
+
+
+def every_form(report: Report) -> dict[str, list[tuple[str, str]]]:
+    """Of each form of a report: which sentence stands beside which key."""
+    found: dict[str, list[tuple[str, str]]] = {"screen": [], "md": [], "html": []}
+    for line in screen(report, show_all=True)[1:]:
+        if match := re.search(r"(AKIA\w{16}|  -)  .*  (\S.*:.*)$", line):
+            found["screen"].append((match[1].strip(), match[2]))
+    for line in as_markdown(report, show_all=True).splitlines():
+        parts = [part.strip() for part in line.strip("|").split(" | ")]
+        if len(parts) >= 8 and parts[7] and parts[0] != "User":
+            found["md"].append((parts[2], parts[7]))
+    key_id = ""
+    for element in Page(as_html(report)).elements:
+        if element.attributes.get("data-label") == "Key" or (
+            element.text == "-" and element.attributes.get("data-label") == "" and not key_id
+        ):
+            key_id = element.text
+        if element.attributes.get("class") == "what":
+            found["html"] += [(key_id, element.text)] if element.text else []
+            key_id = ""
+    found["csv"] = [(row["access_key_id"] or "-", row["what_happens"]) for row in cells(report) if row["what_happens"]]
+    return found
+
+
+DEPARTED = "AKIADEPARTEDXXXXXXXX"
+
+
+@pytest.mark.parametrize(
+    ("world", "given", "key_id", "sentence"),
+    [
+        pytest.param(
+            info(key("u", CI, 3.0)),
+            decision("u", "broken", "The stored key is gone.", about=[DEPARTED]),
+            DEPARTED,
+            "broken: The stored key is gone.",
+            id="a stored current key that a person deleted, beside one made by hand",
+        ),
+        pytest.param(
+            info(key("u", OLD, 100.0, stage="previous"), key("u", CURRENT, 3.0, stage="current")),
+            decision("u", "grace", "Off from 1 May on.", about=[OLD]),
+            OLD,
+            "in grace: Off from 1 May on.",
+            id="an older key in grace beside the current one",
+        ),
+        pytest.param(
+            info(),
+            decision("u", "gone", "IAM has no such user.", about=[DEPARTED]),
+            DEPARTED,
+            "gone: IAM has no such user.",
+            id="an entry of a user that IAM does not have",
+        ),
+        pytest.param(
+            info(key("u", CURRENT, 3.0, stage="current")),
+            decision("u", "held", "After a rollback.", about=[]),
+            "-",
+            "held: After a rollback.",
+            id="what is about no key",
+        ),
+    ],
+)
+def test_a_sentence_stands_beside_the_key_that_it_is_about_in_every_form(
+    world: dict[str, Any], given: dict[str, Any], key_id: str, sentence: str
+) -> None:
+    report = build(world, [given])
+    assert every_form(report) == {form: [(key_id, sentence)] for form in ("screen", "md", "html", "csv")}
+    (user,) = json.loads(as_json(report))["users"]
+    assert user["about"] == given["about"]
+    keys = sorted(each["access_key_id"] for each in world["access_keys"])
+    assert sorted(row.access_key_id for row in report.rows if row.access_key_id) == sorted({*keys, *given["about"]})
+
+
+def test_a_key_that_is_not_listed_has_a_row_of_its_own_beside_what_is_done_with_another() -> None:
+    make = action("create", "u", None, CI)
+    report = build(info(key("u", CI)), [decision("u", "due", "x", make, about=[CI, DEPARTED])], check_mode=True)
+    assert [(row.access_key_id, row.sentence, row.key) for row in report.rows][1:] == [(DEPARTED, "", {})]
+
+
+def test_no_sentence_is_searched_for_keys() -> None:
+    reason = f"{OLD} and {CI} and {DEPARTED}"
+    world = info(key("u", OLD, 100.0), key("u", CI, 100.0, status="Inactive"), key("u", CURRENT, 3.0))
+    report = build(world, [decision("u", "blocked", reason, about=[CURRENT])])
+    assert [(row.access_key_id, row.listed, bool(row.head)) for row in report.rows] == [
+        (CURRENT, True, True),
+        (OLD, True, False),
+        (CI, False, False),
+    ]
+
+
+def test_rows_are_made_once() -> None:
+    report = build(WORLD, DECISIONS)
+    assert all(mine is again for mine, again in zip(report.rows, report.rows))
 
 
 def test_thousands_of_users() -> None:
@@ -556,7 +753,7 @@ def test_thousands_of_users() -> None:
     report = build(info(*keys), plan, check_mode=True)
     assert len(screen(report)) == 1 + count // 10 + 2
     assert screen(report)[-1] == "5000 users: 500 due, 4500 compliant. Would make 500 keys, switch off 0, delete 0."
-    assert len(json.loads(_report.as_json(report))["users"]) == len(cells(report)) == count
+    assert len(json.loads(as_json(report))["users"]) == len(cells(report)) == count
 
 
 @pytest.mark.parametrize("value", ["=1+1", "+1", "-1", "@SUM(A1)", "\t=1", "\r=1", "＝1"])
@@ -594,26 +791,26 @@ def test_csv_has_a_row_for_each_key_and_each_user_without_one() -> None:
 
 def test_markdown_is_a_table_whatever_the_names_are() -> None:
     name = "a|b<script>alert(1)</script>\n`c` [d](javascript:e) *f* & \\|"
-    text = _report.as_markdown(build(info(key(name, CI)), [decision(name, "blocked", name)], check_mode=True))
+    text = as_markdown(build(info(key(name, CI)), [decision(name, "blocked", name)], check_mode=True))
     table = [line for line in text.splitlines() if line.startswith("|")]
     assert len(table) == 3
-    assert {len(re.findall(r"(?<!\\)(?:\\\\)*\|", line)) for line in table} == {9}
+    assert {len(re.findall(r"(?<!\\)(?:\\\\)*\|", line)) for line in table} == {10}
     assert "<" not in text
     assert "a\\|b&lt;script&gt;alert(1)&lt;/script&gt; \\`c\\` \\[d\\](javascript:e) \\*f\\* &amp; \\\\\\|" in table[2]
 
 
 def test_markdown_has_the_totals_the_account_and_the_whole_sentences() -> None:
-    text = _report.as_markdown(build(WORLD, DECISIONS, check_mode=True))
+    text = as_markdown(build(WORLD, DECISIONS, check_mode=True))
     assert text.startswith(
         f"# Access keys of account 123456789012\n\n{NOW}. Nothing was changed: this is what would happen.\n\n4 users: "
     )
     assert f"| blocked: {BLOCKED} |" in text
     assert "| fine |" not in text
-    assert "| fine |" in _report.as_markdown(build(WORLD, DECISIONS), show_all=True)
+    assert "| fine |" in as_markdown(build(WORLD, DECISIONS), show_all=True)
 
 
 def test_the_page_has_the_totals_the_account_and_a_table_of_drift() -> None:
-    page = Page(_report.as_html(build(WORLD, DECISIONS, check_mode=True)))
+    page = Page(as_html(build(WORLD, DECISIONS, check_mode=True)))
     title = "Access keys of account 123456789012"
     assert page.texts("title", "h1") == [title, title]
     assert page.texts("p")[:3] == [
@@ -622,7 +819,7 @@ def test_the_page_has_the_totals_the_account_and_a_table_of_drift() -> None:
         "Would make 1 key, switch off 1, delete 0.",
     ]
     assert [line.split("\n") for line in page.texts("thead")] == [
-        ["User", "Status", "Key", "Key status", "Age", "Last used", "Stage", "What happens"]
+        ["User", "Status", "Key", "Key status", "Age", "Last used", "Stage", "What happens", "What you can do"]
     ] * 2
     assert page.texts("tr")[1:6] == [
         "\n".join(cells)
@@ -636,6 +833,7 @@ def test_the_page_has_the_totals_the_account_and_a_table_of_drift() -> None:
                 "2h ago s3 eu-west-1",
                 "-",
                 "would make a new key: 120 days old, limit 90",
+                "",
             ),
             (
                 "backup",
@@ -646,10 +844,11 @@ def test_the_page_has_the_totals_the_account_and_a_table_of_drift() -> None:
                 "9d ago s3 us-east-1",
                 "previous",
                 f"would switch off: {SWITCH_OFF['reason']}",
+                "",
             ),
-            (CURRENT, "Active", "8d", "12h ago s3 eu-west-1", "current", ""),
-            ("vendor-x", "blocked", VENDOR, "Active", "99d", "1h ago ses eu-west-1", "-", f"blocked: {BLOCKED}"),
-            (VENDOR_2, "Active", "200d", "14m ago s3 eu-west-1", "-", ""),
+            (CURRENT, "Active", "8d", "12h ago s3 eu-west-1", "current", "", ""),
+            ("vendor-x", "blocked", VENDOR, "Active", "99d", "1h ago ses eu-west-1", "-", f"blocked: {BLOCKED}", ""),
+            (VENDOR_2, "Active", "200d", "14m ago s3 eu-west-1", "-", "", ""),
         )
     ]
     assert page.texts("caption") == ["Not as the policy wants them", "No drift and no action"]
@@ -661,7 +860,7 @@ def test_the_page_tells_drift_first_and_folds_in_who_needs_nothing() -> None:
     world = info(*WORLD["access_keys"], key("ci", NEW, 0.0, None, stage="current"))
     plan = [decision("ci", "grace", "waits for 7 days") if each["user_name"] == "ci" else each for each in DECISIONS]
     report = build(world, plan, [result(MAKE, key_id=NEW), result(SWITCH_OFF, False, True, "It is in use.")])
-    text = _report.as_html(report)
+    text = as_html(report)
     page = Page(text)
     assert page.outline == [
         "Drift: 2 users",
@@ -678,15 +877,15 @@ def test_the_page_tells_drift_first_and_folds_in_who_needs_nothing() -> None:
     (folded,) = page.texts("details")
     assert "fine\ncompliant\nAKIAFINEFINEFINEFINE" in folded
     assert "vendor-x" not in folded
-    assert _report.as_html(report, show_all=True) == text.replace("<details>", '<details open="">')
+    assert as_html(report, show_all=True) == text.replace("<details>", '<details open="">')
 
 
 def test_the_page_has_every_key_of_every_user_and_what_the_other_files_say() -> None:
-    plan = [*DECISIONS, *(decision(f"user-{status}", status, f"why {status}") for status in _report.STATUSES)]
+    plan = [*DECISIONS, *(decision(f"user-{status}", status, f"why {status}") for status in STATUSES)]
     deed, failure = result(MAKE, key_id=NEW), result(MAKE, False, True, "The quota is full.")
     for results, check_mode in itertools.product(([], [deed], [failure]), (True, False)):
         report = build(WORLD, plan, results, check_mode)
-        page = Page(_report.as_html(report))
+        page = Page(as_html(report))
         shown = [each.text for each in page.elements if each.attributes.get("data-label") == "Key"]
         assert sorted(shown) == sorted(row.access_key_id for row in report.rows if row.access_key_id)
         assert {row.sentence for row in report.rows} <= set(page.texts("td"))
@@ -702,6 +901,7 @@ HOSTILE = [
     "</td></table></body>",
     "--><!-- ]]> <![CDATA[ <?php",
     "{style} {0} %s",
+    "{{ 7 * 7 }} {% raw %} {# gone #}",
     "turned \u202e and \u2066 back",
     "a\x00b\x1b[31m\r\nc",
     "javascript:alert(1) https://example.com/x.js url(//example.com)",
@@ -713,8 +913,14 @@ def test_the_page_shows_a_text_as_text_and_loads_nothing(text: str) -> None:
     use = {"last_used_service": text, "last_used_region": text, "stage": text, "status": text}
     world = {**info(key(text, text, 10.0, **use), key("b", CI)), "account": {"account_id": text}, "now": text}
     failing = action("create", "b", None, CI)
-    plan = [decision(text, text, text), decision("b", "due", "x", failing), decision("c", "error", text)]
-    page = Page(_report.as_html(build(world, plan, [result(failing, False, True, text)])))
+    remedy = {"say": text, "task": {text: text}}
+    rule = {"number": text, "title": text, "on_purpose": False}
+    plan = [
+        decision(text, text, text, about=[text], remedies=[remedy], rules=[rule]),
+        decision("b", "due", "x", failing),
+        decision("c", "error", text),
+    ]
+    page = Page(as_html(build(world, plan, [result(failing, False, True, text)])))
     known = {
         "html",
         "head",
@@ -733,12 +939,12 @@ def test_the_page_shows_a_text_as_text_and_loads_nothing(text: str) -> None:
         "th",
         "td",
     }
-    assert {each.name for each in page.elements} <= known | {"strong", "b", "details", "summary"}
+    assert {each.name for each in page.elements} <= known | {"strong", "b", "details", "summary", "ul", "li", "code"}
     assert {name for each in page.elements for name in each.attributes} == {
         *("lang", "charset", "name", "content", "http-equiv"),
         *("scope", "rowspan", "class", "data-label"),
     }
-    shown = _report.clean(text)
+    shown = clean(text)
     assert page.texts("title") == [f"Access keys of account {shown}"]
     assert page.texts("p")[0] == f"{shown}. This is what was done."
     assert shown in page.outline
@@ -746,18 +952,18 @@ def test_the_page_shows_a_text_as_text_and_loads_nothing(text: str) -> None:
         page.texts("td")
     )
     (style,) = page.texts("style")
-    assert style.strip() == _report.STYLE.strip()
+    assert style.strip() == page_style().strip()
     assert not re.search(r"url\(|@import|//", style)
 
 
 def test_the_json_file_has_the_documented_keys() -> None:
-    document = json.loads(
-        _report.as_json(build(WORLD, DECISIONS, check_mode=True, policy={"max_age_days": 90, "now": []}))
-    )
+    document = json.loads(as_json(build(WORLD, DECISIONS, check_mode=True, policy={"max_age_days": 90, "now": []})))
     page = (Path(__file__).parents[2] / "docs" / "report.md").read_text(encoding="utf-8")
     documented = set(re.findall(r"`(\w+)`", page))
     user = document["users"][0]
+    (rich,) = json.loads(as_json(build(WORLD, [{**IN_USE, "rules": [ONE_KEY]}])))["users"]
     seen = {*document, *document["totals"], *user, *user["actions"][0], *user["access_keys"][0]}
+    seen |= {*rich["remedies"][1], *rich["rules"][0]}
     assert seen <= documented
     assert user["what_happens"] == ["would make a new key: 120 days old, limit 90"]
     assert document["policy"] == {"max_age_days": 90, "now": []}
@@ -775,7 +981,7 @@ def test_no_form_of_the_report_holds_a_secret() -> None:
         policy={"max_age_days": 90, **leaky},
     )
     texts = [repr(report), "\n".join(screen(report, show_all=True))]
-    texts += [_report.render(report, f"x{ending}", show_all=True) for ending in (".json", ".csv", ".md", ".html")]
+    texts += [render(report, f"x{ending}", show_all=True) for ending in (".json", ".csv", ".md", ".html")]
     assert not [text for text in texts if secret in text]
 
 
@@ -794,7 +1000,7 @@ def test_values_become_plain() -> None:
         7: {"secret": 1},
         "bytes": b"x",
     }
-    out = _report.plain(given)
+    out = without_secrets(given)
     assert out == {
         "name": "value",
         "when": "2026-01-01T00:00:00+00:00",
@@ -815,6 +1021,10 @@ def test_values_become_plain() -> None:
         ((info(), ["ci"]), "no user_name or no status"),
         ((info(), [], ["ci"]), "is not a mapping"),
         ((info(), [], [{"action": "create"}]), "does not know the action 'create'"),
+        ((info(), [decision("ci", "due", about=CI)]), "the about of user ci: it must be a list of access key ids."),
+        ((info(), [decision("ci", "due", remedies=["x"])]), "the remedies of user ci: it must be a list of mappings"),
+        ((info(), [decision("ci", "due", remedies=[{}])]), "the remedies of user ci: it must be a list of mappings"),
+        ((info(), [decision("ci", "due", rules="x")]), "the rules of user ci: it must be a list of mappings"),
         ((info(), [], [{"action": {"action": "explode", "user_name": "ci"}}]), "does not know the action"),
         ((info(), [], (), False, {"max_age_days": "many"}), "needs a number of days as the policy's max_age_days"),
     ],
@@ -834,7 +1044,7 @@ def test_an_ending_that_names_no_form_is_refused(name: str) -> None:
     with pytest.raises(
         ReportError, match=r"names no form of a report; name a file that ends in \.json, \.md, \.html or \.csv\.$"
     ):
-        _report.render(build(WORLD, DECISIONS), name)
+        render(build(WORLD, DECISIONS), name)
 
 
 @pytest.mark.parametrize("ending", [".json", ".csv", ".md", ".html", ".JSON", ".HTML"])
@@ -844,8 +1054,8 @@ def test_each_form_is_written_and_replaced_at_once(tmp_path: Path, ending: str) 
     path.chmod(0o640)
     link = tmp_path / f"link{ending}"
     link.symlink_to(path)
-    text = _report.render(build(info(key("日本", CI)), [decision("日本", "due", "lone \udce9 surrogate")]), str(link))
-    _report.write(str(link), text)
+    text = render(build(info(key("日本", CI)), [decision("日本", "due", "lone \udce9 surrogate")]), str(link))
+    write(str(link), text)
     assert "日本" in path.read_text(encoding="utf-8")
     assert re.search(r"lone (\\udce9 )?surrogate", path.read_text(encoding="utf-8"))
     assert path.stat().st_mode & 0o777 == 0o640
@@ -856,7 +1066,7 @@ def test_each_form_is_written_and_replaced_at_once(tmp_path: Path, ending: str) 
 def test_a_new_file_has_the_permissions_of_the_umask(tmp_path: Path) -> None:
     before = os.umask(0o027)
     try:
-        _report.write(str(tmp_path / "r.md"), "text")
+        write(str(tmp_path / "r.md"), "text")
     finally:
         os.umask(before)
     assert (tmp_path / "r.md").stat().st_mode & 0o777 == 0o640
@@ -866,15 +1076,15 @@ def test_what_cannot_be_written_is_one_sentence_and_leaves_nothing(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with pytest.raises(ReportError, match=r"the folder .*missing does not exist; make it or name another"):
-        _report.write(str(tmp_path / "missing" / "r.md"), "text")
+        write(str(tmp_path / "missing" / "r.md"), "text")
     (tmp_path / "folder.md").mkdir()
     with pytest.raises(ReportError, match="because that is a folder"):
-        _report.write(str(tmp_path / "folder.md"), "text")
+        write(str(tmp_path / "folder.md"), "text")
 
     def full(*unused: Any) -> None:
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr(os, "replace", full)
     with pytest.raises(ReportError, match=r"was not written: No space left on device\.$"):
-        _report.write(str(tmp_path / "r.md"), "text")
+        write(str(tmp_path / "r.md"), "text")
     assert os.listdir(tmp_path) == ["folder.md"]

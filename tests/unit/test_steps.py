@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from ansible_collections.keyturn.iam.plugins.plugin_utils import _steps
+from ansible_collections.keyturn.iam.plugins.plugin_utils._rotation import steps
 
 NOW = "2026-11-24T04:00:00+00:00"
 
@@ -42,9 +42,7 @@ PLAN = [
 
 
 def test_each_step_has_its_actions() -> None:
-    due = {
-        step: [(one["user_name"], one["access_key_id"]) for one in _steps.steps(PLAN, step)] for step in _steps.STEPS
-    }
+    due = {step: [(one["user_name"], one["access_key_id"]) for one in steps.steps(PLAN, step)] for step in steps.STEPS}
     assert due == {
         "make_room": [("ana", "OLD")],
         "create": [("ana", None), ("dia", None)],
@@ -56,28 +54,28 @@ def test_each_step_has_its_actions() -> None:
 
 def test_what_was_made_is_verified_and_what_is_done_is_not_done_again() -> None:
     made = [result(action("delete", "ana", "OLD")), result(action("create", "ana"), access_key_id="NEW")]
-    assert [(one["action"], one["user_name"], one["access_key_id"]) for one in _steps.steps(PLAN, "verify", made)] == [
+    assert [(one["action"], one["user_name"], one["access_key_id"]) for one in steps.steps(PLAN, "verify", made)] == [
         ("verify", "ben", "NEXT"),
         ("verify", "ana", "NEW"),
     ]
-    assert [one["user_name"] for one in _steps.steps(PLAN, "delete", made)] == ["cem"]
+    assert [one["user_name"] for one in steps.steps(PLAN, "delete", made)] == ["cem"]
 
 
 def test_a_user_for_whom_a_step_failed_is_left_out() -> None:
     failed = [result(action("delete", "ana", "OLD"), failed=True)]
-    assert [one["user_name"] for one in _steps.steps(PLAN, "create", failed)] == ["dia"]
+    assert [one["user_name"] for one in steps.steps(PLAN, "create", failed)] == ["dia"]
 
 
 def test_a_create_that_check_mode_predicted_has_no_key_to_verify() -> None:
     predicted = [
         {"action": action("create", "dia"), "changed": True, "failed": False, "msg": None, "access_key_id": None}
     ]
-    assert [one["user_name"] for one in _steps.steps(PLAN, "verify", predicted)] == ["ben"]
+    assert [one["user_name"] for one in steps.steps(PLAN, "verify", predicted)] == ["ben"]
 
 
 def test_an_unknown_step_is_refused() -> None:
     with pytest.raises(ValueError, match="make_room"):
-        _steps.steps(PLAN, "rotate")
+        steps.steps(PLAN, "rotate")
 
 
 def test_results_are_read_from_registered_loops() -> None:
@@ -88,7 +86,7 @@ def test_results_are_read_from_registered_loops() -> None:
             {"item": action("delete", "cem", "GONE"), "skipped": True},
         ]
     }
-    assert _steps.results([{}, {"results": [], "skipped_reason": "nothing"}, loop]) == [
+    assert steps.results([{}, {"results": [], "skipped_reason": "nothing"}, loop]) == [
         {"action": action("create", "ana"), "changed": True, "failed": False, "msg": None, "access_key_id": "NEW"},
         {
             "action": action("deactivate", "dia", "IDLE"),
@@ -130,7 +128,7 @@ def test_a_later_look_takes_the_place_of_the_earlier() -> None:
         access_keys=[row("ben", "C"), row("ben", "B")],
         now="later",
     )
-    seen = _steps.look(info(), again, ["ben"])
+    seen = steps.look(info(), again, ["ben"])
     assert [(one["user_name"], one["access_key_id"]) for one in seen["access_keys"]] == [
         ("ana", "A"),
         ("ben", "B"),
@@ -140,7 +138,7 @@ def test_a_later_look_takes_the_place_of_the_earlier() -> None:
 
 
 def test_a_user_whom_the_later_look_lacks_is_an_error() -> None:
-    seen = _steps.look(info(), {"failed": True, "msg": "denied"}, ["ben"])
+    seen = steps.look(info(), {"failed": True, "msg": "denied"}, ["ben"])
     assert [user["error"] for user in seen["users"]] == [None, "Could not be looked at again: denied"]
     assert [one["user_name"] for one in seen["access_keys"]] == ["ana"]
 
@@ -157,7 +155,7 @@ def test_what_was_done_is_applied() -> None:
         result(action("delete", "ana", "Q")),
         result(action("deactivate", "ana", "A"), failed=True),
     ]
-    after = _steps.applied(seen, done)
+    after = steps.applied(seen, done)
     assert [(one["access_key_id"], one["status"]) for one in after["access_keys"]] == [
         ("A", "Active"),
         ("H", "Inactive"),
@@ -168,3 +166,21 @@ def test_what_was_done_is_applied() -> None:
     }
     assert after["users"][1]["store"] is None
     assert list(store["other_keys"]) == ["P", "Q"]
+
+
+def test_what_was_done_is_noted_in_the_entry_as_the_store_would() -> None:
+    """With what that means for `asked` and for a hold."""
+    hold, asked = "2026-12-24T04:00:00+00:00", {"date": NOW, "known": ["A"]}
+    store = {"account_id": "1", "access_key_id": "A", "stored": True, "hold_until": hold, "asked": asked}
+    seen = info(users=[{"user_name": "ana", "error": None, "store": store}])
+    seen["access_keys"] += [row("ana", "LEFT"), {**row("ana", "OFF"), "status": "Inactive", "deactivate_date": hold}]
+    left = steps.applied(seen, [result(action("delete", "ana", "LEFT"))])["users"][0]["store"]
+    assert left == {"account_id": "1", "access_key_id": "A", "stored": True, "hold_until": hold, "asked": asked}
+    switched = [result(action("deactivate", "ana", "A")), result(action("deactivate", "ana", "OFF"))]
+    off = steps.applied(seen, switched)["users"][0]["store"]
+    assert (off["deactivate_date"], "hold_until" in off) == (NOW, False)
+    assert off["other_keys"] == {"OFF": {"deactivate_date": hold, "stored": False}}
+
+
+def test_where_the_store_is_outlasts_a_second_look() -> None:
+    assert steps.look(info(vault_file="keys.yml"), info(), ["ben"])["vault_file"] == "keys.yml"

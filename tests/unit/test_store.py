@@ -28,8 +28,9 @@ from ansible.parsing.dataloader import DataLoader
 from ansible.parsing.vault import VaultAES256, VaultLib, VaultSecret, format_vaulttext_envelope
 from ansible_collections.keyturn.iam.plugins.module_utils._entry import Entry, StoredKey
 from ansible_collections.keyturn.iam.plugins.module_utils._errors import StoreError
-from ansible_collections.keyturn.iam.plugins.plugin_utils import _store
-from ansible_collections.keyturn.iam.plugins.plugin_utils._store import Text, VaultStore
+from ansible_collections.keyturn.iam.plugins.plugin_utils._store import file as store_file
+from ansible_collections.keyturn.iam.plugins.plugin_utils._store.file import VaultStore
+from ansible_collections.keyturn.iam.plugins.plugin_utils._store.text import Text
 
 NOW = datetime(2026, 11, 24, 4, tzinfo=timezone.utc)
 SECRET = "wJalrXUtnFEMI/K7MDENG+bPxRfiCYEXAMPLEKEY"
@@ -213,7 +214,7 @@ def test_what_is_written_is_what_vaultlib_writes(monkeypatch: pytest.MonkeyPatch
     for label in (None, "default", "prod"):
         for length in (0, 1, 7, 15, 16, 17, 100, 5000):
             text = "é" * length
-            assert _store._encrypted(text, secret, label) == VaultLib().encrypt(text, secret, vault_id=label)
+            assert store_file._encrypted(text, secret, label) == VaultLib().encrypt(text, secret, vault_id=label)
     assert format_vaulttext_envelope(b"", "AES256") == b"$ANSIBLE_VAULT;1.1;AES256\n"
 
 
@@ -898,7 +899,7 @@ def test_an_interrupted_write_leaves_no_temporary_file_and_no_wrong_cache(
     def interrupted(*_arguments: Any) -> Any:
         raise interruption
 
-    for where, name in ((os, "replace"), (os, "fsync"), (_store, "_encrypted"), (Text, "__str__")):
+    for where, name in ((os, "replace"), (os, "fsync"), (store_file, "_encrypted"), (Text, "__str__")):
         with monkeypatch.context() as patched:
             patched.setattr(where, name, interrupted)
             with pytest.raises(interruption):

@@ -7,7 +7,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
+
+from ansible_collections.keyturn.iam.plugins.module_utils._entry import Entry
+from ansible_collections.keyturn.iam.plugins.module_utils._time import from_iso
 
 Action = Mapping[str, Any]
 Decision = Mapping[str, Any]
@@ -24,10 +28,10 @@ def steps(decisions: Iterable[Decision], step: str, results: Iterable[Mapping[st
         raise ValueError(f"step must be one of {', '.join(STEPS)}, not {step}")
     results = list(results)
     failed = {result["action"]["user_name"] for result in results if result["failed"]}
-    done = {_what(result["action"]) for result in results}
+    done = {_identity(result["action"]) for result in results}
     kind = "delete" if step == "make_room" else step
     due = [
-        _told(action, decision)
+        _with_deletions(action, decision)
         for decision in decisions
         for action in decision["actions"]
         if action["action"] == kind
@@ -39,16 +43,16 @@ def steps(decisions: Iterable[Decision], step: str, results: Iterable[Mapping[st
             for result in results
             if result["action"]["action"] == "create" and result["access_key_id"]
         ]
-    return [action for action in due if action["user_name"] not in failed and _what(action) not in done]
+    return [action for action in due if action["user_name"] not in failed and _identity(action) not in done]
 
 
-def _told(action: Action, decision: Decision) -> dict[str, Any]:
+def _with_deletions(action: Action, decision: Decision) -> dict[str, Any]:
     """The action; one that makes a key is told what is deleted before, for check mode finds all of it there."""
     gone = [other["access_key_id"] for other in decision["actions"] if other["action"] == "delete"]
     return {**action, "assume_deleted": gone} if action["action"] == "create" and gone else dict(action)
 
 
-def _what(action: Action) -> tuple[Any, ...]:
+def _identity(action: Action) -> tuple[Any, ...]:
     return action["action"], action["user_name"], action["access_key_id"]
 
 
@@ -84,7 +88,7 @@ def look(info: Mapping[str, Any], again: Mapping[str, Any], user_names: Sequence
     ]
     keys = [key for key in info["access_keys"] if key["user_name"] not in names] + list(again.get("access_keys") or ())
     return {
-        **{name: info[name] for name in ("account", "store_only")},
+        **{name: info[name] for name in ("account", "store_only", "vault_file") if name in info},
         "users": users,
         "access_keys": sorted(keys, key=lambda key: (key["user_name"], key["create_date"], key["access_key_id"])),
         "now": again.get("now") or info["now"],
@@ -94,46 +98,41 @@ def look(info: Mapping[str, Any], again: Mapping[str, Any], user_names: Sequence
 
 def applied(info: Mapping[str, Any], results: Iterable[Mapping[str, Any]]) -> dict[str, Any]:
     """The look with what was deactivated and deleted since, so that the report is about what there is now."""
-    changed = [result["action"] for result in results if result["changed"] and not result["failed"]]
-    off = {action["access_key_id"] for action in changed if action["action"] == "deactivate"}
-    gone = {action["access_key_id"] for action in changed if action["action"] == "delete"}
-    rows = [key for key in info["access_keys"] if key["access_key_id"] not in gone]
-    if not off and not gone:
-        return dict(info)
-    dates = {key["access_key_id"]: _since(key, info) for key in rows if key["access_key_id"] in off}
+    done = [result["action"] for result in results if result["changed"] and not result["failed"]]
+    rows = {row["access_key_id"]: row for row in info["access_keys"]}
+    off = {key_id: _off_since(rows.get(key_id), info) for key_id in _key_ids(done, "deactivate")}
+    gone = _key_ids(done, "delete")
     return {
         **info,
         "access_keys": [
-            {**key, "status": "Inactive", "deactivate_date": dates[key["access_key_id"]]}
-            if key["access_key_id"] in off
-            else key
-            for key in rows
+            {**row, "status": "Inactive", "deactivate_date": off[key_id]} if key_id in off else row
+            for key_id, row in rows.items()
+            if key_id not in gone
         ],
-        "users": [
-            {**user, "store": _noted(user, {**dict.fromkeys(off, info["now"]), **dates}, gone, info)}
-            for user in info["users"]
-        ],
+        "users": [_user_after(user, done, off) for user in info["users"]],
     }
 
 
-def _since(key: Mapping[str, Any], info: Mapping[str, Any]) -> str:
-    """When it was switched off; what was Inactive already keeps its date."""
-    return str((key["status"] != "Active" and key["deactivate_date"]) or info["now"])
+def _key_ids(actions: Iterable[Action], kind: str) -> set[str]:
+    return {action["access_key_id"] for action in actions if action["action"] == kind}
 
 
-def _noted(
-    user: Mapping[str, Any], off: Mapping[str, str], gone: set[str], info: Mapping[str, Any]
-) -> dict[str, Any] | None:
-    """What the store knows of the user after that. A hold does not outlive the keys that it is about."""
-    mine = {key["access_key_id"] for key in info["access_keys"] if key["user_name"] == user["user_name"]}
-    store: dict[str, Any] = dict(user.get("store") or {})
-    others = {key_id: dict(note) for key_id, note in (store.get("other_keys") or {}).items() if key_id not in gone}
-    for key_id in set(off) & (mine | set(others)):
-        store.pop("hold_until", None)
-        if key_id == store.get("access_key_id"):
-            store["deactivate_date"] = off[key_id]
-        else:
-            others[key_id] = {**others.get(key_id, {"stored": False}), "deactivate_date": off[key_id]}
-    if others or store.get("other_keys"):
-        store["other_keys"] = others
-    return store or None
+def _off_since(row: Mapping[str, Any] | None, info: Mapping[str, Any]) -> str:
+    """When the key was switched off; what was Inactive already keeps its date."""
+    was_off = row["deactivate_date"] if row and row["status"] != "Active" else None
+    return str(was_off or info["now"])
+
+
+def _user_after(user: Mapping[str, Any], done: Iterable[Action], off: Mapping[str, str]) -> Mapping[str, Any]:
+    own = [action for action in done if action["user_name"] == user["user_name"]]
+    own = [action for action in own if action["action"] in ("deactivate", "delete")]
+    if not own:
+        return user
+    entry = Entry.from_public(user.get("store") or {})
+    for action in own:
+        key_id = action["access_key_id"]
+        if action["action"] == "delete":
+            entry = entry.without(key_id)
+        else:  # a hold does not outlive the key that it is about
+            entry = replace(entry.deactivated(key_id, from_iso(off[key_id])), hold_until=None)
+    return {**user, "store": None if entry.empty else entry.public()}

@@ -10,7 +10,8 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from . import _info
-from ._access_key import NoStore, Store, ensure
+from ._access_key.ensure import ensure
+from ._access_key.work import NoStore, Store
 from ._errors import KeyturnError
 from ._iam import Iam
 from ._want import Want

@@ -2,132 +2,25 @@
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""What a rotation plan is made from: a policy, and a view of each user, read from what people and `iam_access_key_info` hand over.
+"""What a rotation plan is made from: a view of each user, read from what `iam_access_key_info` hands over.
 
-All times inside are seconds since the epoch, as AWS tells them; days are for people.
+All times inside are AWS's; one that a record leaves out is null.
 """
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, fields, replace
+from contextlib import suppress
+from dataclasses import dataclass, replace
 from datetime import datetime, timezone
-from fnmatch import fnmatchcase
-from functools import cached_property
 from typing import Any
 
-from ansible_collections.keyturn.iam.plugins.module_utils import _time
+from ansible_collections.keyturn.iam.plugins.module_utils._time import LIST_LAG, from_iso
+from ansible_collections.keyturn.iam.plugins.plugin_utils._plan.policy import in_days, later
+from ansible_collections.keyturn.iam.plugins.plugin_utils._values import plain_text, shown
 
-HOUR = 3600.0
-DAY = 24 * HOUR
-
-LIST_LAG = _time.LIST_LAG.total_seconds()
-
-
-# The policy
-
-
-@dataclass(frozen=True)
-class Policy:
-    """What the users of the plan ask for; the defaults are those of the role. Ages are in days, fractions allowed."""
-
-    max_age_days: float = 90
-    warn_days: float = 14
-    deactivate_after_days: float = 7
-    idle_days: float = 7
-    delete_after_days: float = 30
-    unused_days: float | None = None
-    exempt: tuple[str, ...] = ()
-    now: tuple[str, ...] = ()
-
-    @classmethod
-    def read(cls, given: Any) -> Policy:
-        """The policy that a mapping describes. Raises ValueError, one sentence, for all that is not a policy."""
-        if given is None:
-            return cls()
-        if not isinstance(given, Mapping):
-            raise ValueError(f"The rotation policy must be a mapping, not {_shown(given)}.")
-        known = [field.name for field in fields(cls)]
-        values: dict[str, Any] = {}
-        for raw_name, value in given.items():
-            name = _text(raw_name)
-            if name not in known:
-                raise ValueError(f"The rotation policy has no key {_shown(raw_name)}: it takes {', '.join(known)}.")
-            if name == "exempt":
-                values[name] = _names(name, value)
-            elif name == "now":
-                values[name] = _literal_names(name, value)
-            elif name == "unused_days" and _is_left_out(value):
-                values[name] = None
-            else:
-                values[name] = _days(name, value)
-        return cls(**values)
-
-    def exempts(self, user_name: str) -> str | None:
-        """The name or pattern that exempts the user, or null."""
-        return next((pattern for pattern in self.exempt if fnmatchcase(user_name, pattern)), None)
-
-    @cached_property
-    def named(self) -> frozenset[str]:
-        """The users of `now`, to be asked for one by one."""
-        return frozenset(self.now)
-
-
-def _is_left_out(value: Any) -> bool:
-    """Extra variables given as C(-e name=) and C(-e name=null) are strings."""
-    return value is None or (isinstance(value, str) and value.strip().lower() in ("", "null", "none"))
-
-
-def _days(name: str, value: Any) -> float:
-    """A number of days; extra variables given as C(-e name=90) are strings."""
-    number: float | None = None
-    if isinstance(value, (int, float)) and not isinstance(value, bool):
-        number = value
-    elif isinstance(value, str):
-        try:
-            number = float(value)
-        except ValueError:
-            number = None
-    if number is None or not math.isfinite(number) or number < 0:
-        raise ValueError(f"In the rotation policy, {name} must be a number of days, 0 or more, not {_shown(value)}.")
-    return int(number) if number == int(number) else float(number)
-
-
-def _names(name: str, value: Any) -> tuple[str, ...]:
-    # "a,b" is a list to Ansible: so extra variables are given on the command line
-    items = (
-        []
-        if value is None
-        else value.split(",")
-        if isinstance(value, str)
-        else [value]
-        if isinstance(value, int)
-        else value
-    )
-    if not isinstance(items, Iterable) or isinstance(items, (Mapping, bytes)):
-        raise ValueError(f"In the rotation policy, {name} must be a list of user names, not {_shown(value)}.")
-    names = []
-    for item in items:
-        # YAML reads a user called 1234 as a number.
-        if isinstance(item, bool) or not isinstance(item, (str, int)):
-            raise ValueError(
-                f"In the rotation policy, {name} must be a list of user names, but it holds {_shown(item)}."
-            )
-        names.append((_text(item) or "").strip())
-    return tuple(name for name in names if name)
-
-
-def _literal_names(name: str, value: Any) -> tuple[str, ...]:
-    names = _names(name, value)
-    for item in names:
-        # No user name has these characters, so that a pattern would quietly name nobody.
-        if any(character in item for character in "*?["):
-            raise ValueError(f"In the rotation policy, {name} takes user names, not patterns like {item!r}.")
-    return names
-
-
-# What is seen of a user
+LONG_AGO = datetime(1970, 1, 1, tzinfo=timezone.utc)
+"""When a key was made of which nobody noted when."""
 
 
 @dataclass(frozen=True)
@@ -141,12 +34,12 @@ class Key:
 
     id: str
     status: str | None = None
-    created: float | None = None
-    last_used: float | None = None
+    created: datetime | None = None
+    last_used: datetime | None = None
     service: str | None = None
     region: str | None = None
-    promoted: float | None = None
-    deactivated: float | None = None
+    promoted: datetime | None = None
+    deactivated: datetime | None = None
     stored: bool = False
     signing: bool = False
     appearing: bool = False
@@ -170,25 +63,25 @@ class Key:
         return self.deactivated is not None and not self.active
 
     @property
-    def made(self) -> float:
+    def made(self) -> datetime:
         """When it was made; of a key that exists this is always known."""
-        return self.created or 0.0
+        return self.created or LONG_AGO
 
     @property
-    def current_since(self) -> float:
+    def current_since(self) -> datetime:
         """An entry that a person wrote has no promotion: it counts from the key's creation, as when the key leaves current."""
         return self.made if self.promoted is None else self.promoted
 
     @property
-    def last_sign_of_life(self) -> float:
-        return max(self.made, self.last_used or 0.0, self.promoted or 0.0)
+    def last_sign_of_life(self) -> datetime:
+        return max(self.made, self.last_used or LONG_AGO, self.promoted or LONG_AGO)
 
 
 @dataclass(frozen=True)
 class Asked:
     """A request to make a key that was about to be sent: when, and the keys that existed then."""
 
-    date: float
+    date: datetime
     known: frozenset[str]
 
 
@@ -198,7 +91,8 @@ class User:
 
     `keys`: what IAM has, appearing keys too, the oldest first. `departed`: what only the store has. `current` is the store's, and the last
     of `staged` is next, whether IAM has them or not. `error`: why nothing may be decided. `new_name`, `old_name`: of a renamed user, whose
-    entry is still under the old one. `strangers`: keys of the entry that IAM shows with another user, and that user.
+    entry is still under the old one. `strangers`: keys of the entry that IAM shows with another user, and that user. `quota`: how many keys the
+    account allows a user, null where that may not be read. `vault_file`: where the store is.
     """
 
     name: str
@@ -208,26 +102,27 @@ class User:
     current: Key | None = None
     staged: tuple[Key, ...] = ()
     asked: Asked | None = None
-    hold_until: float | None = None
+    hold_until: datetime | None = None
     gone: bool = False
     gone_ids: tuple[str, ...] = ()
     new_name: str | None = None
     old_name: str | None = None
     strangers: tuple[tuple[str, str], ...] = ()
     quota: int | None = None
+    vault_file: str | None = None
 
 
 class _Unreadable(Exception):
     """A sentence: what of one user cannot be understood. Nothing is decided for that user."""
 
 
-def read_info(info: Any) -> tuple[list[User], float]:
+def read_info(info: Any) -> tuple[list[User], datetime]:
     """All users of an info and the store's entries that fit none, ordered by name; and the time at which they were looked at.
 
     Raises ValueError, one sentence, for an info that no plan can be made from. What is wrong with one user is that user's error.
     """
     if not isinstance(info, Mapping):
-        raise ValueError(f"The plan needs the result of keyturn.iam.iam_access_key_info, not {_shown(info)}.")
+        raise ValueError(f"The plan needs the result of keyturn.iam.iam_access_key_info, not {shown(info)}.")
     if info.get("complete") is not True:
         raise ValueError(
             "The plan needs all keys of each user with their last use, but this info is not complete: "
@@ -246,32 +141,38 @@ def read_info(info: Any) -> tuple[list[User], float]:
 class _World:
     """What one user's view needs to know of all the others."""
 
-    now: float
+    now: datetime
     account_id: str | None
     signing_id: str | None
     quota: int | None
+    vault_file: str | None
     owners: Mapping[str, str]
     renamed: Mapping[str, User]
 
 
-def _read_users(info: Mapping[str, Any], now: float) -> list[User]:
+def _read_users(info: Mapping[str, Any], now: datetime) -> list[User]:
     rows: dict[str, list[Mapping[str, Any]]] = {}
     owners: dict[str, str] = {}
-    for row in sorted(_mappings(info, "access_keys"), key=lambda row: _text(row.get("access_key_id")) or ""):
-        name = _text(row.get("user_name")) or ""
+    for row in sorted(_mappings(info, "access_keys"), key=lambda row: plain_text(row.get("access_key_id")) or ""):
+        name = plain_text(row.get("user_name")) or ""
         rows.setdefault(name, []).append(row)
-        owners[_text(row.get("access_key_id")) or ""] = name
-    records = {_text(record.get("user_name")) or "": record for record in _mappings(info, "users")}
-    names_by_id = {_text(record.get("user_id")): name for name, record in records.items() if record.get("user_id")}
-    orphans = [_read_gone(orphan, names_by_id, owners) for orphan in _mappings(info, "store_only")]
+        owners[plain_text(row.get("access_key_id")) or ""] = name
+    records = {plain_text(record.get("user_name")) or "": record for record in _mappings(info, "users")}
+    names_by_id = {plain_text(record.get("user_id")): name for name, record in records.items() if record.get("user_id")}
+    vault_file = plain_text(info.get("vault_file"))
+    orphans = [
+        replace(_read_gone(orphan, names_by_id, owners), vault_file=vault_file)
+        for orphan in _mappings(info, "store_only")
+    ]
     account = info.get("account") or {}
     if not isinstance(account, Mapping):
         raise ValueError("This is no result of keyturn.iam.iam_access_key_info: its account is not a mapping.")
     world = _World(
         now=now,
-        account_id=_text(account.get("account_id")),
-        signing_id=_text(account.get("signing_access_key_id")),
+        account_id=plain_text(account.get("account_id")),
+        signing_id=plain_text(account.get("signing_access_key_id")),
         quota=_quota(account),
+        vault_file=vault_file,
         owners=owners,
         renamed={orphan.new_name: orphan for orphan in orphans if orphan.new_name},
     )
@@ -282,36 +183,44 @@ def _read_users(info: Mapping[str, Any], now: float) -> list[User]:
         try:
             users.append(_read_user(name, record, rows.get(name, []), world))
         except _Unreadable as error:
-            users.append(User(name, error=str(error)))
+            users.append(User(name, error=str(error), keys=_active_keys(rows.get(name, []))))
     for name in rows.keys() - records.keys():
-        users.append(
-            User(
-                name, error=f"There are access keys of user {name}, but nothing else is known of that user: look again."
-            )
-        )
+        alone = f"There are access keys of user {name}, but nothing else is known of that user: look again."
+        users.append(User(name, error=alone, keys=_active_keys(rows[name])))
     return sorted(users, key=lambda user: user.name)
 
 
+def _active_keys(rows: Sequence[Mapping[str, Any]]) -> tuple[Key, ...]:
+    """The Active keys of a user of whom something else could not be read: nothing is decided of them, but they may break a rule."""
+    keys = []
+    for row in rows:
+        with suppress(_Unreadable):
+            key_id, created = plain_text(row.get("access_key_id")), _moment(row.get("create_date"), "create_date")
+            if key_id and created and row.get("status") == "Active":
+                keys.append(Key(key_id, status="Active", created=created))
+    return tuple(keys)
+
+
 def _read_gone(orphan: Mapping[str, Any], names_by_id: Mapping[str | None, str], owners: Mapping[str, str]) -> User:
-    ids = tuple(_text(key_id) or "" for key_id in orphan.get("access_key_ids") or ())
-    user_id = _text(orphan.get("user_id"))
+    ids = tuple(plain_text(key_id) or "" for key_id in orphan.get("access_key_ids") or ())
+    user_id = plain_text(orphan.get("user_id"))
     # A key never moves to another user: where it is found, there the user is.
     new_name = (
         names_by_id.get(user_id) if user_id else next((owners[key_id] for key_id in ids if key_id in owners), None)
     )
-    return User(_text(orphan.get("user_name")) or "", gone=True, gone_ids=ids, new_name=new_name)
+    return User(plain_text(orphan.get("user_name")) or "", gone=True, gone_ids=ids, new_name=new_name)
 
 
 def _read_user(name: str, record: Mapping[str, Any], rows: Sequence[Mapping[str, Any]], world: _World) -> User:
     if record.get("error"):
-        raise _Unreadable(_text(record["error"]) or "")
+        raise _Unreadable(plain_text(record["error"]) or "")
     entry = {} if record.get("store") is None else record["store"]
     if not isinstance(entry, Mapping):
         raise _Unreadable(f"The store's entry for user {name} is not a mapping: repair it with ansible-vault edit.")
     _check_identity(name, record, entry, world.account_id)
 
-    stages = {_text(row["stage"]): _text(row.get("access_key_id")) for row in rows if row.get("stage")}
-    current_id = _text(entry.get("access_key_id")) or stages.get("current")
+    stages = {plain_text(row["stage"]): plain_text(row.get("access_key_id")) for row in rows if row.get("stage")}
+    current_id = plain_text(entry.get("access_key_id")) or stages.get("current")
     notes = {**_notes_of_rows(name, rows), **_notes(name, entry)}
     if current_id:
         notes[current_id] = _note(name, current_id, {**entry, "stored": entry.get("stored") is not False})
@@ -347,19 +256,20 @@ def _read_user(name: str, record: Mapping[str, Any], rows: Sequence[Mapping[str,
         old_name=renamed.name if renamed else None,
         strangers=tuple(strangers),
         quota=world.quota,
+        vault_file=world.vault_file,
     )
 
 
 def _check_identity(name: str, record: Mapping[str, Any], entry: Mapping[str, Any], account_id: str | None) -> None:
-    arn = (_text(record.get("arn")) or "").split(":")
+    arn = (plain_text(record.get("arn")) or "").split(":")
     ours = account_id or (arn[4] if len(arn) > 4 else None)
-    theirs = _text(entry.get("account_id"))
+    theirs = plain_text(entry.get("account_id"))
     if ours and theirs and ours != theirs:
         raise _Unreadable(
             f"The store's entry for user {name} belongs to account {theirs}, but these credentials to account {ours}: "
             "use that account's credentials, or this account's vault file."
         )
-    seen, noted = _text(record.get("user_id")), _text(entry.get("user_id"))
+    seen, noted = plain_text(record.get("user_id")), plain_text(entry.get("user_id"))
     if seen and noted and seen != noted:
         raise _Unreadable(
             f"The store's entry for user {name} is of user id {noted}, but IAM's {name} has {seen}, so that the user was deleted and made "
@@ -371,7 +281,7 @@ def _notes_of_rows(name: str, rows: Sequence[Mapping[str, Any]]) -> dict[str, Ke
     """What the rows of the keys say of the store; only an info that a person wrote says it there alone."""
     notes = {}
     for row in rows:
-        key_id, stage = _text(row.get("access_key_id")), row.get("stage")
+        key_id, stage = plain_text(row.get("access_key_id")), row.get("stage")
         if key_id and (stage or row.get("stored") or row.get("deactivate_date")):
             promoted = {"promote_date": row.get("create_date")} if stage == "previous" else {}
             notes[key_id] = _note(name, key_id, {**row, **promoted, "stored": bool(stage or row.get("stored"))})
@@ -392,7 +302,7 @@ def _notes(name: str, entry: Mapping[str, Any]) -> dict[str, Key]:
             raise _Unreadable(
                 f"The store's entry for key {raw_id} of user {name} is not a mapping: repair it with ansible-vault edit."
             )
-        key_id = _text(raw_id) or ""
+        key_id = plain_text(raw_id) or ""
         notes[key_id] = _note(name, key_id, note)
     return notes
 
@@ -411,7 +321,7 @@ def _note(name: str, key_id: str, note: Mapping[str, Any]) -> Key:
 
 
 def _read_key(name: str, row: Mapping[str, Any], notes: Mapping[str, Key], world: _World) -> Key:
-    key_id = _text(row.get("access_key_id"))
+    key_id = plain_text(row.get("access_key_id"))
     if not key_id:
         raise _Unreadable(f"An access key of user {name} has no id: look again.")
     known = row.get("last_used_known")
@@ -424,7 +334,7 @@ def _read_key(name: str, row: Mapping[str, Any], notes: Mapping[str, Key], world
         )
     created = _moment(row.get("create_date"), f"create_date of key {key_id} of user {name}")
     if created is None and isinstance(row.get("age_days"), (int, float)):
-        created = world.now - row["age_days"] * DAY
+        created = later(world.now, -in_days(row["age_days"]))
     note = notes.get(key_id) or Key(key_id)
     if created is None:
         created = note.created
@@ -434,11 +344,11 @@ def _read_key(name: str, row: Mapping[str, Any], notes: Mapping[str, Key], world
         )
     return Key(
         key_id,
-        status=_text(row.get("status")) or "unknown",
+        status=plain_text(row.get("status")) or "unknown",
         created=created,
         last_used=_moment(row.get("last_used_date"), f"last_used_date of key {key_id} of user {name}"),
-        service=_text(row.get("last_used_service")),
-        region=_text(row.get("last_used_region")),
+        service=plain_text(row.get("last_used_service")),
+        region=plain_text(row.get("last_used_region")),
         promoted=note.promoted,
         deactivated=note.deactivated,
         stored=note.stored,
@@ -451,7 +361,7 @@ def _staged(keys: Sequence[Key], current: Key | None) -> list[Key]:
 
     Dates are whole seconds: of keys of the same second, the one that was never current, or that was stored last, came later.
     """
-    oldest = current.made if current else 0.0
+    oldest = current.made if current else LONG_AGO
     never_current = [
         key for key in keys if key is not current and key.stored and key.promoted is None and key.created is not None
     ]
@@ -463,7 +373,7 @@ def _asked(name: str, entry: Mapping[str, Any]) -> Asked | None:
     if not isinstance(asked, Mapping) or asked.get("known") is None:
         return None
     date = _moment(asked.get("date"), f"asked of user {name} in the store")
-    return None if date is None else Asked(date, frozenset(_text(key_id) or "" for key_id in asked["known"]))
+    return None if date is None else Asked(date, frozenset(plain_text(key_id) or "" for key_id in asked["known"]))
 
 
 def _quota(account: Mapping[str, Any]) -> int | None:
@@ -471,7 +381,7 @@ def _quota(account: Mapping[str, Any]) -> int | None:
     try:
         return None if quota is None else int(quota)
     except (TypeError, ValueError):
-        raise ValueError(f"The account's access_keys_quota must be a number, not {_shown(quota)}.") from None
+        raise ValueError(f"The account's access_keys_quota must be a number, not {shown(quota)}.") from None
 
 
 def _mappings(info: Mapping[str, Any], name: str) -> list[Mapping[str, Any]]:
@@ -488,27 +398,13 @@ def _mappings(info: Mapping[str, Any], name: str) -> list[Mapping[str, Any]]:
     return rows
 
 
-def _moment(value: Any, what: str) -> float | None:
-    """Seconds since the epoch of an ISO 8601 date (or of what YAML made of it); a date without a zone is UTC."""
+def _moment(value: Any, what: str) -> datetime | None:
+    """An ISO 8601 date (or what YAML made of it); a date without a zone is UTC."""
     if value is None:
         return None
-    date = value
-    if isinstance(value, str):
-        try:
-            date = datetime.fromisoformat(value.replace("Z", "+00:00"))
-        except ValueError:
-            date = None
-    if not isinstance(date, datetime):
-        raise _Unreadable(f"The {what} is not a date but {_shown(value)}.")
-    return (date if date.tzinfo else date.replace(tzinfo=timezone.utc)).timestamp()
-
-
-def _text(value: Any) -> str | None:
-    """Plain text: since ansible-core 2.19 strings may be of a tagged subclass."""
-    if value is None:
-        return None
-    return str.__str__(value) if isinstance(value, str) else str(value)
-
-
-def _shown(value: Any) -> str:
-    return repr(_text(value)) if isinstance(value, str) else repr(value)
+    try:
+        if isinstance(value, (str, datetime)):
+            return from_iso(value).astimezone(timezone.utc)
+    except (ValueError, OverflowError):
+        pass
+    raise _Unreadable(f"The {what} is not a date but {shown(value)}.")

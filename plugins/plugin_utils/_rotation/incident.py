@@ -21,7 +21,7 @@ def previous(info: Mapping[str, Any], access_key_id: str | None = None) -> dict[
         return {"problem": "rotation_user_name must name one user"}
     user = info["users"][0]
     name, store = user["user_name"], dict(user.get("store") or {})
-    wrong = user.get("error") or _of_another(user, store, info)
+    wrong = user.get("error") or _owner_error(user, store, info)
     if wrong:
         return {"problem": wrong}
     notes: dict[str, Mapping[str, Any]] = {**(store.get("other_keys") or {}), str(store.get("access_key_id")): store}
@@ -33,11 +33,13 @@ def previous(info: Mapping[str, Any], access_key_id: str | None = None) -> dict[
     older = [
         row for row in rows if row is not current and not (current and row["create_date"] > current["create_date"])
     ]
-    left = [mark for row in older if (mark := _left(row, notes.get(row["access_key_id"], {})))]
+    left = [mark for row in older if (mark := _order_of_return(row, notes.get(row["access_key_id"], {})))]
     works_already = current and any(row["status"] == "Active" and row is not current for row in rows)
-    found = access_key_id or (
-        max(left)[-1] if left else current["access_key_id"] if current and works_already else None
-    )
+    found = access_key_id
+    if not found and left:
+        found = max(left)[-1]
+    elif not found and current and works_already:
+        found = current["access_key_id"]
     if not found:
         revoked_too = " and that was not revoked" if len(rows) < len(info["access_keys"]) else ""
         return {
@@ -52,7 +54,7 @@ def previous(info: Mapping[str, Any], access_key_id: str | None = None) -> dict[
     }
 
 
-def _left(row: Mapping[str, Any], note: Mapping[str, Any]) -> tuple[int, str, str] | None:
+def _order_of_return(row: Mapping[str, Any], note: Mapping[str, Any]) -> tuple[int, str, str] | None:
     """How a key left force, in the order in which they come back; None for one that never did."""
     if row["stage"] == "current":
         return (2, row["deactivate_date"], row["access_key_id"]) if row["deactivate_date"] else None
@@ -61,7 +63,7 @@ def _left(row: Mapping[str, Any], note: Mapping[str, Any]) -> tuple[int, str, st
     return (0, row["deactivate_date"], row["access_key_id"]) if row["deactivate_date"] else None
 
 
-def _of_another(user: Mapping[str, Any], store: Mapping[str, Any], info: Mapping[str, Any]) -> str | None:
+def _owner_error(user: Mapping[str, Any], store: Mapping[str, Any], info: Mapping[str, Any]) -> str | None:
     """Why the store's entry is not this user's."""
     account_id = info["account"]["account_id"]
     if store.get("account_id") and store["account_id"] != account_id:
@@ -74,7 +76,8 @@ def _of_another(user: Mapping[str, Any], store: Mapping[str, Any], info: Mapping
 def revoked(info: Mapping[str, Any], access_key_id: str) -> dict[str, Any]:
     """What it means to switch the key off: whose it is, whether the user has another key in force, or the `problem` why it may not be.
 
-    A key that waits for STS, or that a request without an answer has made, is not in force. `results` is what `rotation_applied` takes.
+    A key that waits for STS, or that a request without an answer has made, is not in force. `results` is what
+    `_rotation_applied` takes.
     """
     rows = info["access_keys"]
     if not any(row["access_key_id"] == access_key_id for row in rows):
@@ -104,3 +107,25 @@ def revoked(info: Mapping[str, Any], access_key_id: str) -> dict[str, Any]:
             }
         ],
     }
+
+
+def unreplaced(
+    info: Mapping[str, Any],
+    user_name: str,
+    access_key_id: str,
+    result: Mapping[str, Any] | None,
+    check_mode: bool = False,
+) -> str | None:
+    """What is wrong where a revocation left the user without a key in force, with the ways out; None where it did not.
+
+    `info` is the last look, `result` what the rotation that followed has left, None where there was none for want of a store.
+    """
+    made = result["totals"]["made"] + result["totals"]["verified"] if result else 0
+    if made or not revoked(info, access_key_id).get("needs_replacement", True):
+        return None
+    off = f"Access key {access_key_id} {'would be' if check_mode else 'is'} switched off, but user {user_name} has no new one."
+    if not result:
+        return f"{off} Give rotation_vault_file for one."
+    decisions = [decision for decision in result["decisions"] if decision["user_name"] == user_name]
+    ways_out = [remedy["say"] for decision in decisions for remedy in decision["remedies"]]
+    return " ".join([off, *(decision["reason"] for decision in decisions), *ways_out])

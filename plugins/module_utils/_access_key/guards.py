@@ -1,0 +1,150 @@
+# Copyright (c) 2026 keyturn contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""What refuses: a function for each promise that a task could break, asked just before it writes. Each raises KeyturnError."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+
+from .._answers import LastUsed
+from .._entry import Entry
+from .._errors import IamError, KeyturnError
+from .._seen import Seen
+from .._time import to_iso
+from .._want import Want
+from .work import Work
+
+
+def no_such_user_error(work: Work) -> KeyturnError:
+    asked_with = f"asked with access key {work.iam.signing_access_key_id}: is it the right account?"
+    return KeyturnError(f"There is no IAM user {work.want.user_name} ({asked_with})")
+
+
+def owned(work: Work, seen: Seen) -> Seen:
+    """The right account: the user with the entry's owner noted, once IAM has shown that it is that very user's."""
+    if not work.keeps:
+        return seen
+    user = work.iam.user(work.want.user_name)
+    refuse_wrong_owner(work, seen.entry, user.account_id, user.user_id)
+    return seen.with_entry(seen.entry.of(user.account_id, user.user_id))
+
+
+def refuse_wrong_owner(work: Work, entry: Entry, account_id: str, user_id: str | None) -> None:
+    wrong = entry.wrong_owner(work.want.user_name, account_id, user_id, str(work.store.path))
+    if wrong:
+        raise KeyturnError(wrong)
+
+
+def refuse_revoked(work: Work, seen: Seen, access_key_id: str) -> None:
+    """A leaked key stays off: only a person's `leaked=false` switches it on again."""
+    revoke_date = seen.record(access_key_id).revoke_date
+    if revoke_date and work.want.leaked is not False:
+        raise KeyturnError(
+            f"Access key {access_key_id} of user {work.want.user_name} is not switched on: it was revoked on "
+            f"{to_iso(revoke_date)}; leaked=false says that it is safe all the same"
+        )
+
+
+def refuse_held(work: Work, seen: Seen, what: str) -> None:
+    """What a plan decided is not done against a rollback that came meanwhile; a person's own task has no `min_idle_days`."""
+    want = work.want
+    planned = want.min_idle_days is not None or want.replacement
+    if planned and seen.held and seen.entry.hold_until:
+        raise held_error(want, str(want.access_key_id), what, seen.entry.hold_until)
+
+
+def held_error(want: Want, access_key_id: str, what: str, until: datetime) -> KeyturnError:
+    return KeyturnError(
+        f"Access key {access_key_id} of user {want.user_name} is not {what}: the user's keys are held as they are until {to_iso(until)}"
+    )
+
+
+def refuse_replacement_not_in_force(work: Work, seen: Seen) -> None:
+    """No downtime: a person may have rolled back, or switched the new key off, since the plan was made."""
+    want = work.want
+    if not want.replacement:
+        return
+    current_id = seen.entry.current_id
+    another = current_id is not None and current_id != want.replacement and seen.in_force(current_id)
+    if another or not seen.in_force(want.replacement):
+        raise KeyturnError(
+            f"Access key {want.access_key_id} of user {want.user_name} is not switched off: {want.replacement}, which replaced "
+            "it, is no longer in force; look again and plan anew"
+        )
+
+
+def refuse_in_use(work: Work, access_key_id: str, what: str) -> None:
+    """Nothing in use is switched off: the last use is read just before the write, and must be known."""
+    if work.want.min_idle_days is None:
+        return
+    try:
+        used = work.iam.last_used(access_key_id)
+    except IamError as error:
+        said = f"Access key {access_key_id} of user {work.want.user_name} is not {what}"
+        raise KeyturnError(f"{said}: its last use is not known", error.exception) from error
+    _refuse_used(work, access_key_id, what, used)
+
+
+def _refuse_used(work: Work, access_key_id: str, what: str, used: LastUsed) -> None:
+    days = work.want.min_idle_days
+    if days is not None and used.date and (work.iam.now - used.date) < timedelta(days=days):
+        raise KeyturnError(
+            f"Access key {access_key_id} of user {work.want.user_name} is not {what}: it was last used {used}, within the "
+            f"{days:g} days of min_idle_days; move its user to the new key first"
+        )
+
+
+def refuse_active_again(work: Work, seen: Seen, access_key_id: str) -> None:
+    """A planned deletion does not take an Active key that the store knows of: somebody is using it again."""
+    record, key = seen.entry.key(access_key_id), seen.listed(access_key_id)
+    if work.want.min_idle_days is None or record is None or not (key and key.active):
+        return
+    why = "it is Active, and the store has its secret; switch it off first, or leave min_idle_days out"
+    if record.deactivate_date:
+        why = "it had been switched off and is Active again; keep it with active=true, or switch it off once more"
+    raise KeyturnError(f"Access key {access_key_id} of user {work.want.user_name} is not deleted: {why}")
+
+
+def refuse_elsewhere(work: Work, access_key_id: str) -> None:
+    """No secret is dropped of a key that works on under another user name, or of another account's."""
+    want = work.want
+    try:
+        used = work.iam.last_used(access_key_id)
+    except IamError as error:
+        # AWS denies, and others say NoSuchEntity, for a key that does not exist; any other failure tells nothing.
+        if error.missing or error.denied:
+            return
+        raise
+    if used.user_name and used.user_name != want.user_name:
+        raise KeyturnError(
+            f"Access key {access_key_id} is not removed: it belongs to user {used.user_name} now, so user {want.user_name} was "
+            f"renamed; rename the entry in {work.store.path}"
+        )
+    _refuse_used(work, access_key_id, "deleted", used)
+
+
+def refuse_replaced_not_active(work: Work, seen: Seen) -> None:
+    """A planned key is made only while the key that it is to replace is still Active."""
+    want = work.want
+    replaced = seen.listed(want.replaces)
+    if not want.replaces or (replaced and replaced.active):
+        return
+    found = f"is {replaced.status}" if replaced else "does not exist"
+    raise KeyturnError(
+        f"No access key is made for user {want.user_name}: {want.replaces}, which it was to replace, {found}; "
+        "somebody changed the user's keys meanwhile, so look again and plan anew"
+    )
+
+
+def refuse_next_out_of_force(seen: Seen, access_key_id: str) -> None:
+    """What waits in the store to become current must work."""
+    if seen.in_force(access_key_id):
+        return
+    key = seen.listed(access_key_id)
+    found = f"is {key.status}" if key else "does not exist in IAM (any more)"
+    raise KeyturnError(
+        f"Access key {access_key_id} of user {seen.user_name}, which waits in the store to become current, {found}; "
+        "switch it on, or remove it with state=absent, then run again"
+    )

@@ -1,0 +1,240 @@
+# Copyright (c) 2026 keyturn contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""How a stored key becomes current: STS accepts it while the store's lock is free, then it is promoted under the lock."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any
+
+from .._entry import Entry, StoredKey
+from .._errors import IamError, KeyturnError
+from .._iam import SDK_ERRORS, Iam
+from .._seen import Seen
+from .._time import to_iso
+from .._want import Want
+from . import guards, switch
+from .work import Transaction, Work
+
+# STS must have answered for a new key this often in a row: new keys were seen to pass once and fail next.
+ANSWERS_IN_A_ROW = 3
+STS_PAUSE = 0.5
+
+
+# -- a stored next ---------------------------------------------------------------------------------------------------
+
+
+def leave_next(work: Work, entry: Entry, seen: Seen | None) -> None:
+    """A stored next that the task leaves as it is; `seen` where IAM was asked."""
+    key = seen.listed(entry.next_id) if seen else None
+    if seen and key:
+        work.nothing_to_do(seen, key)
+        return
+    work.done.access_key = _as_stored(work, entry, str(entry.next_id))
+    work.done.stage = "next"
+
+
+def _as_stored(work: Work, entry: Entry, key_id: str) -> dict[str, Any]:
+    """What the store knows of a key that IAM was not asked for, or does not list yet."""
+    record = entry.key(key_id)
+    shown = {"access_key_id": key_id, "user_name": work.want.user_name}
+    if record and record.create_date:
+        shown["create_date"] = to_iso(record.create_date)
+    return shown
+
+
+def predict_named_next(work: Work, seen: Seen) -> None:
+    """Check mode, of the next that the task names: all that can be known without asking STS."""
+    guards.refuse_next_out_of_force(seen, str(seen.entry.next_id))
+    predict(work, guards.owned(work, seen))
+
+
+def predict(work: Work, seen: Seen) -> None:
+    """Check mode: the stored next would become current."""
+    key_id = str(seen.entry.next_id)
+    key = seen.listed(key_id)
+    work.changed(seen.at(work.iam.now).promoted(key_id))
+    work.done.access_key = key.public() if key else {"access_key_id": key_id, "user_name": seen.user_name}
+    work.done.stage = "current"
+
+
+# -- a key that a person names ---------------------------------------------------------------------------------------
+
+
+def put_in_force(work: Work, stored: Transaction, seen: Seen) -> str | None:
+    """A stored key that a person wants as the current one (again): it is switched on here, and current once STS accepts it."""
+    want = work.want
+    record, key = seen.record(want.access_key_id), seen.listed(want.access_key_id)
+    seen = guards.owned(work, seen)
+    said = f"Access key {want.access_key_id} of user {want.user_name} cannot be made current"
+    if not record.has_secret:
+        raise KeyturnError(f"{said}: {work.store.path} does not have its secret")
+    if key is None:
+        raise KeyturnError(f"{said}: IAM does not have it (any more); rotation_now gives the user a new key")
+    guards.refuse_revoked(work, seen, key.access_key_id)
+    works = key.active and not record.deactivate_date
+    if works and _by_word(want, seen).entry == seen.entry:
+        work.nothing_to_do(seen, key)
+        return None
+    if not works:
+        seen = switch.switch(work, stored, seen, key, True, seen.entry.hold_until)
+    predicted = _by_word(want, seen.at(work.iam.now))
+    if work.check:
+        work.changed_key(predicted, key.access_key_id)
+        return None
+    work.seen, work.done.after = seen, seen.picture()
+    work.done.access_key = {**key.public(), "status": "Active"}
+    work.done.stage = seen.entry.stage(key.access_key_id)
+    return key.access_key_id
+
+
+def _by_word(want: Want, seen: Seen) -> Seen:
+    key_id = str(want.access_key_id)
+    until = switch.hold(want, seen, seen.now, settled=key_id == seen.entry.current_id)
+    return seen.put_in_force(key_id, until)
+
+
+# -- once STS accepts it ---------------------------------------------------------------------------------------------
+
+
+def verify(work: Work, access_key_id: str) -> None:
+    """Waits, without the lock, until STS accepts the key; then makes it current under the lock."""
+    want, iam = work.want, work.iam
+    with work.store.locked(want.user_name, write=False) as stored:
+        asked_with = stored.entry
+    if asked_with.current_id != access_key_id or want.stage:  # else another run was faster
+        asked_with = _with_account(work, asked_with)
+        await_sts(work, asked_with, access_key_id)
+    with work.store.locked(want.user_name, write=True) as stored:
+        before = stored.entry
+        _refuse_what_changed(work, before, asked_with, access_key_id)
+        entry = before.of(asked_with.account_id, asked_with.user_id)
+        seen = Seen(want.user_name, work.seen.keys if work.seen else (), entry, iam.now)
+        after = _by_word(want, seen) if want.stage else seen.promoted(access_key_id)
+        if after.entry != entry:
+            stored.write(after.entry)
+            work.done.changed = True
+    _show_promotion(work, before, after, access_key_id)
+
+
+def _with_account(work: Work, entry: Entry) -> Entry:
+    """STS answers with account and name; only an entry that a person wrote needs IAM's word for whose it is."""
+    if entry.account_id:
+        return entry
+    user = work.iam.user(work.want.user_name)
+    return entry.of(user.account_id, user.user_id)
+
+
+def _refuse_what_changed(work: Work, entry: Entry, asked_with: Entry, access_key_id: str) -> None:
+    """What another run or a person did to the key while STS was asked is left as it is. Raises KeyturnError."""
+    said = f"Access key {access_key_id} of user {work.want.user_name}"
+    record, then = entry.key(access_key_id), asked_with.key(access_key_id)
+    if record is None:
+        raise KeyturnError(f"{said} left the store while STS was asked: run again")
+    noted_before = then is not None and then.deactivate_date == record.deactivate_date
+    if record.deactivate_date and not noted_before:
+        raise KeyturnError(f"{said} was switched off while STS was asked: run again")
+    if work.want.stage:
+        return
+    if access_key_id not in (entry.current_id, entry.next_id):
+        raise KeyturnError(f"{said} is no longer the newest in the store: run again")
+    if _held_meanwhile(entry, asked_with, work.iam.now) and entry.hold_until:
+        raise guards.held_error(work.want, access_key_id, "made current", entry.hold_until)
+
+
+def _held_meanwhile(entry: Entry, asked_with: Entry, now: datetime) -> bool:
+    """Whether a person rolled back while STS was asked."""
+    held = entry.hold_until is not None and entry.hold_until > now
+    return held and entry.hold_until != asked_with.hold_until
+
+
+def _show_promotion(work: Work, before: Entry, after: Seen, access_key_id: str) -> None:
+    done, entry = work.done, after.entry
+    done.stage = "current"
+    done.access_key = done.access_key or {**_as_stored(work, entry, access_key_id), "status": "Active"}
+    if work.seen:
+        done.after = after.picture()
+        return
+    # The role's way to a key of an earlier run asks STS only, so the store's stages are what there is to show.
+    done.before = {key_id: before.stage(key_id) or "stored" for key_id in before.key_ids}
+    done.after = {key_id: entry.stage(key_id) or "stored" for key_id in entry.key_ids}
+
+
+# -- STS -------------------------------------------------------------------------------------------------------------
+
+
+def await_sts(work: Work, entry: Entry, access_key_id: str) -> None:
+    """Returns when STS answered three times in a row for the user's own key. Raises KeyturnError when it gives up."""
+    want, iam, sts = work.want, work.iam, work.iam.sts
+    record = entry.key(access_key_id)
+    if record is None or not record.secret_access_key:
+        raise KeyturnError(
+            f"Access key {access_key_id} of user {want.user_name} left the store while its turn came: run again"
+        )
+    deadline: float | None = None
+    answers, looked, last = 0, False, None
+    if iam.knows_time:
+        time.sleep(max(_too_early(want, record, iam), 0))
+    while answers < ANSWERS_IN_A_ROW:
+        try:
+            answer = sts.identity(access_key_id, record.secret_access_key)
+        except SDK_ERRORS as error:
+            answers, last = 0, error
+            iam.noticed(getattr(error, "response", None) or {})  # a lost connection has none
+        else:
+            iam.noticed(answer)
+            _refuse_another_identity(want.user_name, entry, access_key_id, answer)
+            answers += 1
+        wait = _too_early(want, record, iam)
+        if deadline is None:
+            deadline = time.monotonic() + max(wait, 0) + want.verify_timeout
+        if wait > 0:
+            answers = 0  # too early to count
+            time.sleep(wait)
+        elif answers == 0:
+            if not looked and not want.stage:  # of a key that was just switched on the list may still say Inactive
+                looked = True
+                guards.refuse_next_out_of_force(_look_again(work, entry), access_key_id)
+            if time.monotonic() >= deadline:
+                raise _not_accepted_error(want, access_key_id, last)
+            time.sleep(STS_PAUSE)
+
+
+def _too_early(want: Want, record: StoredKey, iam: Iam) -> float:
+    """Seconds until an answer counts: verify_delay after the key was made, by AWS's clock."""
+    if not record.create_date or not want.verify_delay:
+        return 0
+    return want.verify_delay - (iam.now - record.create_date).total_seconds()
+
+
+def _not_accepted_error(want: Want, access_key_id: str, last: Exception | None) -> KeyturnError:
+    then = "it stays in the store as next and the next run goes on with it"
+    if want.stage:
+        then = "it is switched on, but not current: run again"
+    return KeyturnError(
+        f"STS did not accept access key {access_key_id} of user {want.user_name} within {want.verify_timeout:g} seconds; {then}",
+        last,
+    )
+
+
+def _look_again(work: Work, entry: Entry) -> Seen:
+    name = work.want.user_name
+    try:
+        return Seen(name, tuple(work.iam.keys(name)), entry, work.iam.now)
+    except IamError as error:
+        if error.missing:
+            raise guards.no_such_user_error(work) from error
+        raise
+
+
+def _refuse_another_identity(user_name: str, entry: Entry, access_key_id: str, answer: Mapping[str, Any]) -> None:
+    account_id, name = answer["Account"], answer["Arn"].rsplit("/", 1)[-1]
+    if (account_id, name) != (entry.account_id, user_name):
+        raise KeyturnError(
+            f"Access key {access_key_id}, stored for user {user_name} of account {entry.account_id}, belongs to user {name} of "
+            f"account {account_id}; rename the entry, or remove the key from it"
+        )

@@ -1,0 +1,314 @@
+# Copyright (c) 2026 keyturn contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""One user, at one time, under one policy: what the rows of the table look at, and what each of them sees."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+from functools import cached_property
+
+from ansible_collections.keyturn.iam.plugins.module_utils._time import ASKED_WINDOW, DAY, LEFTOVER_WAIT
+from ansible_collections.keyturn.iam.plugins.plugin_utils._plan.phrases import SECOND
+from ansible_collections.keyturn.iam.plugins.plugin_utils._plan.policy import Policy, in_days, later
+from ansible_collections.keyturn.iam.plugins.plugin_utils._plan.users import LONG_AGO, Key, User
+
+NAMED_DAYS = 1.0
+"""The `max_age_days`, and where room is needed the `delete_after_days`, of users whom a person named."""
+UNKNOWN_QUOTA_FULL_AT = 2
+"""Where the quota may not be read, AWS's answer decides; but no key is planned for a user who has as many as IAM's default allows."""
+
+Seen = Sequence[Key] | None
+"""What a row sees: the keys that it is about, none of them perhaps; null where it does not fit."""
+
+
+def _if(fits: object, *about: Key) -> Seen:
+    return about if fits else None
+
+
+class Case:
+    def __init__(self, user: User, policy: Policy, now: datetime) -> None:
+        self.user = user
+        self.policy = policy
+        self.now = now
+        self.named = user.name in policy.named
+        self.max_age_days = min(policy.max_age_days, NAMED_DAYS) if self.named else policy.max_age_days
+        self.delete_after_days_for_room = (
+            min(policy.delete_after_days, NAMED_DAYS) if self.named else policy.delete_after_days
+        )
+        self.leftover = _leftover(user)
+        ours = [key for key in (*user.keys, *user.departed) if key.deactivated is not None and key is not self.leftover]
+        self.finished = [key for key in ours if self.may_be_deleted(key, policy.delete_after_days)]
+        # The rows are about what is left once the leftover and the keys that are due for deletion are gone.
+        outgoing = {key.id for key in self.finished}
+        if self.leftover:
+            outgoing.add(self.leftover.id)
+        self.keys = [key for key in user.keys if key.id not in outgoing] if outgoing else user.keys
+        self.departed = [key for key in user.departed if key.id not in outgoing]
+        self.active = [key for key in self.keys if key.active]
+        self.current = user.current
+        staged = [key for key in user.staged if key.id not in outgoing]
+        self.next = staged[-1] if staged else None
+
+    # -- ages and uses -----------------------------------------------------------------------------------------
+
+    def since(self, date: datetime) -> timedelta:
+        return self.now - date
+
+    def age(self, key: Key) -> timedelta:
+        return self.now - key.made
+
+    def in_use(self, key: Key) -> bool:
+        """The key that signs this run is in use now, although its last use may be known hours late."""
+        return key.signing or (key.last_used is not None and self.since(key.last_used) < in_days(self.policy.idle_days))
+
+    def unused(self, key: Key) -> bool:
+        """Whether the key shows no sign of life for `unused_days`."""
+        days = self.policy.unused_days
+        return (
+            days is not None
+            and key.listed
+            and self.since(key.last_sign_of_life) >= in_days(days)
+            and not self.in_use(key)
+        )
+
+    def unused_for(self, key: Key) -> int:
+        """Whole days without a sign of life."""
+        return self.since(key.last_sign_of_life) // DAY
+
+    def may_be_deleted(self, key: Key, after_days: float) -> bool:
+        """Whether we switched the key off so long ago; never the replacement, and not what was switched off this very second."""
+        if key.deactivated is None or key.active or key is self.user.current or self.in_use(key):
+            return False
+        return (
+            self.since(key.deactivated) >= in_days(after_days)
+            and key.deactivated < self.now
+            and not used_after_switch_off(key)
+        )
+
+    # -- dates ahead -------------------------------------------------------------------------------------------
+
+    def due_date(self, key: Key) -> datetime:
+        """When the key reaches its age."""
+        return later(key.made, in_days(self.max_age_days))
+
+    @property
+    def grace_ends(self) -> datetime:
+        """When the keys that the current one has replaced may be switched off."""
+        since = self.current.current_since if self.current else self.now
+        return later(since, in_days(self.policy.deactivate_after_days))
+
+    def deletion_date(self, key: Key, after_days: float) -> datetime:
+        """When a key that we switched off is deleted, if nobody uses it until then."""
+        return max(later(key.deactivated or LONG_AGO, in_days(after_days)), self.now)
+
+    def room_date(self) -> datetime:
+        """When what is switched off now will have made room; what was switched off this very second counts from the next."""
+        return later(self.now, max(in_days(self.delete_after_days_for_room), SECOND))
+
+    # -- which key stands for which ----------------------------------------------------------------------------
+
+    @cached_property
+    def replacement(self) -> Key | None:
+        """The key whose age counts: the current one, or the newest Active one where nothing is stored or the current one is off."""
+        if self.current and self.current.active:
+            return self.current
+        return self.active[-1] if self.active else None
+
+    @property
+    def is_replaced_by_name(self) -> bool:
+        """Whether a person has named a user whose stored current key does not work: that is replaced at any age."""
+        return self.named and self.current is not None and not self.current.active
+
+    @cached_property
+    def due(self) -> bool:
+        """Whether the user is to have a new key, room or not."""
+        if self.is_replaced_by_name:
+            return True
+        key = self.replacement
+        if key is None:
+            return self.named
+        # What became current this very second is not replaced in the same breath, be it as old as it may (a next that waited for long).
+        just_promoted = key.promoted is not None and key.promoted >= self.now
+        return key.listed and self.age(key) >= in_days(self.max_age_days) and not just_promoted
+
+    @cached_property
+    def older(self) -> list[Key]:
+        """Active keys that the current one has replaced. A key of its very second is older only if it once was current."""
+        if not (self.current and self.current.active):
+            return []
+        return [key for key in self.active if key.listed and self._was_made_before_current(key)]
+
+    @cached_property
+    def replaced(self) -> list[Key]:
+        """Keys that still work (or did this very second) though another followed them; what a new key would replace is none of them."""
+        still_active = [
+            key for key in self.keys if key.active or (key.deactivated is not None and key.deactivated >= self.now)
+        ]
+        if self.is_replaced_by_name:  # what a person wants replaced is in nobody's way
+            still_active = [key for key in still_active if key is not self.current]
+        others = [key for key in still_active if key is not self.replacement]
+        return [key for key in others if key.promoted is not None or self._was_made_before_current(key)]
+
+    def _was_made_before_current(self, key: Key) -> bool:
+        if self.current is None or key is self.current:
+            return False
+        made, of_current = self.age(key), self.age(self.current)
+        return made > of_current or (made == of_current and key.promoted is not None)
+
+    @property
+    def in_grace(self) -> bool:
+        """Whether the replacement is too young as the current key for an older one to be switched off (or not to be seen in IAM yet)."""
+        current = self.current
+        return current is not None and (
+            not current.listed or self.since(current.current_since) < in_days(self.policy.deactivate_after_days)
+        )
+
+    @property
+    def waiting(self) -> list[Key]:
+        """Keys that we switched off and that are not due for deletion; the current one never is, but waits no longer than others."""
+        after = in_days(self.policy.delete_after_days)
+        ours = [key for key in (*self.keys, *self.departed) if key.off_by_us]
+        return [key for key in ours if not (self.since(key.deactivated or LONG_AGO) >= after and key is self.current)]
+
+    # -- room for one more key ---------------------------------------------------------------------------------
+
+    @property
+    def excess(self) -> int:
+        """How many keys have to go before IAM accepts one more; none where this is not positive."""
+        quota = UNKNOWN_QUOTA_FULL_AT if self.user.quota is None else self.user.quota
+        return len(self.keys) + 1 - quota
+
+    @property
+    def is_elsewhere(self) -> bool:
+        """A renamed user whose entry keeps the old name: a new key would be stored where nobody looks, and would be in the entry's way."""
+        return self.user.old_name is not None and not self.named
+
+    @property
+    def spare(self) -> list[Key]:
+        """Keys that can make room: not the current one, and not the last that works."""
+        return [key for key in self.keys if not (key.active and (key is self.current or len(self.active) == 1))]
+
+    def _room(self) -> Seen:
+        """What has to be deleted for one more key, mostly nothing; null where there is no room."""
+        if self.replaced or self.is_elsewhere:
+            return None
+        after_days = self.delete_after_days_for_room
+        waiting = sorted(
+            (key for key in self.keys if self.may_be_deleted(key, after_days)),
+            key=lambda key: key.deactivated or LONG_AGO,
+        )
+        return waiting[: max(self.excess, 0)] if len(waiting) >= self.excess else None
+
+    def _not_stored_and_unused(self) -> list[Key]:
+        if self.policy.unused_days is None or self.is_elsewhere:
+            return []
+        return [key for key in self.keys if not key.stored and key is not self.current and self.unused(key)]
+
+    def _may_be_in_grace(self, key: Key) -> bool:
+        """Of a key of the current one's very second nobody can say that it is not the older one."""
+        current = self.current
+        return current is not None and current.active and self.in_grace and self.age(key) >= self.age(current)
+
+    # -- what the rows see -------------------------------------------------------------------------------------
+
+    def cannot_be_read(self) -> Seen:
+        return _if(self.user.error is not None)
+
+    def is_gone(self) -> Seen:
+        return _if(self.user.gone, *(Key(key_id) for key_id in self.user.gone_ids))
+
+    def is_exempt(self) -> Seen:
+        return _if(self.policy.exempts(self.user.name))
+
+    def is_held(self) -> Seen:
+        return _if(self.user.hold_until is not None and self.user.hold_until > self.now)
+
+    def a_young_leftover(self) -> Seen:
+        key = self.leftover
+        return _if(not self.named and self.age(key) < LEFTOVER_WAIT, key) if key else None
+
+    def next_that_is_active(self) -> Seen:
+        return _if(self.next.active, self.next) if self.next else None
+
+    def a_broken_stored_key(self) -> Seen:
+        broken = [key for key in (self.next, self.current) if key and not key.active and key.deactivated is None]
+        return broken if broken and not self.named else None
+
+    def no_active_key(self) -> Seen:
+        return _if(not self.named and not self.active, *self.keys)
+
+    def only_unused_keys(self) -> Seen:
+        applies = (
+            not self.named and not self.is_elsewhere and self.active and all(self.unused(key) for key in self.keys)
+        )
+        return _if(applies, *self.active)
+
+    def due_with_room(self) -> Seen:
+        return self._room() if self.due else None
+
+    def due_with_an_unused_key_to_delete(self) -> Seen:
+        """An Inactive key that nobody needs and that makes room by itself: not stored, not switched off by us, unused for long."""
+        if not self.due or self.excess > 1 or self.replaced:
+            return None
+        parked = [key for key in self._not_stored_and_unused() if not key.active and not key.off_by_us]
+        return [min(parked, key=lambda key: key.last_sign_of_life)] if parked else None
+
+    def due_with_unused_keys_to_switch_off(self) -> Seen:
+        """Active keys that nobody needs and whose deletion will make room: as few as that takes, and never the last Active one."""
+        if not self.due:
+            return None
+        candidates = [key for key in self._not_stored_and_unused() if key.active and not self._may_be_in_grace(key)]
+        candidates.sort(key=lambda key: (key not in self.replaced, key.last_sign_of_life))
+        leaving = sum(key.off_by_us and key is not self.current and not used_after_switch_off(key) for key in self.keys)
+        chosen = candidates[: max(self.excess - leaving, len(self.replaced))]
+        makes_room = all(key in chosen for key in self.replaced) and len(chosen) + leaving >= self.excess
+        return chosen if chosen and makes_room and len(chosen) < len(self.active) else None
+
+    def due_with_an_idle_key_to_switch_off(self) -> Seen:
+        # Else a previous key that was in use until now would be in the way for good: no setting makes room of a stored key.
+        idle = self.idle_older_keys()
+        return idle if self.due and not self.in_grace and idle and any(key.stored for key in idle) else None
+
+    def due_without_room(self) -> Seen:
+        return _if(self.due, *self.keys)
+
+    def older_keys_in_grace(self) -> Seen:
+        return _if(self.older and self.in_grace, *self.older)
+
+    def older_keys_all_in_use(self) -> Seen:
+        return _if(self.older and all(self.in_use(key) for key in self.older), *self.older)
+
+    def idle_older_keys(self) -> Seen:
+        return [key for key in self.older if not self.in_use(key)] or None
+
+    def keys_that_we_switched_off(self) -> Seen:
+        return self.waiting or None
+
+    def several_made_by_hand(self) -> Seen:
+        return _if(self.current is None and len(self.active) > 1, *self.active)
+
+    def due_soon(self) -> Seen:
+        key = self.replacement
+        return _if(self.age(key) >= in_days(self.max_age_days - self.policy.warn_days), key) if key else None
+
+    def anything(self) -> Seen:
+        return _if(True, *filter(None, [self.replacement]))
+
+
+def _leftover(user: User) -> Key | None:
+    """The key that a request whose answer was lost has made: nobody holds its secret."""
+    asked = user.asked
+    if asked is None:
+        return None
+    explained = [key for key in user.keys if key.id not in asked.known and abs(key.made - asked.date) <= ASKED_WINDOW]
+    if len(explained) != 1:
+        return None
+    key = explained[0]
+    return None if key.stored or key.last_used is not None or key.signing or key is user.current else key
+
+
+def used_after_switch_off(key: Key) -> bool:
+    return key.last_used is not None and key.deactivated is not None and key.last_used > key.deactivated

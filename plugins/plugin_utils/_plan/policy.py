@@ -1,0 +1,135 @@
+# Copyright (c) 2026 keyturn contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""The policy of a rotation, read from what people write: role variables, extra variables (which are strings) or a mapping of their own."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, fields
+from datetime import datetime, timedelta, timezone
+from fnmatch import fnmatchcase
+from functools import cached_property
+from typing import Any
+
+from ansible_collections.keyturn.iam.plugins.module_utils._options import is_pattern
+from ansible_collections.keyturn.iam.plugins.plugin_utils._values import plain_text, shown
+
+END_OF_TIME = datetime(9999, 12, 31, tzinfo=timezone.utc)
+"""What would be later than this never comes."""
+LONGEST = timedelta(days=4_000_000)
+"""Longer than any two dates lie apart."""
+
+
+@dataclass(frozen=True)
+class Policy:
+    """What the users of the plan ask for; the defaults are those of the role. Ages are in days, fractions allowed."""
+
+    max_age_days: float = 90
+    warn_days: float = 14
+    deactivate_after_days: float = 7
+    idle_days: float = 7
+    delete_after_days: float = 30
+    unused_days: float | None = None
+    exempt: tuple[str, ...] = ()
+    now: tuple[str, ...] = ()
+
+    @classmethod
+    def read(cls, given: Any) -> Policy:
+        """The policy that a mapping describes. Raises ValueError, one sentence, for all that is not a policy."""
+        if given is None:
+            return cls()
+        if not isinstance(given, Mapping):
+            raise ValueError(f"The rotation policy must be a mapping, not {shown(given)}.")
+        known = [field.name for field in fields(cls)]
+        values: dict[str, Any] = {}
+        for raw_name, value in given.items():
+            name = plain_text(raw_name)
+            if name not in known:
+                raise ValueError(f"The rotation policy has no key {shown(raw_name)}: it takes {', '.join(known)}.")
+            if name == "exempt":
+                values[name] = _names(name, value)
+            elif name == "now":
+                values[name] = _literal_names(name, value)
+            elif name == "unused_days" and _is_left_out(value):
+                values[name] = None
+            else:
+                values[name] = _days(name, value)
+        return cls(**values)
+
+    def exempts(self, user_name: str) -> str | None:
+        """The name or pattern that exempts the user, or null."""
+        return next((pattern for pattern in self.exempt if fnmatchcase(user_name, pattern)), None)
+
+    @cached_property
+    def named(self) -> frozenset[str]:
+        """The users of `now`, to be asked for one by one."""
+        return frozenset(self.now)
+
+
+def _is_left_out(value: Any) -> bool:
+    """Extra variables given as C(-e name=) and C(-e name=null) are strings."""
+    return value is None or (isinstance(value, str) and value.strip().lower() in ("", "null", "none"))
+
+
+def _days(name: str, value: Any) -> float:
+    """A number of days; extra variables given as C(-e name=90) are strings."""
+    number: float | None = None
+    if isinstance(value, (int, float)) and not isinstance(value, bool):
+        number = value
+    elif isinstance(value, str):
+        try:
+            number = float(value)
+        except ValueError:
+            number = None
+    if number is None or not math.isfinite(number) or number < 0:
+        raise ValueError(f"In the rotation policy, {name} must be a number of days, 0 or more, not {shown(value)}.")
+    return int(number) if number == int(number) else float(number)
+
+
+def _names(name: str, value: Any) -> tuple[str, ...]:
+    # "a,b" is a list to Ansible: so extra variables are given on the command line
+    items = (
+        []
+        if value is None
+        else value.split(",")
+        if isinstance(value, str)
+        else [value]
+        if isinstance(value, int)
+        else value
+    )
+    if not isinstance(items, Iterable) or isinstance(items, (Mapping, bytes)):
+        raise ValueError(f"In the rotation policy, {name} must be a list of user names, not {shown(value)}.")
+    names = []
+    for item in items:
+        # YAML reads a user called 1234 as a number.
+        if isinstance(item, bool) or not isinstance(item, (str, int)):
+            raise ValueError(
+                f"In the rotation policy, {name} must be a list of user names, but it holds {shown(item)}."
+            )
+        names.append((plain_text(item) or "").strip())
+    return tuple(name for name in names if name)
+
+
+def _literal_names(name: str, value: Any) -> tuple[str, ...]:
+    names = _names(name, value)
+    for item in names:
+        # No user name has these characters, so that a pattern would quietly name nobody.
+        if is_pattern(item):
+            raise ValueError(f"In the rotation policy, {name} takes user names, not patterns like {item!r}.")
+    return names
+
+
+def in_days(number: float) -> timedelta:
+    """A number of days of the policy as a span, be it greater than a calendar holds."""
+    return timedelta(days=max(min(number, LONGEST.days), -LONGEST.days))
+
+
+def later(moment: datetime, span: timedelta) -> datetime:
+    """The moment so much later, and never after the end of time; a span may be below zero."""
+    try:
+        return min(moment + span, END_OF_TIME)
+    except OverflowError:
+        return END_OF_TIME if span > timedelta() else datetime.min.replace(tzinfo=timezone.utc)

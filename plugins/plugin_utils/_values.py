@@ -1,0 +1,55 @@
+# Copyright (c) 2026 keyturn contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Values as Ansible hands them out, made plain."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+
+def plain(value: Any) -> Any:
+    """The value in plain Python types: since ansible-core 2.19 strings, numbers, lists and mappings may be tagged subclasses.
+
+    What is none of these stays as it is.
+    """
+    if isinstance(value, Mapping):
+        return {plain(name): plain(item) for name, item in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [plain(item) for item in value]
+    if isinstance(value, str):
+        return str.__str__(value)
+    if value is None or isinstance(value, bool):
+        return value
+    if isinstance(value, int):
+        return int(value)
+    return float(value) if isinstance(value, float) else value
+
+
+def without_secrets(value: Any) -> Any:
+    """The value as JSON can hold it, without anything that is named secret; a date is its text."""
+    if isinstance(value, Mapping):
+        return {plain(str(name)): without_secrets(item) for name, item in value.items() if not _names_a_secret(name)}
+    if value is None or isinstance(value, (str, bool, int, float)):
+        return plain(value)
+    if hasattr(value, "isoformat"):
+        return plain(value.isoformat())
+    if isinstance(value, Iterable) and not isinstance(value, (bytes, bytearray)):
+        return [without_secrets(item) for item in value]
+    return str(value)
+
+
+def _names_a_secret(name: Any) -> bool:
+    return "secret" in str(name).lower()
+
+
+def plain_text(value: Any) -> str | None:
+    """The value as plain text; null stays null."""
+    return None if value is None else str(plain(value))
+
+
+def shown(value: Any) -> str:
+    """The value as an error shows it."""
+    return repr(plain(value))
