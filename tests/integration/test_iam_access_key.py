@@ -564,12 +564,16 @@ class TestBothWaysAreAlike:
             args=("-vvv",),
             env={"ANSIBLE_INJECT_INVOCATION": "true"},  # asked for, from ansible-core 2.21 on
         )
+        # What stands in a secret's place: in a module's result ansible-core 2.22 writes something else than the releases before.
+        hidden = (None, "VALUE_SPECIFIED_IN_NO_LOG_PARAMETER", "$REDACTED$")
+        places = [one["invocation"]["module_args"].pop("secret_key") for pair in pairs for one in pair]
+        assert set(places[:2]) <= {*hidden[1:]} and set(places) <= {*hidden}
         for in_process, module in pairs:
             assert in_process["invocation"] == module["invocation"]
             assert in_process.keys() == module.keys()
             assert in_process.get("resource_actions") == module.get("resource_actions")
         shown = pairs[0][0]["invocation"]["module_args"]
-        assert shown["secret_key"] == "VALUE_SPECIFIED_IN_NO_LOG_PARAMETER" and shown["user_name"] == "ci"
+        assert "secret_key" not in shown and shown["user_name"] == "ci"
         assert ADMIN_SECRET not in result.output
 
     def test_where_the_credentials_come_from(self, lab: Lab, controller: Controller, run: Play) -> None:
