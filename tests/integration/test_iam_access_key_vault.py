@@ -97,13 +97,15 @@ def test_a_key_goes_into_the_vault(lab: Lab, controller: Controller, path: Path,
     again = run(
         vault_task("again", "ci"),
         vault_task("still", "ci", check=True, max_age_days=1),
-        {"name": "consumer", "ansible.builtin.debug": {"msg": "{{ iam_access_keys['ci'].access_key_id }}"}},
-        args=("-e", f"@{STORE}"),
     )
     unchanged = {**result, "changed": False, "diff": {**header, "before": after, "after": after}}
     assert returned(ok(again, "again")) == unchanged == returned(ok(again, "still"))
-    assert ok(again, "consumer")["msg"] == key.access_key_id
     assert path.read_bytes() == content and actions(lab) == ["ListAccessKeys"] * 2
+
+    # In a run of its own: ansible-core 2.22 hides what came from a vaulted file of variables wherever it is shown.
+    right = "iam_access_keys['ci'].access_key_id == expected"
+    consumer = {"name": "consumer", "ansible.builtin.assert": {"that": right}, "vars": {"expected": key.access_key_id}}
+    run(consumer, args=("-e", f"@{STORE}")).ok()
 
 
 def test_the_stages_of_a_rotation(lab: Lab, path: Path, run: Play) -> None:
