@@ -28,6 +28,8 @@ def owned(work: Work, seen: Seen) -> Seen:
     if not work.keeps:
         return seen
     user = work.iam.user(work.want.user_name)
+    if user.user_name != work.want.user_name:  # IAM compares names without case, and the store would have two entries
+        raise KeyturnError(f"IAM's user {work.want.user_name} is called {user.user_name}: name it as IAM writes it")
     refuse_wrong_owner(work, seen.entry, user.account_id, user.user_id)
     return seen.with_entry(seen.entry.of(user.account_id, user.user_id))
 
