@@ -591,6 +591,7 @@ def test_a_replaced_key_that_is_still_active_leaves_no_room() -> None:
     decision = decided(seen)
     assert (decision["status"], decision["actions"]) == ("blocked", [])
     assert decision["about"] == [B, A] and decision["rules"] == [ONE_KEY, ROTATED]
+    assert f"no room for it: {B} works still, though replaced" in decision["reason"]
     # Made after the current key, and current once: a rollback replaced it.
     rolled_back = info(
         [key(B, 50, 1), key(A, 100, 1)], entry(A, 100, 10, other_keys={B: note(50, 45)}), access_keys_quota=3
@@ -748,7 +749,7 @@ def test_a_key_that_is_stored_under_a_renamed_users_old_name_is_not_deleted_for_
 def test_no_room_names_the_keys_and_the_way_out() -> None:
     decision = decided(info([key(B, 200, 2), key(A, 99, 0.05, last_used_service="ses")]))
     assert (decision["status"], decision["actions"], decision["about"]) == ("blocked", [], [B, A])
-    assert "2 keys, quota 2" in decision["reason"] and decision["rules"] == [ONE_KEY, ROTATED]
+    assert f"{B} and {A}, quota 2." in decision["reason"] and decision["rules"] == [ONE_KEY, ROTATED]
     assert f"Move what uses {B} to another key" in told(decision)
     # Whoever pastes it too early switches nothing off.
     careful = {"user_name": "ci", "active": False, "min_idle_days": 7}

@@ -31,7 +31,8 @@ class Store(Protocol):
     """Where secrets are kept; `path` is None where they are not."""
 
     @property
-    def path(self) -> str | None: ...
+    def path(self) -> str | None:
+        """The vault file; null where there is none."""
 
     def locked(self, user_name: str, write: bool) -> AbstractContextManager[Transaction]:
         """The user's entry, freshly read; with `write` under the store's lock. Raises StoreError."""

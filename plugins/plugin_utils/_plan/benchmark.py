@@ -2,7 +2,10 @@
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""The rules on access keys of the CIS AWS Foundations Benchmark, and which of them a user breaks now, whatever the policy allows."""
+"""The rules on access keys of the CIS AWS Foundations Benchmark, and which of them a user breaks now.
+
+They are the benchmark's, whatever the policy allows.
+"""
 
 from __future__ import annotations
 
@@ -58,11 +61,13 @@ BENCHMARKS = {
     )
 }
 IN_USE = BENCHMARKS["3.0.0"]
-CIS_ONE_ACTIVE_KEY = IN_USE.cite(Rule("1.13", _ONE_AVAILABLE))
 
 
 def broken_rules(user: User, now: datetime, in_grace: bool, benchmark: Benchmark = IN_USE) -> list[Rule]:
-    """The rules that the user's Active keys break; `in_grace`: the older of two waits to be switched off, as a rotation wants it."""
+    """The rules that the user's Active keys break.
+
+    `in_grace`: the older ones wait to be switched off, as a rotation wants it.
+    """
     active = [key for key in user.keys if key.active]
     broken = []
     if len(active) > 1 and benchmark.one_active_key:

@@ -18,7 +18,10 @@ from ansible_collections.keyturn.iam.plugins.plugin_utils._plan.users import LON
 NAMED_DAYS = 1.0
 """The `max_age_days`, and where room is needed the `delete_after_days`, of users whom a person named."""
 UNKNOWN_QUOTA_FULL_AT = 2
-"""Where the quota may not be read, AWS's answer decides; but no key is planned for a user who has as many as IAM's default allows."""
+"""Where the quota may not be read, AWS's answer decides.
+
+But no key is planned for a user who has as many as IAM's default allows.
+"""
 
 Seen = Sequence[Key] | None
 """What a row sees: the keys that it is about, none of them perhaps; null where it does not fit."""
@@ -67,26 +70,24 @@ class Case:
     def unused(self, key: Key) -> bool:
         """Whether the key shows no sign of life for `unused_days`."""
         days = self.policy.unused_days
-        return (
-            days is not None
-            and key.listed
-            and self.since(key.last_sign_of_life) >= in_days(days)
-            and not self.in_use(key)
-        )
+        if days is None or not key.listed or self.in_use(key):
+            return False
+        return self.since(key.last_sign_of_life) >= in_days(days)
 
     def unused_for(self, key: Key) -> int:
         """Whole days without a sign of life."""
         return self.since(key.last_sign_of_life) // DAY
 
     def may_be_deleted(self, key: Key, after_days: float) -> bool:
-        """Whether we switched the key off so long ago; never the replacement, and not what was switched off this very second."""
-        if key.deactivated is None or key.active or key is self.user.current or self.in_use(key):
+        """Whether we switched the key off so long ago.
+
+        Never the replacement, and not what was switched off this very second.
+        """
+        if key.deactivated is None or key.active or key is self.user.current:
             return False
-        return (
-            self.since(key.deactivated) >= in_days(after_days)
-            and key.deactivated < self.now
-            and not used_after_switch_off(key)
-        )
+        if self.in_use(key) or used_after_switch_off(key):
+            return False
+        return key.deactivated < self.now and self.since(key.deactivated) >= in_days(after_days)
 
     # -- dates ahead -------------------------------------------------------------------------------------------
 
@@ -105,14 +106,20 @@ class Case:
         return max(later(key.deactivated or LONG_AGO, in_days(after_days)), self.now)
 
     def room_date(self) -> datetime:
-        """When what is switched off now will have made room; what was switched off this very second counts from the next."""
+        """When what is switched off now will have made room.
+
+        What was switched off this very second counts from the next.
+        """
         return later(self.now, max(in_days(self.delete_after_days_for_room), SECOND))
 
     # -- which key stands for which ----------------------------------------------------------------------------
 
     @cached_property
     def replacement(self) -> Key | None:
-        """The key whose age counts: the current one, or the newest Active one where nothing is stored or the current one is off."""
+        """The key whose age counts.
+
+        The current one, or the newest Active one where nothing is stored or the current one is off.
+        """
         if self.current and self.current.active:
             return self.current
         return self.active[-1] if self.active else None
@@ -130,20 +137,27 @@ class Case:
         key = self.replacement
         if key is None:
             return self.named
-        # What became current this very second is not replaced in the same breath, be it as old as it may (a next that waited for long).
+        # What became current this very second is not replaced in the same breath, be it as old as it may (a next that
+        # waited for long).
         just_promoted = key.promoted is not None and key.promoted >= self.now
         return key.listed and self.age(key) >= in_days(self.max_age_days) and not just_promoted
 
     @cached_property
     def older(self) -> list[Key]:
-        """Active keys that the current one has replaced. A key of its very second is older only if it once was current."""
+        """Active keys that the current one has replaced.
+
+        A key of its very second is older only if it once was current.
+        """
         if not (self.current and self.current.active):
             return []
         return [key for key in self.active if key.listed and self._was_made_before_current(key)]
 
     @cached_property
     def replaced(self) -> list[Key]:
-        """Keys that still work (or did this very second) though another followed them; what a new key would replace is none of them."""
+        """Keys that still work (or did this very second) though another followed them.
+
+        What a new key would replace is none of them.
+        """
         still_active = [
             key for key in self.keys if key.active or (key.deactivated is not None and key.deactivated >= self.now)
         ]
@@ -168,7 +182,10 @@ class Case:
 
     @property
     def waiting(self) -> list[Key]:
-        """Keys that we switched off and that are not due for deletion; the current one never is, but waits no longer than others."""
+        """Keys that we switched off and that are not due for deletion.
+
+        The current one never is, but waits no longer than others.
+        """
         after = in_days(self.policy.delete_after_days)
         ours = [key for key in (*self.keys, *self.departed) if key.off_by_us]
         return [key for key in ours if not (self.since(key.deactivated or LONG_AGO) >= after and key is self.current)]
@@ -183,7 +200,10 @@ class Case:
 
     @property
     def is_elsewhere(self) -> bool:
-        """A renamed user whose entry keeps the old name: a new key would be stored where nobody looks, and would be in the entry's way."""
+        """A renamed user whose entry keeps the old name.
+
+        A new key would be stored where nobody looks, and would be in the entry's way.
+        """
         return self.user.old_name is not None and not self.named
 
     @property
@@ -210,7 +230,9 @@ class Case:
     def _may_be_in_grace(self, key: Key) -> bool:
         """Of a key of the current one's very second nobody can say that it is not the older one."""
         current = self.current
-        return current is not None and current.active and self.in_grace and self.age(key) >= self.age(current)
+        if current is None or not current.active:
+            return False
+        return self.in_grace and self.age(key) >= self.age(current)
 
     # -- what the rows see -------------------------------------------------------------------------------------
 
@@ -241,23 +263,28 @@ class Case:
         return _if(not self.named and not self.active, *self.keys)
 
     def only_unused_keys(self) -> Seen:
-        applies = (
-            not self.named and not self.is_elsewhere and self.active and all(self.unused(key) for key in self.keys)
-        )
+        may_be = not self.named and not self.is_elsewhere
+        applies = may_be and self.active and all(self.unused(key) for key in self.keys)
         return _if(applies, *self.active)
 
     def due_with_room(self) -> Seen:
         return self._room() if self.due else None
 
     def due_with_an_unused_key_to_delete(self) -> Seen:
-        """An Inactive key that nobody needs and that makes room by itself: not stored, not switched off by us, unused for long."""
+        """An Inactive key that nobody needs and that makes room by itself.
+
+        Not stored, not switched off by us, unused for long.
+        """
         if not self.due or self.excess > 1 or self.replaced:
             return None
         parked = [key for key in self._not_stored_and_unused() if not key.active and not key.off_by_us]
         return [min(parked, key=lambda key: key.last_sign_of_life)] if parked else None
 
     def due_with_unused_keys_to_switch_off(self) -> Seen:
-        """Active keys that nobody needs and whose deletion will make room: as few as that takes, and never the last Active one."""
+        """Active keys that nobody needs and whose deletion will make room.
+
+        As few as that takes, and never the last Active one.
+        """
         if not self.due:
             return None
         candidates = [key for key in self._not_stored_and_unused() if key.active and not self._may_be_in_grace(key)]
@@ -268,9 +295,11 @@ class Case:
         return chosen if chosen and makes_room and len(chosen) < len(self.active) else None
 
     def due_with_an_idle_key_to_switch_off(self) -> Seen:
-        # Else a previous key that was in use until now would be in the way for good: no setting makes room of a stored key.
+        # Else a previous key that was in use until now would be in the way for good: no setting makes room of a
+        # stored key.
         idle = self.idle_older_keys()
-        return idle if self.due and not self.in_grace and idle and any(key.stored for key in idle) else None
+        one_is_stored = any(key.stored for key in idle or ())
+        return idle if self.due and not self.in_grace and one_is_stored else None
 
     def due_without_room(self) -> Seen:
         return _if(self.due, *self.keys)
@@ -307,7 +336,9 @@ def _leftover(user: User) -> Key | None:
     if len(explained) != 1:
         return None
     key = explained[0]
-    return None if key.stored or key.last_used is not None or key.signing or key is user.current else key
+    somebody_has_it = key.stored or key is user.current
+    is_used = key.last_used is not None or key.signing
+    return None if somebody_has_it or is_used else key
 
 
 def used_after_switch_off(key: Key) -> bool:

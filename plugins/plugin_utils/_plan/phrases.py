@@ -31,7 +31,10 @@ def date(moment: datetime) -> str:
 
 
 def whole_second(moment: datetime) -> datetime:
-    """The first whole second at which the moment has come: AWS's times are whole, and a limit is reached with the first that is not below."""
+    """The first whole second at which the moment has come.
+
+    AWS's times are whole, and a limit is reached with the first that is not below.
+    """
     return moment.replace(microsecond=0) + SECOND if moment.microsecond else moment
 
 

@@ -2,7 +2,10 @@
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""What is to be done with the access keys of each user, and when that will change: one pure decision per user, no clock, no I/O."""
+"""What is to be done with the access keys of each user, and when that will change.
+
+One pure decision per user, no clock, no I/O.
+"""
 
 from __future__ import annotations
 
@@ -59,7 +62,10 @@ def _as_result(case: Case) -> dict[str, Any]:
 
 
 def _next_date(case: Case, decided: Decision) -> datetime | None:
-    """When the same user, with nothing but time gone by, is decided otherwise. Where there is something to do, that comes first."""
+    """When the same user, with nothing but time gone by, is decided otherwise.
+
+    Where there is something to do, that comes first.
+    """
     if decided.next_date is not None or decided.actions:
         return decided.next_date
     row, _keys = first_fit(case)

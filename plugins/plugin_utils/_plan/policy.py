@@ -2,7 +2,10 @@
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""The policy of a rotation, read from what people write: role variables, extra variables (which are strings) or a mapping of their own."""
+"""The policy of a rotation, read from what people write.
+
+Role variables, extra variables (which are strings) or a mapping of their own.
+"""
 
 from __future__ import annotations
 
@@ -90,16 +93,13 @@ def _days(name: str, value: Any) -> float:
 
 
 def _names(name: str, value: Any) -> tuple[str, ...]:
-    # "a,b" is a list to Ansible: so extra variables are given on the command line
-    items = (
-        []
-        if value is None
-        else value.split(",")
-        if isinstance(value, str)
-        else [value]
-        if isinstance(value, int)
-        else value
-    )
+    items = value
+    if value is None:
+        items = []
+    elif isinstance(value, str):  # "a,b" is a list to Ansible: so extra variables are given on the command line
+        items = value.split(",")
+    elif isinstance(value, int):
+        items = [value]
     if not isinstance(items, Iterable) or isinstance(items, (Mapping, bytes)):
         raise ValueError(f"In the rotation policy, {name} must be a list of user names, not {shown(value)}.")
     names = []

@@ -19,7 +19,10 @@ MODULE = "keyturn.iam.iam_access_key"
 
 @dataclass(frozen=True)
 class Remedy:
-    """What can be done. `options` are those of the task that does it, null where it is done in a policy, an editor or elsewhere."""
+    """What can be done.
+
+    `options` are those of the task that does it, null where it is done in a policy, an editor or elsewhere.
+    """
 
     say: str
     options: Mapping[str, Any] | None = None

@@ -2,7 +2,10 @@
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""The table of decisions: what is seen of a user, the status, what is done, and how it is said. The first row that fits decides."""
+"""The table of decisions: what is seen of a user, the status, what is done, and how it is said.
+
+The first row that fits decides.
+"""
 
 from __future__ import annotations
 
@@ -34,7 +37,10 @@ STATUSES = (
     "compliant",
     "exempt",
 )
-"""What may be said of a user, in the order of a report's totals: first what is done, then what a person has to see, then what is well."""
+"""What may be said of a user, in the order of a report's totals.
+
+First what is done, then what a person has to see, then what is well.
+"""
 DRIFT = frozenset(("error", "gone", "leftover", "due", "broken", "unused", "blocked", "retire"))
 """Statuses of users who are not as the policy wants them; so is whoever has an Active key over `max_age_days`."""
 
@@ -162,7 +168,8 @@ TOUCHES_NOTHING = (
 )
 TABLE = (
     *TOUCHES_NOTHING,
-    # Before the rows from here on, what `goes_first` names is deleted: a leftover that is not young, what we switched off long ago.
+    # Before the rows from here on, what `goes_first` names is deleted: a leftover that is not young, what we switched
+    # off long ago.
     Row(Case.a_young_leftover,                   "leftover",      nothing,                  words.leftover),
     Row(Case.next_that_is_active,                "due",           verify,                   words.waits_for_sts),
     Row(Case.a_broken_stored_key,                "broken",        nothing,                  words.broken),
@@ -190,7 +197,10 @@ def first_fit(case: Case) -> tuple[Row, Sequence[Key]]:
 
 
 def goes_first(case: Case) -> list[tuple[Key, Action]]:
-    """What is deleted before anything is made: a leftover that is no longer young, and what we switched off long ago."""
+    """What is deleted before anything is made.
+
+    A leftover that is no longer young, and what we switched off long ago.
+    """
     leftover = case.leftover
     if leftover and not case.named and case.age(leftover) < LEFTOVER_WAIT:
         leftover = None

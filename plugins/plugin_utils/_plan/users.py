@@ -59,7 +59,10 @@ class Key:
 
     @property
     def off_by_us(self) -> bool:
-        """A note beside an Active key is of the past: somebody switched the key on again, or the request was never sent."""
+        """A note beside an Active key is of the past.
+
+        Somebody switched the key on again, or the request was never sent.
+        """
         return self.deactivated is not None and not self.active
 
     @property
@@ -69,7 +72,10 @@ class Key:
 
     @property
     def current_since(self) -> datetime:
-        """An entry that a person wrote has no promotion: it counts from the key's creation, as when the key leaves current."""
+        """An entry that a person wrote has no promotion.
+
+        It counts from the key's creation, as when the key leaves current.
+        """
         return self.made if self.promoted is None else self.promoted
 
     @property
@@ -191,7 +197,10 @@ def _read_users(info: Mapping[str, Any], now: datetime) -> list[User]:
 
 
 def _active_keys(rows: Sequence[Mapping[str, Any]]) -> tuple[Key, ...]:
-    """The Active keys of a user of whom something else could not be read: nothing is decided of them, but they may break a rule."""
+    """The Active keys of a user of whom something else could not be read.
+
+    Nothing is decided of them, but they may break a rule.
+    """
     keys = []
     for row in rows:
         with suppress(_Unreadable):
@@ -282,9 +291,10 @@ def _notes_of_rows(name: str, rows: Sequence[Mapping[str, Any]]) -> dict[str, Ke
     notes = {}
     for row in rows:
         key_id, stage = plain_text(row.get("access_key_id")), row.get("stage")
-        if key_id and (stage or row.get("stored") or row.get("deactivate_date")):
+        stored = bool(stage or row.get("stored"))
+        if key_id and (stored or row.get("deactivate_date")):
             promoted = {"promote_date": row.get("create_date")} if stage == "previous" else {}
-            notes[key_id] = _note(name, key_id, {**row, **promoted, "stored": bool(stage or row.get("stored"))})
+            notes[key_id] = _note(name, key_id, {**row, **promoted, "stored": stored})
     return notes
 
 
@@ -362,9 +372,8 @@ def _staged(keys: Sequence[Key], current: Key | None) -> list[Key]:
     Dates are whole seconds: of keys of the same second, the one that was never current, or that was stored last, came later.
     """
     oldest = current.made if current else LONG_AGO
-    never_current = [
-        key for key in keys if key is not current and key.stored and key.promoted is None and key.created is not None
-    ]
+    ours = [key for key in keys if key.stored and key.created is not None]
+    never_current = [key for key in ours if key is not current and key.promoted is None]
     return sorted((key for key in never_current if key.made >= oldest), key=lambda key: key.made)
 
 

@@ -2,9 +2,9 @@
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""What the plan says: for each action a phrase that follows it, for each row of the table one sentence and what a person can do.
+"""What the plan says: for each action a phrase that follows it, for each row one sentence and what a person can do.
 
-Nothing is decided here. A sentence does not repeat what a table of the user's keys shows: age, last use, status and stage.
+Nothing is decided here. A sentence does not repeat what a table of the user's keys shows: age, last use, status, stage.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from ansible_collections.keyturn.iam.plugins.module_utils._time import LEFTOVER_WAIT
 from ansible_collections.keyturn.iam.plugins.plugin_utils._plan import remedies
 from ansible_collections.keyturn.iam.plugins.plugin_utils._plan.case import Case, used_after_switch_off
-from ansible_collections.keyturn.iam.plugins.plugin_utils._plan.phrases import agree, count, date, days, listed, span
+from ansible_collections.keyturn.iam.plugins.plugin_utils._plan.phrases import agree, date, days, listed, span
 from ansible_collections.keyturn.iam.plugins.plugin_utils._plan.policy import later
 from ansible_collections.keyturn.iam.plugins.plugin_utils._plan.remedies import Remedy
 from ansible_collections.keyturn.iam.plugins.plugin_utils._plan.users import LONG_AGO, Key
@@ -146,9 +146,9 @@ def no_active_key(case: Case, keys: Sequence[Key]) -> Said:
 
 
 def nothing_used(case: Case, keys: Sequence[Key]) -> Said:
-    limit = days(case.policy.unused_days or 0)
+    limit, are = days(case.policy.unused_days or 0), agree(keys, "is", "are")
     return Said(
-        f"No key of user {case.user.name} was used for {limit} (rotation_unused_days): {_ids(keys)} {agree(keys, 'is', 'are')} switched off.",
+        f"No key of user {case.user.name} was used for {limit} (rotation_unused_days): {_ids(keys)} {are} switched off.",
         [Remedy(f"Name {case.user.name} in rotation_exempt to keep {agree(keys, 'it', 'them')}.")],
     )
 
@@ -172,19 +172,23 @@ def no_room(case: Case, keys: Sequence[Key]) -> Said:
             f"User {name} is due for a new key, but its entry in the store has its old name {case.user.old_name}.",
             [rename, remedies.name_for_a_key(case)],
         )
-    quota = case.user.quota if case.user.quota is not None else "unknown"
-    why = f"{count(len(keys), 'key')}, quota {quota}" if case.excess > 0 else "a replaced key still works"
     return Said(
-        f"User {name} is due for a new key and has no room for it: {why}.",
+        f"User {name} needs a new key and has no room for it: {_why_no_room(case, keys)}.",
         [remedy for key in case.spare for remedy in remedies.make_room(case, key)],
     )
 
 
+def _why_no_room(case: Case, keys: Sequence[Key]) -> str:
+    if case.excess <= 0:
+        return f"{_ids(case.replaced)} {agree(case.replaced, 'works', 'work')} still, though replaced"
+    quota = "unknown" if case.user.quota is None else case.user.quota
+    return f"{_ids(keys)}, quota {quota}"
+
+
 def grace(case: Case, keys: Sequence[Key]) -> Said:
+    are, when = agree(keys, "is", "are"), date(case.grace_ends)
     idle_by_then = f"if then idle for {days(case.policy.idle_days)}"
-    return Said(
-        f"{_keys_of_user(case, keys)} {agree(keys, 'is', 'are')} switched off after {date(case.grace_ends)} {idle_by_then}."
-    )
+    return Said(f"{_keys_of_user(case, keys)} {are} switched off after {when} {idle_by_then}.")
 
 
 def in_use(case: Case, keys: Sequence[Key]) -> Said:

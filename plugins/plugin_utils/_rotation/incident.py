@@ -2,7 +2,10 @@
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""What is decided when a consumer breaks or a key leaks: which key a rollback brings back, what a revocation leaves. Pure."""
+"""What is decided when a consumer breaks or a key leaks: which key a rollback brings back, what a revocation leaves.
+
+Pure.
+"""
 
 from __future__ import annotations
 
@@ -86,14 +89,8 @@ def revoked(info: Mapping[str, Any], access_key_id: str) -> dict[str, Any]:
     name = key["user_name"]
     store = next((user.get("store") or {} for user in info["users"] if user["user_name"] == name), {})
     known = (store.get("asked") or {}).get("known")
-    in_force = [
-        row
-        for row in rows
-        if row is not key
-        and row["status"] == "Active"
-        and row["stage"] != "next"
-        and (known is None or row["stored"] or row["access_key_id"] in known)
-    ]
+    others = [row for row in rows if row is not key and row["status"] == "Active" and row["stage"] != "next"]
+    in_force = [row for row in others if known is None or row["stored"] or row["access_key_id"] in known]
     signs = f"Access key {access_key_id} of user {name} signs this run, which would lock itself out: run it with other credentials"
     return {
         "user_name": name,
@@ -123,7 +120,8 @@ def unreplaced(
     made = result["totals"]["made"] + result["totals"]["verified"] if result else 0
     if made or not revoked(info, access_key_id).get("needs_replacement", True):
         return None
-    off = f"Access key {access_key_id} {'would be' if check_mode else 'is'} switched off, but user {user_name} has no new one."
+    is_off = "would be switched off" if check_mode else "is switched off"
+    off = f"Access key {access_key_id} {is_off}, but user {user_name} has no new one."
     if not result:
         return f"{off} Give rotation_vault_file for one."
     decisions = [decision for decision in result["decisions"] if decision["user_name"] == user_name]

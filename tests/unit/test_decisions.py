@@ -1,0 +1,60 @@
+# Copyright (c) 2026 keyturn contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""What docs/decisions.md and the filter's documentation say of the table is what the table is."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import yaml
+from ansible_collections.keyturn.iam.plugins.plugin_utils._plan import table
+from ansible_collections.keyturn.iam.plugins.plugin_utils._plan.benchmark import BENCHMARKS, IN_USE
+from ansible_collections.keyturn.iam.plugins.plugin_utils._plan.table import DRIFT, STATUSES, TABLE, TOUCHES_NOTHING
+
+CHECKOUT = Path(__file__).resolve().parents[2]
+PAGE = (CHECKOUT / "docs" / "decisions.md").read_text()
+TABLE_OF_PAGE = PAGE.partition("## The table")[2].partition("## ")[0]
+ROWS = [
+    [cell.strip() for cell in row.split("|")[1:-1]]
+    for row in re.findall(r"^\| \d+ \|.*\|$", TABLE_OF_PAGE, re.MULTILINE)
+]
+
+
+def test_the_page_has_the_rows_of_the_table_in_their_order() -> None:
+    assert [(int(number), status.strip("`")) for number, _seen, status, *_rest in ROWS] == [
+        (number, row.status) for number, row in enumerate(TABLE, 1)
+    ]
+
+
+def test_the_page_says_where_nothing_is_done() -> None:
+    assert [happens.startswith("nothing") or not happens for *_rest, happens, _do in ROWS[:-1]] == [
+        row.does is table.nothing for row in TABLE[:-1]
+    ]
+    # What is deleted beside, it says of all rows but those that touch nothing.
+    assert f"Beside rows {len(TOUCHES_NOTHING) + 1} to {len(TABLE)}," in PAGE
+
+
+def test_every_status_is_said_wherever_statuses_are() -> None:
+    assert {row.status for row in TABLE} == set(STATUSES) and len(STATUSES) == len(set(STATUSES))
+    documentation = yaml.safe_load((CHECKOUT / "plugins" / "filter" / "rotation_plan.yml").read_text())
+    decision = documentation["RETURN"]["_value"]["contains"]
+    assert set(decision["status"]["choices"]) == set(STATUSES)
+    assert all(f"V({status})" in " ".join(decision["status"]["description"]) for status in STATUSES)
+
+
+def test_the_page_says_what_drift_is() -> None:
+    (said,) = re.findall(r"^## Drift\n\n(.*?) are drift", PAGE, re.MULTILINE | re.DOTALL)
+    assert set(re.findall(r"`(\w+)`", said)) == DRIFT <= set(STATUSES)
+
+
+def test_every_benchmark_has_its_own_numbers() -> None:
+    numbers = {
+        version: (one.one_active_key.number if one.one_active_key else None, one.rotated.number)
+        for version, one in BENCHMARKS.items()
+    }
+    old = dict.fromkeys(("1.4.0", "1.5.0", "2.0.0", "3.0.0", "4.0.1"), ("1.13", "1.14"))
+    assert numbers == {**old, "5.0.0": ("1.12", "1.13"), "6.0.0": ("2.12", "2.13"), "7.0.0": (None, "2.12")}
+    assert IN_USE.name == "CIS AWS Foundations Benchmark v3.0.0"
