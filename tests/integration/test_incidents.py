@@ -314,7 +314,7 @@ def test_a_leaked_key_is_switched_off_and_replaced(lab: Lab, controller: Control
         ("kill", "UpdateAccessKey", {"when": "after"}),
         ("kill", "CreateAccessKey", {"when": "before"}),
         ("kill", "CreateAccessKey", {"when": "after"}),
-        ("kill", "GetCallerIdentity", {}),
+        ("kill", "GetCallerIdentity", {"user": "ci"}),
     ],
 )
 def test_an_interrupted_revocation_goes_on(
@@ -545,7 +545,7 @@ def test_an_interrupted_revocation_of_a_key_that_was_not_stored(
     lab: Lab, controller: Controller, run: Playbook, kill: str
 ) -> None:
     leaked = lab.seed("ci", Key(30)).keys[0].access_key_id
-    lab.fault("kill", kill, when="after")
+    lab.fault("kill", kill, when="after", user="ci")
     assert run("revoke", rotation_access_key_id=leaked).rc < 0
     run("revoke", rotation_access_key_id=leaked).ok()
     old, new = lab.state()["ci"].keys
