@@ -249,9 +249,10 @@ WAITING_FOR_STS = [
         wants={"access_key_id": "LATE", "verify_delay": 10},
         script=[
             is_lost(accepts(LATE)),
+            lists(OLD.on, LATE.on),
             sleeps(0.5),
             accepts(LATE),
-            sleeps(5.5),
+            sleeps(6),
             *thrice(accepts(LATE)),
             writes(entry(LATE.stored(promoted=ago(seconds=-6)), OLD.stored(promoted=ago(100)))),
         ],
