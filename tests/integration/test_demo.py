@@ -73,8 +73,8 @@ def test_demo(short_path: Path, collections: Path) -> None:
     assert "Made 1 key, switched off 2, deleted 7." in said["6"]
     assert (
         said["7"].count("failed=0 ") == 2
-        and "Switch it off" in said["7"]
-        and "Made 1 key, switched off 0, deleted 0." in said["7"]
+        and "Switch it off for good" in said["7"]
+        and "Made 1 key, switched off 1, deleted 0." in said["7"]
     )
     assert "secret_access_key: (masked)" in said["8"]
     assert "--ask-vault-pass" in said["9"]

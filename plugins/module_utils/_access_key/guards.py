@@ -161,9 +161,7 @@ def _may_read_last_uses(work: Work, seen: Seen | None, access_key_id: str) -> bo
 
     Where there is none to ask for, a person's word decides, and no plan's.
     """
-    listed = [key.access_key_id for key in seen.keys] if seen else []
-    signing = work.iam.signing_access_key_id or ""
-    known = [key_id for key_id in (*listed, signing) if key_id.startswith("AKIA") and key_id != access_key_id]
+    known = [key.access_key_id for key in seen.keys if key.access_key_id != access_key_id] if seen else []
     if not known:
         return not work.want.planned
     try:

@@ -958,6 +958,7 @@ LEFTOVERS = [
             used(LONG_LEFT, None),
             finds_none(LONG_LEFT),
             fails(used(LONG_LEFT, None), "AccessDenied", 403),
+            used(OLD, None),
             writes(OLD_STAYS),
             STS_READY,
             quota(2),
