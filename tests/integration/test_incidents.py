@@ -303,7 +303,8 @@ def test_a_leaked_key_is_switched_off_and_replaced(lab: Lab, controller: Control
     assert "Would make 1 key" in check.stdout
 
     run("revoke", **given).ok()
-    assert written(lab) == [("UpdateAccessKey", leaked.access_key_id), ("CreateAccessKey", None)]
+    # Once before anything else, and once with the note, for what a run that held the lock may have done meanwhile.
+    assert written(lab) == [("UpdateAccessKey", leaked.access_key_id)] * 2 + [("CreateAccessKey", None)]
     assert status(lab) == ["Inactive", "Active"] and status(lab, "other") == ["Active"]
     new = lab.state()["ci"].keys[1]
     after = entry(controller)
@@ -372,7 +373,7 @@ def test_a_key_beside_the_one_in_force_is_only_switched_off(
 ) -> None:
     lab.set_key(rotated.keys[0].access_key_id, "Active")
     off = run("revoke", rotation_access_key_id=rotated.keys[0].access_key_id).ok()
-    assert written(lab) == [("UpdateAccessKey", rotated.keys[0].access_key_id)] and off.changed == 1
+    assert written(lab) == [("UpdateAccessKey", rotated.keys[0].access_key_id)] * 2 and off.changed == 1
     assert status(lab) == ["Inactive", "Active"]
 
 
@@ -569,7 +570,7 @@ def test_a_key_that_seems_to_be_off_is_switched_off_all_the_same(
     run("rollback", rotation_user_name="ci", rotation_access_key_id=new.access_key_id, rotation_hold_days=0).ok()
     lab.clear_requests()
     run("revoke", rotation_access_key_id=old.access_key_id).ok()
-    assert written(lab) == [("UpdateAccessKey", old.access_key_id)] and status(lab) == ["Inactive", "Active"]
+    assert written(lab) == [("UpdateAccessKey", old.access_key_id)] * 2 and status(lab) == ["Inactive", "Active"]
     lab.settings(stale_lists_seconds=0)
     by_hand = lab.seed("vendor", Key(50, "Inactive"), Key(40, used_days=1)).keys[0].access_key_id
     run("revoke", rotation_access_key_id=by_hand).ok()
@@ -600,7 +601,7 @@ def test_check_mode_of_a_revocation_predicts_what_comes(
     check = run("revoke", check=True, **given).ok()
     assert not written(lab) and "Would make 1 key, switch off 1, delete 0." in check.stdout
     run("revoke", **given).ok()
-    assert [action for action, _key in written(lab)] == ["UpdateAccessKey", "CreateAccessKey"]
+    assert [action for action, _key in written(lab)] == ["UpdateAccessKey", "UpdateAccessKey", "CreateAccessKey"]
 
 
 def test_two_revocations_at_once_end_as_one(lab: Lab, controller: Controller) -> None:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from datetime import datetime, timedelta
 
-from .._answers import LastUsed
+from .._answers import Key, LastUsed
 from .._entry import Entry
 from .._errors import IamError, KeyturnError
 from .._options import same_name
@@ -90,10 +90,25 @@ def refuse_replacement_not_in_force(work: Work, seen: Seen) -> None:
         return
     current_id = seen.entry.current_id
     another = current_id is not None and current_id != want.replacement and seen.in_force(current_id)
-    if another or not seen.in_force(want.replacement):
+    if another or _current_was_deleted(seen) or not seen.in_force(want.replacement):
         raise KeyturnError(
             f"Access key {want.access_key_id} of user {want.user_name} is not switched off: {want.replacement}, which replaced "
             "it, is no longer in force; look again and plan anew"
+        )
+
+
+def _current_was_deleted(seen: Seen) -> bool:
+    """Whether the store has keys that were replaced, and the one that replaced them no longer: a list may show it for a while."""
+    others = seen.entry.others.values()
+    return seen.entry.current_id is None and any(key.promote_date and not key.revoke_date for key in others)
+
+
+def refuse_off_by_another_hand(work: Work, seen: Seen, key: Key) -> None:
+    """A playbook's choice is not switched on that a person or a revocation has switched off since: only a person who names it may."""
+    if work.want.noted and not key.active and not seen.record(key.access_key_id).deactivate_date:
+        raise KeyturnError(
+            f"Access key {key.access_key_id} of user {seen.user_name} is not switched on: it was switched off by another hand meanwhile; "
+            "look again, or name it"
         )
 
 

@@ -80,6 +80,7 @@ def put_in_force(work: Work, stored: Transaction, seen: Seen) -> str | None:
     if key is None:
         raise KeyturnError(f"{said}: IAM does not have it (any more); rotation_now gives the user a new key")
     guards.refuse_revoked(work, seen, key.access_key_id)
+    guards.refuse_off_by_another_hand(work, seen, key)
     works = key.active and not record.deactivate_date
     if works and _by_word(want, seen).entry == seen.entry:
         work.nothing_to_do(seen, key)

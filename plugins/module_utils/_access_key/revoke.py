@@ -28,7 +28,7 @@ def revoke(work: Work) -> None:
         return
     failed = _send(work)
     try:
-        before = _note(work)
+        before, failed = _note(work, failed)
     except KeyturnError as error:
         raise _not_noted_error(work, failed, error) from error
     if failed:
@@ -83,15 +83,28 @@ def _refuse_another_owner(work: Work, error: IamError) -> None:
         raise KeyturnError(f"{said}, which is {whose}", error.exception) from error
 
 
-def _note(work: Work) -> Entry:
-    """Writes the note, and returns the entry as it was before."""
+def _note(work: Work, failed: IamError | None) -> tuple[Entry, IamError | None]:
+    """Writes the note; returns the entry as it was before, and why the key may still be Active.
+
+    With the note the request goes out again, under the lock: a task that held it may have switched the key on since, and none will from now on.
+    """
     with work.store.locked(work.want.user_name, write=True) as stored:
         before = stored.entry
         after = _owned(work, before).revoked(str(work.want.access_key_id), _now(work))
         if after != before:
             stored.write(after)
             work.done.changed = work.done.changed or work.keeps
-    return before
+            if work.keeps and not failed:
+                failed = _send_again(work)
+    return before, failed
+
+
+def _send_again(work: Work) -> IamError | None:
+    try:
+        work.iam.set_status(work.want.user_name, str(work.want.access_key_id), False)
+    except IamError as error:
+        return None if error.missing else error
+    return None
 
 
 def _owned(work: Work, entry: Entry) -> Entry:

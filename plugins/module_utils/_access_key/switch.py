@@ -31,6 +31,7 @@ def named_key(work: Work, stored: Transaction, seen: Seen) -> None:
     seen = guards.owned(work, seen)
     if want.active:
         guards.refuse_revoked(work, seen, key.access_key_id)
+        guards.refuse_off_by_another_hand(work, seen, key)
         switch_on(work, stored, seen, key, hold_until)
         return
     guards.refuse_held(work, seen, "switched off")

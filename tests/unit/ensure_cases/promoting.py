@@ -632,6 +632,15 @@ NOT_CURRENT = "Access key OLD of user ci cannot be made current"
 
 ROLLBACK = [
     Case(
+        "what a playbook chose is not switched on where another hand has switched it off",
+        before=NEXT_LEADS,
+        wants={**BACK, "noted": True},
+        script=[lists(OLD.off, NEXT.on), user()],
+        ends=Fails(
+            "Access key OLD of user ci is not switched on: it was switched off by another hand meanwhile; look again, or name it"
+        ),
+    ),
+    Case(
         "a previous key that works is current again once STS accepts it",
         before=NEXT_LEADS,
         wants=BACK,

@@ -282,6 +282,15 @@ SWITCHING = [
         ),
     ),
     Case(
+        "what a playbook chose, made by hand, is not switched on where another hand has switched it off",
+        before=OLD_STAYS,
+        wants={"access_key_id": "MID", "active": True, "noted": True},
+        script=[lists(OLD.on, MID.off), user()],
+        ends=Fails(
+            "Access key MID of user ci is not switched on: it was switched off by another hand meanwhile; look again, or name it"
+        ),
+    ),
+    Case(
         "nothing is switched off for its replacement while the user is held",
         before=replace(NEXT_LEADS, hold_until=ago(-3)),
         wants={"access_key_id": "OLD", "active": False, "replacement": "NEXT"},
@@ -326,6 +335,11 @@ REPLACED = [
         (
             "was revoked",
             entry(NEXT.stored(promoted=ago(9), off=ago(5), revoked=ago(5)), OLD.stored(promoted=ago(100))),
+            [OLD.on, NEXT.on],
+        ),
+        (
+            "was deleted, though the list lags",
+            entry(None, OLD.stored(promoted=ago(100))),
             [OLD.on, NEXT.on],
         ),
         (
