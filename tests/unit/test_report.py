@@ -260,6 +260,12 @@ def test_a_next_key_of_an_earlier_run_is_counted_as_verified() -> None:
     )
 
 
+def test_a_key_that_was_put_back_in_force_is_counted_beside_those() -> None:
+    verify, put_back = action("verify", "ci", NEW), action("put_back", "vendor", VENDOR)
+    report = build(info(key("ci", NEW), key("vendor", VENDOR)), [], [result(verify), result(put_back)])
+    assert report.totals["verified"] == 2
+
+
 def test_check_mode_tells_what_would_fail_and_does_not_count_it() -> None:
     report = build(WORLD, DECISIONS, [result(MAKE, False, True, "The quota is full.")], check_mode=True)
     assert "would fail to make a new key: The quota is full." in words(screen(report))
