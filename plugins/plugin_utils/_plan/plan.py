@@ -83,12 +83,13 @@ def _turning_points(user: User, policy: Policy, now: datetime) -> list[datetime]
         return []
     named = user.name in policy.named
     max_age = min(policy.max_age_days, NAMED_DAYS) if named else policy.max_age_days
-    dates: set[datetime] = set() if user.hold_until is None else {user.hold_until}
+    entry = user.seen.entry
+    dates: set[datetime] = set() if entry.hold_until is None else {entry.hold_until}
     for key in (*user.keys, *user.departed):
         for since, days in (
             (
                 key.created,
-                (max_age, max_age - policy.warn_days, LEFTOVER_WAIT / DAY if user.asked else None, policy.unused_days),
+                (max_age, max_age - policy.warn_days, LEFTOVER_WAIT / DAY if entry.asked else None, policy.unused_days),
             ),
             (key.last_used, (policy.idle_days, policy.unused_days)),
             (key.promoted, (policy.unused_days,)),

@@ -16,7 +16,7 @@ from typing import NamedTuple
 
 from ansible_collections.keyturn.iam.plugins.module_utils._time import LEFTOVER_WAIT
 from ansible_collections.keyturn.iam.plugins.plugin_utils._plan import remedies, words
-from ansible_collections.keyturn.iam.plugins.plugin_utils._plan.case import Case, Seen
+from ansible_collections.keyturn.iam.plugins.plugin_utils._plan.case import Case, Sight
 from ansible_collections.keyturn.iam.plugins.plugin_utils._plan.users import Key
 from ansible_collections.keyturn.iam.plugins.plugin_utils._plan.words import Said
 
@@ -85,7 +85,7 @@ class Row(NamedTuple):
     `until`: when the decision changes though something is done now.
     """
 
-    sees: Callable[[Case], Seen]
+    sees: Callable[[Case], Sight]
     status: str
     does: Callable[[Case, Sequence[Key]], list[Action]]
     says: Callable[[Case, Sequence[Key]], Said]

@@ -96,7 +96,7 @@ def exempt(case: Case, _keys: Sequence[Key]) -> Said:
 
 
 def held(case: Case, _keys: Sequence[Key]) -> Said:
-    until = date(case.user.hold_until or case.now)
+    until = date(case.seen.entry.hold_until or case.now)
     return Said(
         f"User {case.user.name} is held until {until}, after a rollback{_though_named(case)}.",
         remedies.end_the_hold(case),
