@@ -36,7 +36,7 @@ class Case:
         self.user = user
         self.policy = policy
         self.now = now
-        self.named = user.name in policy.named
+        self.named = policy.names(user.name)
         self.max_age_days = min(policy.max_age_days, NAMED_DAYS) if self.named else policy.max_age_days
         self.delete_after_days_for_room = (
             min(policy.delete_after_days, NAMED_DAYS) if self.named else policy.delete_after_days
@@ -167,13 +167,14 @@ class Case:
 
         What a new key would replace is none of them.
         """
-        still_active = [
-            key for key in self.keys if key.active or (key.deactivated is not None and key.deactivated >= self.now)
-        ]
+        still_active = [key for key in self.keys if key.active or self._was_switched_off_this_second(key)]
         if self.is_replaced_by_name:  # what a person wants replaced is in nobody's way
             still_active = [key for key in still_active if key is not self.current]
         others = [key for key in still_active if key is not self.replacement]
         return [key for key in others if key.promoted is not None or self._was_made_before_current(key)]
+
+    def _was_switched_off_this_second(self, key: Key) -> bool:
+        return key.deactivated is not None and key.deactivated >= self.now and key.revoked is None
 
     def _was_made_before_current(self, key: Key) -> bool:
         if self.current is None or key is self.current:
@@ -251,6 +252,9 @@ class Case:
     def is_gone(self) -> Sight:
         return _if(self.user.gone, *(Key(key_id) for key_id in self.user.gone_ids))
 
+    def revoked_keys_that_work(self) -> Sight:
+        return [key for key in self.user.keys if key.revoked and key.active] or None
+
     def is_exempt(self) -> Sight:
         return _if(self.policy.exempts(self.user.name))
 
@@ -263,6 +267,11 @@ class Case:
 
     def next_that_is_active(self) -> Sight:
         return _if(self.next.active, self.next) if self.next else None
+
+    def a_request_without_an_answer(self) -> Sight:
+        """What a run asked for within the hour may have been made, and show yet."""
+        unanswered = self.seen.asked_in_vain and not self.named
+        return _if(unanswered, *filter(None, [self.replacement]))
 
     def a_broken_stored_key(self) -> Sight:
         broken = [key for key in (self.next, self.current) if key and not key.active and key.deactivated is None]
@@ -304,11 +313,8 @@ class Case:
         return chosen if chosen and makes_room and len(chosen) < len(self.active) else None
 
     def due_with_an_idle_key_to_switch_off(self) -> Sight:
-        # Else a previous key that was in use until now would be in the way for good: no setting makes room of a
-        # stored key.
-        idle = self.idle_older_keys()
-        one_is_stored = any(key.stored for key in idle or ())
-        return idle if self.due and not self.in_grace and one_is_stored else None
+        """Else an older key that was in use until now would be in the way for good."""
+        return self.idle_older_keys() if self.due and not self.in_grace else None
 
     def due_without_room(self) -> Sight:
         return _if(self.due, *self.keys)

@@ -31,8 +31,8 @@ LONG_AGO = datetime(1970, 1, 1, tzinfo=timezone.utc)
 class Key:
     """One access key: what IAM says of it and what the store does.
 
-    `status` is IAM's word, and null where IAM does not list the key. `created`, `last_used`, `promoted` (when it became current) and
-    `deactivated` (by our hand) are null where there is none. `appearing`: not listed, but made so shortly ago that it may still be.
+    `status` is IAM's word, and null where IAM does not list the key. `created`, `last_used`, `promoted` (when it became current),
+    `deactivated` (by our hand) and `revoked` (for good) are null where there is none. `appearing`: not listed, but made so shortly ago that it may still be.
     `stored`: the store has its secret. `signing`: it signs the requests of this run.
     """
 
@@ -44,6 +44,7 @@ class Key:
     region: str | None = None
     promoted: datetime | None = None
     deactivated: datetime | None = None
+    revoked: datetime | None = None
     stored: bool = False
     signing: bool = False
     appearing: bool = False
@@ -92,7 +93,7 @@ class User:
     """A user, or an entry of the store that fits no user (`gone`).
 
     `seen`: IAM's keys beside the store's entry. `keys`: what IAM has, appearing keys too, the oldest first. `departed`: what only the store
-    has. `current` is the store's, whether IAM has it or not. `error`: why nothing may be decided. `new_name`, `old_name`: of a renamed user,
+    has. `current` is the store's, whether IAM has it or not, but never a revoked one. `error`: why nothing may be decided. `new_name`, `old_name`: of a renamed user,
     whose entry is still under the old one. `strangers`: keys of the entry that IAM shows with another user, and that user. `quota`: how many
     keys the account allows a user, null where that may not be read. `vault_file`: where the store is.
     """
@@ -241,7 +242,7 @@ def _read_user(name: str, record: Mapping[str, Any], rows: Sequence[Mapping[str,
         seen,
         keys=tuple(sorted((key for key in keys.values() if key.exists), key=lambda key: (key.made, key.id))),
         departed=tuple(key for key in unlisted.values() if not key.exists and key.id not in strangers),
-        current=keys.get(entry.current_id) if entry.current_id else None,
+        current=keys[entry.current_id] if entry.current_id and not entry.current.revoke_date else None,
         old_name=renamed.name if renamed else None,
         strangers=tuple(strangers.items()),
         quota=world.quota,
@@ -291,7 +292,7 @@ def _unlisted_key(seen: Seen, key_id: str, world: _World) -> Key:
     return replace(
         _noted_key(seen.entry, key_id, world),
         created=seen.record(key_id).create_date,
-        appearing=seen.too_young_for_a_list(key_id),
+        appearing=seen.in_force(key_id),
     )
 
 
@@ -302,6 +303,7 @@ def _noted_key(entry: Entry, key_id: str, world: _World) -> Key:
         key_id,
         promoted=record.promote_date,
         deactivated=record.deactivate_date,
+        revoked=record.revoke_date,
         stored=record.has_secret,
         signing=key_id == world.signing_id,
     )
