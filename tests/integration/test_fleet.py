@@ -228,6 +228,6 @@ def test_demo(short_path: Path, collections: Path) -> None:
 
     assert demo.returncode == 0, demo.stdout + demo.stderr
     assert re.findall(r"^==== (\d)\. ", demo.stdout, re.MULTILINE) == list("1234")
-    assert "belongs to account" in demo.stdout
+    assert "belong to account" in demo.stdout
     assert demo.stdout.count("changed=0") >= len(ACCOUNTS)
     assert [*(short_path / "home").iterdir(), *(short_path / "tmp").iterdir()] == []
