@@ -57,6 +57,7 @@ format: $(READY) ## ruff format, and what ruff can mend
 
 sanity: $(READY) ## ansible-test's own checks, and Galaxy's importer on the artifact
 	@$(BIN)/python tests/sanity.py
+	@$(BIN)/python tests/importer.py
 
 matrix: $(READY) ## the life of a key, both modules and the incidents on each ansible-core; `make matrix CORES=2.17` on one
 	@$(BIN)/python tests/matrix.py "$(CORES)"

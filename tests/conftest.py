@@ -7,6 +7,7 @@ from __future__ import annotations
 import contextlib
 import signal
 import sys
+import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -42,6 +43,13 @@ sys.path.insert(0, str(COLLECTIONS))
 def collections() -> Path:
     """The folder that holds ansible_collections/keyturn/iam as this checkout."""
     return COLLECTIONS
+
+
+@pytest.fixture
+def short_path() -> Iterator[Path]:
+    """As tmp_path, by a short name: ansible-core 2.21 has a socket under TMPDIR, whose path may have 107 characters."""
+    with tempfile.TemporaryDirectory(prefix="t-") as folder:
+        yield Path(folder)
 
 
 @pytest.fixture(scope="session")

@@ -2,10 +2,13 @@
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""ansible-test sanity, on a machine that reaches a package index and nothing else.
+"""ansible-test sanity, on a machine that reaches a package index and nothing else: `make sanity`.
+
+    .venv/bin/python tests/sanity.py --test validate-modules    # what follows goes to ansible-test
 
 ansible-test wants a checkout under ansible_collections/keyturn/iam, so it gets a copy, and a script that puts pip into its own
 environments, which it would fetch from a server of its own: pip's wheel can do that too. Both are kept in .venv/sanity, with the environments.
+Everything is compiled and imported on each Python that tests/config.yml asks for, that this ansible-test knows and that is here; the others are named.
 """
 
 from __future__ import annotations
@@ -14,15 +17,23 @@ import os
 import shutil
 import subprocess
 import sys
+from collections.abc import Iterable
 from pathlib import Path
 from types import SimpleNamespace
 
 import ansible
+import pythons
+import yaml
 from ansible_test._internal.python_requirements import get_venv_packages
+from ansible_test._util.target.common.constants import CONTROLLER_PYTHON_VERSIONS, REMOTE_ONLY_PYTHON_VERSIONS
 
 CHECKOUT = Path(__file__).resolve().parent.parent
 HOME = CHECKOUT / ".venv" / "sanity"
-PYTHON = f"{sys.version_info.major}.{sys.version_info.minor}"
+LINKS = HOME / "bin"
+KNOWN = {tuple(map(int, name.split("."))) for name in (*REMOTE_ONLY_PYTHON_VERSIONS, *CONTROLLER_PYTHON_VERSIONS)}
+OLDEST = yaml.safe_load((CHECKOUT / "tests" / "config.yml").read_text())["modules"]["python_requires"].removeprefix(
+    ">="
+)
 
 BOOTSTRAP = """\
 import sys
@@ -35,24 +46,35 @@ sys.exit(main(["install", "--upgrade", "--force-reinstall", *(word for word in s
 
 
 def bootstrap() -> None:
-    """The script under the name by which ansible-test looks for what it fetched earlier."""
-    version = get_venv_packages(SimpleNamespace(version=PYTHON))["pip"]
-    script = HOME / ".ansible" / "test" / "cache" / f"get_pip_{version.replace('.', '_')}.py"
-    if not script.exists():
-        script.parent.mkdir(parents=True, exist_ok=True)
-        pip = [
-            sys.executable,
-            "-m",
-            "pip",
-            "download",
-            "--quiet",
-            "--disable-pip-version-check",
-            "--no-deps",
-            "--dest",
-            str(script.parent),
-        ]
-        subprocess.run([*pip, f"pip=={version}"], check=True)
-        script.write_text(BOOTSTRAP.format(wheel=str(next(script.parent.glob(f"pip-{version}-*.whl")))))
+    """The script under the name by which ansible-test looks for what it fetched earlier, for each pip that it wants."""
+    for version in {get_venv_packages(SimpleNamespace(version=python))["pip"] for python in _named(KNOWN)}:
+        script = HOME / ".ansible" / "test" / "cache" / f"get_pip_{version.replace('.', '_')}.py"
+        if not script.exists():
+            script.parent.mkdir(parents=True, exist_ok=True)
+            pip = [sys.executable, "-m", "pip", "download", "--quiet", "--disable-pip-version-check", "--no-deps"]
+            subprocess.run([*pip, "--dest", script.parent, f"pip=={version}"], check=True)
+            script.write_text(BOOTSTRAP.format(wheel=str(next(script.parent.glob(f"pip-{version}-*.whl")))))
+
+
+def link_pythons() -> None:
+    """A folder of pythonX.Y that make environments of their own: on PATH may be wrappers that choose among versions."""
+    oldest = tuple(map(int, OLDEST.split(".")))
+    here = {version: path for version, path in pythons.found().items() if version >= oldest}
+    shutil.rmtree(LINKS, ignore_errors=True)
+    LINKS.mkdir(parents=True)
+    for version in here.keys() & KNOWN:
+        (LINKS / f"python{version[0]}.{version[1]}").symlink_to(os.path.realpath(here[version]))
+    wanted = {version for version in KNOWN | here.keys() if version >= oldest}
+    for why, left_out in (
+        ("not here", wanted - here.keys()),
+        ("not known to the ansible-test of this ansible-core", here.keys() - KNOWN),
+    ):
+        if left_out:
+            print(f"Left out, {why}: Python {', '.join(_named(left_out))}", flush=True)
+
+
+def _named(versions: Iterable[pythons.Version]) -> list[str]:
+    return [f"{major}.{minor}" for major, minor in sorted(versions)]
 
 
 def copy() -> Path:
@@ -76,21 +98,11 @@ def copy() -> Path:
 
 def main() -> int:
     bootstrap()
-    command = [
-        str(Path(sys.executable).with_name("ansible-test")),
-        "sanity",
-        "--venv",
-        "--python",
-        PYTHON,
-        "--color",
-        "no",
-        *sys.argv[1:],
-    ]
-    # A pythonX.Y that it finds must be one that makes environments of its own, not a wrapper that chooses among versions.
-    path = os.pathsep.join([str(Path(sys.base_prefix, "bin")), os.environ.get("PATH", os.defpath)])
-    return subprocess.run(
-        command, cwd=copy(), env={**os.environ, "HOME": str(HOME), "PATH": path}, check=False
-    ).returncode
+    link_pythons()
+    command = [Path(sys.executable).with_name("ansible-test"), "sanity", "--venv", "--color", "no", *sys.argv[1:]]
+    path = os.pathsep.join([str(LINKS), os.environ.get("PATH", os.defpath)])
+    environment = {**os.environ, "HOME": str(HOME), "PATH": path}
+    return subprocess.run(command, cwd=copy(), env=environment, check=False).returncode
 
 
 if __name__ == "__main__":

@@ -137,9 +137,12 @@ def _create(world: Info, record: Record, action: Mapping[str, Any]) -> None:
     replaced = row(world, action["replaces"]) if action["replaces"] else None
     assert action["replaces"] is None or (replaced and replaced["status"] == "Active"), "the module would refuse"
     store = _entry(record)
-    number = 1 + max(
-        (int(one["access_key_id"][-4:]) for one in world["access_keys"] if "NEW" in one["access_key_id"]), default=0
-    )
+    # AWS gives no id twice, be its key deleted.
+    known = [one["access_key_id"] for one in world["access_keys"]]
+    for other in world["users"]:
+        entry = other["store"] or {}
+        known += [entry.get("access_key_id") or "", *(entry.get("other_keys") or {})]
+    number = 1 + max((int(key_id[-4:]) for key_id in known if "NEW" in key_id), default=0)
     key_id = f"AKIANEW{number:04}"
     world["access_keys"].append({**key(key_id, 0, user=record["user_name"]), "create_date": world["now"]})
     _promote(world, store, key_id, {"create_date": world["now"]})
@@ -148,7 +151,7 @@ def _create(world: Info, record: Record, action: Mapping[str, Any]) -> None:
 def _verify(world: Info, record: Record, action: Mapping[str, Any]) -> None:
     store = record["store"]
     made = store["other_keys"].pop(action["access_key_id"])
-    assert "promote_date" not in made, "only next is verified"
+    assert "promote_date" not in made and "revoke_date" not in made, "only next is verified"
     if row(world, action["access_key_id"]) is None:
         world["access_keys"].append(
             {**key(action["access_key_id"], 0, user=record["user_name"]), "create_date": made["create_date"]}
@@ -163,6 +166,11 @@ def _deactivate(world: Info, record: Record, action: Mapping[str, Any]) -> None:
     assert target is not None and target["user_name"] == record["user_name"]
     target["status"] = "Inactive"
     store = _entry(record)
+    noted = (store.get("other_keys") or {}).get(action["access_key_id"], {})
+    if action.get("leaked"):
+        assert noted["revoke_date"], "the plan revokes nothing by itself"
+        noted.setdefault("deactivate_date", world["now"])
+        return
     if store.get("access_key_id") == action["access_key_id"]:
         store["deactivate_date"] = world["now"]
     else:

@@ -2,7 +2,10 @@
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""What IAM answers, without boto3's dictionaries: a key, its last use, a user."""
+"""What IAM answers, without boto3's dictionaries: a key, its last use, a user.
+
+Half an answer is none: what makes these out of one raises KeyError, TypeError or ValueError where a member is missing.
+"""
 
 from __future__ import annotations
 
@@ -37,7 +40,13 @@ class Key:
 
     @classmethod
     def of(cls, answer: Mapping[str, Any]) -> Key:
-        return cls(answer["AccessKeyId"], answer["UserName"], answer["Status"], from_iso(answer["CreateDate"]))
+        key_id, user_name, status = (_text(answer, name) for name in ("AccessKeyId", "UserName", "Status"))
+        return cls(key_id, user_name, status, from_iso(answer["CreateDate"]))
+
+    @classmethod
+    def made(cls, user_name: str, answer: Mapping[str, Any]) -> tuple[Key, str]:
+        """The key that CreateAccessKey answered with, and its secret."""
+        return cls.of({"UserName": user_name, **answer}), _text(answer, "SecretAccessKey")
 
 
 @dataclass(frozen=True)
@@ -51,7 +60,20 @@ class LastUsed:
 
     def __str__(self) -> str:
         where = " ".join(part for part in (self.service, self.region) if part)
-        return f"{to_iso(self.date)} ({where})" if self.date and where else to_iso(self.date) if self.date else "never"
+        if not self.date:
+            return "never"
+        return f"{to_iso(self.date)} ({where})" if where else to_iso(self.date)
+
+    @classmethod
+    def of(cls, answer: Mapping[str, Any]) -> LastUsed:
+        used = answer["AccessKeyLastUsed"]
+        # A key that was never used has no date and "N/A" for the rest (API Reference, AccessKeyLastUsed).
+        service, region = (None if _text(used, name) == "N/A" else used[name] for name in ("ServiceName", "Region"))
+        if used.get("LastUsedDate"):
+            return cls(answer.get("UserName"), from_iso(used["LastUsedDate"]), service, region)
+        if service:
+            raise ValueError("used without a date")
+        return cls(answer.get("UserName"), None, None, None)
 
 
 @dataclass(frozen=True)
@@ -68,4 +90,22 @@ class User:
 
     @classmethod
     def of(cls, answer: Mapping[str, Any]) -> User:
-        return cls(answer["UserName"], answer["UserId"], answer["Arn"], answer["Path"], from_iso(answer["CreateDate"]))
+        name, user_id, arn, path = (_text(answer, part) for part in ("UserName", "UserId", "Arn", "Path"))
+        return cls(name, user_id, _arn(arn), path, from_iso(answer["CreateDate"]))
+
+
+def identity_of(answer: Mapping[str, Any]) -> tuple[str, str]:
+    """Account and ARN of the credentials that GetCallerIdentity was signed with."""
+    return _text(answer, "Account"), _arn(_text(answer, "Arn"))
+
+
+def _text(answer: Mapping[str, Any], name: str) -> str:
+    if not answer[name]:
+        raise ValueError(f"{name} is empty")
+    return str(answer[name])
+
+
+def _arn(text: str) -> str:
+    if text.count(":") < 5:
+        raise ValueError("no ARN")
+    return text

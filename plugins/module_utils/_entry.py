@@ -128,9 +128,7 @@ class Entry:
         others, asked = rest.pop("other_keys", None) or {}, rest.pop("asked", None)
         if not isinstance(others, Mapping) or not all(isinstance(key, Mapping) for key in others.values()):
             raise ValueError("has other_keys that are not a mapping of mappings")
-        if asked and not (
-            isinstance(asked, Mapping) and asked.get("date") and isinstance(asked.get("known") or [], list)
-        ):
+        if asked and not (isinstance(asked, Mapping) and asked.get("date") and isinstance(asked.get("known"), list)):
             raise ValueError("has an 'asked' without date and known keys")
         asked_date = _date(asked, "date") if asked else None
         account_id, user_id, current_id = (str(value) if (value := _text(rest, name)) else None for name in _IDS)
@@ -146,9 +144,7 @@ class Entry:
             user_id=user_id,
             current_id=current_id,
             current=replace(current, extra={}),
-            asked=Asked(asked_date, tuple(str(key) for key in asked.get("known") or ()))
-            if asked and asked_date
-            else None,
+            asked=Asked(asked_date, tuple(str(key) for key in asked["known"])) if asked and asked_date else None,
             hold_until=hold_until,
             others={str(key_id): StoredKey.from_mapping(key) for key_id, key in others.items()},
             extra=current.extra,

@@ -14,14 +14,13 @@ from collections.abc import Callable, Mapping
 from concurrent.futures import FIRST_EXCEPTION, ThreadPoolExecutor, wait
 from dataclasses import dataclass, field
 from datetime import datetime
-from fnmatch import fnmatchcase
 from typing import Any, Union
 
 from ._answers import Key, LastUsed, User
 from ._entry import Entry
 from ._errors import IamError, KeyturnError
 from ._iam import Iam
-from ._options import is_pattern, refuse_negative
+from ._options import is_pattern, names_user, refuse_negative, same_name
 from ._time import days, to_iso
 
 # Up to so many names are asked for one by one; for more the listing, up to 1,000 users a page, is fewer requests.
@@ -62,6 +61,7 @@ def gather(
     check(params)
     warnings: list[str] = []
     users, everyone = _select(iam, params, warnings)
+    _tell_the_renamed(iam, users, entries or {})
     summary = iam.summary()
     _read_all(iam, users, params, progress)
     _fail_where_nothing_was_read(users)
@@ -111,7 +111,8 @@ def _select(iam: Iam, params: Mapping[str, Any], warnings: list[str]) -> tuple[l
     if names is not None:
         names = list(dict.fromkeys(name for name in names if name))
     if names is not None and len(names) <= FEW and not any(is_pattern(name) for name in names):
-        return [_named(iam, name, prefix) for name in names], False
+        asked = [_named(iam, name, prefix) for name in names]
+        return list({one.user_name: one for one in asked}.values()), False
     if prefix == "/":  # everyone's path begins so
         prefix = None
     found = {user.user_name: user for user in iam.users(prefix)}
@@ -119,9 +120,7 @@ def _select(iam: Iam, params: Mapping[str, Any], warnings: list[str]) -> tuple[l
         return [_Look(name, user) for name, user in found.items()], not prefix
     chosen: dict[str, _Look] = {}
     for name in names:
-        matches = (
-            [one for one in found if fnmatchcase(one, name)] if is_pattern(name) else [name] if name in found else []
-        )
+        matches = [one for one in found if names_user(name, one)]
         chosen.update((one, _Look(one, found[one])) for one in matches)
         if not matches and not is_pattern(name):
             chosen[name] = _missing(name, prefix)
@@ -150,11 +149,30 @@ def _named(iam: Iam, name: str, prefix: str | None) -> _Look:
         user = iam.user(name)
     except IamError as error:
         return _missing(name, None) if error.missing else _Look(name, errors=[error.sentence])
-    return _Look(name, user) if not prefix or user.path.startswith(prefix) else _missing(name, prefix)
+    if prefix and not user.path.startswith(prefix):
+        return _missing(name, prefix)
+    return _Look(user.user_name, user)  # as IAM writes it, for it compares names without case
 
 
 def _missing(name: str, prefix: str | None) -> _Look:
-    return _Look(name, errors=[f"There is no IAM user {name}{f' under the path {prefix}' if prefix else ''}"])
+    under = f" under the path {prefix}" if prefix else ""
+    return _Look(name, errors=[f"There is no IAM user {name}{under}"])
+
+
+def _tell_the_renamed(iam: Iam, users: list[_Look], entries: Entries) -> None:
+    """A key stays with its user: of a user who is not there any more, the owner of the stored current key is the new name."""
+    for one in users:
+        entry = entries.get(one.user_name)
+        if one.user or not isinstance(entry, Entry) or not entry.current_id:
+            continue
+        try:
+            owner = iam.last_used(entry.current_id).user_name
+        except IamError:
+            continue  # what is said of a missing user stands
+        if owner and not same_name(owner, one.user_name):
+            one.errors = [
+                f"User {one.user_name} is called {owner} now: rename the entry in the vault file, and name {owner}"
+            ]
 
 
 # -- reading ---------------------------------------------------------------------------------------------------------

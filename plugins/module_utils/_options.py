@@ -7,6 +7,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from fnmatch import fnmatchcase
 from typing import Any
 
 from ._errors import KeyturnError
@@ -23,6 +24,13 @@ def is_pattern(name: str) -> bool:
 def same_name(one: str | None, other: str | None) -> bool:
     """Whether both name the same user: IAM keeps capitals and compares without them (User Guide, "IAM identifiers")."""
     return one is not None and other is not None and one.lower() == other.lower()
+
+
+def names_user(name: str, user_name: str) -> bool:
+    """Whether a name or pattern names the user."""
+    if is_pattern(name):
+        return fnmatchcase(user_name.lower(), name.lower())
+    return same_name(name, user_name)
 
 
 def refuse_negative(params: Mapping[str, Any], names: Iterable[str], most: float = float("inf")) -> None:

@@ -102,21 +102,22 @@ class Seen:
     @property
     def _has_shown(self) -> bool:
         """Whether the key that was asked for is there, in a list or in the store."""
+        return bool(self.explained) or self._is_kept
+
+    @property
+    def _is_kept(self) -> bool:
+        """Whether the store has the key that was asked for."""
         asked = self.entry.asked
-        kept = (
-            asked is not None and asked.explains(key_id, self.record(key_id).create_date)
-            for key_id in self.entry.key_ids
-        )
-        return bool(self.explained) or any(kept)
+        return any(asked and asked.explains(key_id, self.record(key_id).create_date) for key_id in self.entry.key_ids)
 
     @property
     def leftover(self) -> Key | None:
-        """The key that such a request has made, as far as lists tell: the only one, and its secret is not kept.
+        """The key that such a request has made, as far as lists tell: the only one, and the store has none of that request.
 
         Whether it was ever used is for whoever asks: a key that was used is somebody's.
         """
         explained = self.explained
-        alone = len(explained) == 1 and not self.record(explained[0].access_key_id).has_secret
+        alone = len(explained) == 1 and not self._is_kept and not self.record(explained[0].access_key_id).has_secret
         return explained[0] if alone else None
 
     def picture(self) -> dict[str, str]:

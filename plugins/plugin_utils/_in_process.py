@@ -20,7 +20,6 @@ from typing import Any, NoReturn
 from ansible import constants as C
 from ansible.errors import AnsibleActionFail
 from ansible.module_utils.common.arg_spec import ValidationResult
-from ansible.module_utils.common.parameters import remove_values
 from ansible.module_utils.parsing.convert_bool import boolean
 from ansible.plugins.action import ActionBase
 from ansible.utils.display import Display
@@ -31,7 +30,7 @@ from ansible_collections.keyturn.iam.plugins.module_utils._connection import con
 from ansible_collections.keyturn.iam.plugins.module_utils._errors import KeyturnError
 from ansible_collections.keyturn.iam.plugins.module_utils._iam import Iam
 from ansible_collections.keyturn.iam.plugins.plugin_utils._store.file import LOCK_TIMEOUT, VaultStore
-from ansible_collections.keyturn.iam.plugins.plugin_utils._values import plain
+from ansible_collections.keyturn.iam.plugins.plugin_utils._values import blotted, plain
 
 display = Display()
 
@@ -177,14 +176,14 @@ def _like_a_module(
         result["warnings"] = aliases + result.get("warnings", [])
     result = _without(result, validated._no_log_values)
     if not _MAY_SHOW_INVOCATION or C.config.get_config_value("INJECT_INVOCATION", variables=variables):
-        result["invocation"] = remove_values({"module_args": params}, validated._no_log_values)
+        result["invocation"] = blotted({"module_args": params}, validated._no_log_values)
     return result
 
 
 def _without(result: dict[str, Any], secrets: set[str]) -> dict[str, Any]:
     """The result with secret arguments blotted out; its walk over a fleet's result is spared where no secret can be in it."""
     text = json.dumps(result, default=str) if secrets else ""
-    return remove_values(result, secrets) if any(json.dumps(secret)[1:-1] in text for secret in secrets) else result
+    return blotted(result, secrets) if any(json.dumps(secret)[1:-1] in text for secret in secrets) else result
 
 
 @cache

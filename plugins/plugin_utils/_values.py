@@ -41,6 +41,35 @@ def without_secrets(value: Any) -> Any:
     return str(value)
 
 
+def blotted(value: Any, secrets: Iterable[str]) -> Any:
+    """The value with these secrets made unreadable, as Ansible does in a module's result.
+
+    Ansible's own function for that, `remove_values`, warns from ansible-core 2.22 on.
+    """
+    longest_first = sorted(filter(None, secrets), key=len, reverse=True)
+
+    def blot(one: Any) -> Any:
+        if isinstance(one, Mapping):
+            return {name: blot(item) for name, item in one.items()}
+        if isinstance(one, (list, tuple)):
+            return [blot(item) for item in one]
+        if one is None or isinstance(one, bool):
+            return one
+        text = str(one)
+        if text in longest_first:
+            return "VALUE_SPECIFIED_IN_NO_LOG_PARAMETER"
+        clean = _with_stars(text, longest_first)
+        return one if clean == text else clean
+
+    return blot(value)
+
+
+def _with_stars(text: str, secrets: Iterable[str]) -> str:
+    for secret in secrets:
+        text = text.replace(secret, "********")
+    return text
+
+
 def _names_a_secret(name: Any) -> bool:
     return "secret" in str(name).lower()
 

@@ -54,11 +54,13 @@ def play(*tasks: Task, **keywords: Any) -> dict[str, Any]:
 
 def returned(result: Mapping[str, Any]) -> dict[str, Any]:
     """What a task returned of its own: without what Ansible adds, and without values that are null."""
-    added = ("invocation", "failed", "exception", "boto3_version", "botocore_version", "response_metadata", "error")
+    from_aws = ("boto3_version", "botocore_version", "response_metadata", "error")
+    # ansible-core 2.20 warns of what amazon.aws imports, in a module's result, and 2.22 says that it could read it.
+    from_core = ("invocation", "failed", "exception", "deprecations", "ansible_parsed")
     return {
         name: value
         for name, value in result.items()
-        if name not in added and not name.startswith("_") and value is not None
+        if name not in (*from_aws, *from_core) and not name.startswith("_") and value is not None
     }
 
 

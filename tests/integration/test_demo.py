@@ -52,8 +52,8 @@ def traces(folder: Path) -> list[str]:
     return sorted(str(path.relative_to(folder)) for part in ("home", "tmp") for path in (folder / part).iterdir())
 
 
-def test_demo(tmp_path: Path, collections: Path) -> None:
-    demo = start(tmp_path, collections)
+def test_demo(short_path: Path, collections: Path) -> None:
+    demo = start(short_path, collections)
     try:
         output, _errors = demo.communicate(timeout=240)
     finally:
@@ -73,20 +73,20 @@ def test_demo(tmp_path: Path, collections: Path) -> None:
     assert "Made 1 key, switched off 2, deleted 7." in said["6"]
     assert (
         said["7"].count("failed=0 ") == 2
-        and "Switch it off" in said["7"]
-        and "Made 1 key, switched off 0, deleted 0." in said["7"]
+        and "Switch it off for good" in said["7"]
+        and "Made 1 key, switched off 1, deleted 0." in said["7"]
     )
     assert "secret_access_key: (masked)" in said["8"]
     assert "--ask-vault-pass" in said["9"]
     # Ansible's own banners and recaps, and commands, are as wide as they are.
     ours = [line for line in output.splitlines() if not re.match(r"TASK \[|included: |localhost +:|Origin: |\$ ", line)]
     assert [line for line in ours if len(line) > WIDTH] == []
-    assert traces(tmp_path) == []
+    assert traces(short_path) == []
 
 
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
-def test_interrupted(tmp_path: Path, collections: Path, number: signal.Signals, code: int) -> None:
-    demo = start(tmp_path, collections)
+def test_interrupted(short_path: Path, collections: Path, number: signal.Signals, code: int) -> None:
+    demo = start(short_path, collections)
     try:
         assert demo.stdout is not None
         url = next(found.group() for line in demo.stdout if (found := re.search(r"http://127\.0\.0\.1:\d+", line)))
@@ -103,7 +103,7 @@ def test_interrupted(tmp_path: Path, collections: Path, number: signal.Signals, 
 
     assert demo.returncode == code, output
     assert "Traceback" not in output
-    assert traces(tmp_path) == []
+    assert traces(short_path) == []
     port = url.rpartition(":")[2]
     listening = f":{int(port):04X} 00000000:0000 0A"
     assert listening not in Path("/proc/net/tcp").read_text()

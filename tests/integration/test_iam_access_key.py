@@ -12,6 +12,8 @@ from functools import partial
 from typing import Any
 
 import pytest
+from ansible.release import __version__ as ansible_core
+from ansible_collections.amazon.aws.plugins.module_utils.common import AMAZON_AWS_COLLECTION_VERSION
 from integration.helpers import (
     INFO,
     Task,
@@ -34,6 +36,8 @@ from lab.playbook import Controller, Run
 from lab.shapes import ADMIN_KEY, ADMIN_SECRET, Key, KeyState, User
 
 Play = Callable[..., Run]
+AMAZON_AWS = tuple(map(int, AMAZON_AWS_COLLECTION_VERSION.split(".")[:2]))
+CORE = tuple(map(int, ansible_core.split(".")[:2]))
 
 
 @pytest.fixture
@@ -560,16 +564,22 @@ class TestBothWaysAreAlike:
         result, pairs = self.pair(
             run,
             key_task("kept", "ci", **credentials),
-            key_task("failed", "nobody", debug_botocore_endpoint_logs=True),
+            # A module on amazon.aws before 9 stumbles over an endpoint without https in these logs.
+            key_task("failed", "nobody", debug_botocore_endpoint_logs=AMAZON_AWS >= (9,)),
             args=("-vvv",),
             env={"ANSIBLE_INJECT_INVOCATION": "true"},  # asked for, from ansible-core 2.21 on
         )
+        # What stands in a secret's place: in a module's result ansible-core 2.22 writes something else than the releases before.
+        hidden = (None, "VALUE_SPECIFIED_IN_NO_LOG_PARAMETER", "$REDACTED$")
+        places = [one["invocation"]["module_args"].pop("secret_key") for pair in pairs for one in pair]
+        assert set(places[:2]) <= {*hidden[1:]} and set(places) <= {*hidden}
         for in_process, module in pairs:
             assert in_process["invocation"] == module["invocation"]
-            assert in_process.keys() == module.keys()
+            # Before ansible-core 2.19 an action has no traceback in its result.
+            assert in_process.keys() ^ module.keys() <= ({"exception"} if CORE < (2, 19) else set())
             assert in_process.get("resource_actions") == module.get("resource_actions")
         shown = pairs[0][0]["invocation"]["module_args"]
-        assert shown["secret_key"] == "VALUE_SPECIFIED_IN_NO_LOG_PARAMETER" and shown["user_name"] == "ci"
+        assert "secret_key" not in shown and shown["user_name"] == "ci"
         assert ADMIN_SECRET not in result.output
 
     def test_where_the_credentials_come_from(self, lab: Lab, controller: Controller, run: Play) -> None:

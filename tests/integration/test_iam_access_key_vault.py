@@ -16,7 +16,7 @@ from ansible.parsing.vault import VaultLib, VaultSecret
 from integration.helpers import Task, actions, files, key_task, later, ok, play, refusal, returned, secrets, writes
 from lab.client import Lab
 from lab.playbook import PASSWORD, Controller, Run, entry_of, open_store, stored, vault_id_of, write_store
-from lab.shapes import ACCOUNT, Key, KeyState, User
+from lab.shapes import ACCOUNT, ADMIN_KEY, Key, KeyState, User
 
 STORE = "keys.yml"
 Play = Callable[..., Run]
@@ -88,20 +88,24 @@ def test_a_key_goes_into_the_vault(lab: Lab, controller: Controller, path: Path,
     assert kept == {name: value for name, value in current(lab, key).items() if name != "promote_date"}
     assert stat.S_IMODE(path.stat().st_mode) == 0o600
     assert all(file.name.startswith(".") for file in controller.cwd.iterdir() if file != path)
-    assert [request.access_key for request in lab.requests("GetCallerIdentity")] == [key.access_key_id] * 3
+    # Asked with the run's own key before there is a new one, in check mode too.
+    asked = [request.access_key for request in lab.requests("GetCallerIdentity")]
+    assert asked == [ADMIN_KEY] * 2 + [key.access_key_id] * 3
 
     lab.clear_requests()
     content = path.read_bytes()
     again = run(
         vault_task("again", "ci"),
         vault_task("still", "ci", check=True, max_age_days=1),
-        {"name": "consumer", "ansible.builtin.debug": {"msg": "{{ iam_access_keys['ci'].access_key_id }}"}},
-        args=("-e", f"@{STORE}"),
     )
     unchanged = {**result, "changed": False, "diff": {**header, "before": after, "after": after}}
     assert returned(ok(again, "again")) == unchanged == returned(ok(again, "still"))
-    assert ok(again, "consumer")["msg"] == key.access_key_id
     assert path.read_bytes() == content and actions(lab) == ["ListAccessKeys"] * 2
+
+    # In a run of its own: ansible-core 2.22 hides what came from a vaulted file of variables wherever it is shown.
+    right = "iam_access_keys['ci'].access_key_id == expected"
+    consumer = {"name": "consumer", "ansible.builtin.assert": {"that": right}, "vars": {"expected": key.access_key_id}}
+    run(consumer, args=("-e", f"@{STORE}")).ok()
 
 
 def test_the_stages_of_a_rotation(lab: Lab, path: Path, run: Play) -> None:
@@ -139,7 +143,7 @@ def test_the_stages_of_a_rotation(lab: Lab, path: Path, run: Play) -> None:
     kept = entry(path)
     assert kept["access_key_id"] == first.access_key_id and kept["asked"]["known"] == [first.access_key_id]
     assert kept["other_keys"] == {second.access_key_id: stored(second)}
-    assert not lab.requests("GetCallerIdentity")[3:]
+    assert not lab.requests("GetCallerIdentity", user="ci")[3:]
 
     lab.clear_requests()
     verified = run(vault_task("verified", "ci", access_key_id=second.access_key_id))

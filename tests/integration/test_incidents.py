@@ -326,7 +326,7 @@ def test_a_leaked_key_is_switched_off_and_replaced(lab: Lab, controller: Control
         ("error", "CreateAccessKey", {"code": "AccessDenied", "status": 403}),
         ("kill", "UpdateAccessKey", {"when": "after"}),
         ("kill", "CreateAccessKey", {"when": "before"}),
-        ("kill", "GetCallerIdentity", {}),
+        ("kill", "GetCallerIdentity", {"user": "ci"}),
     ],
 )
 def test_an_interrupted_revocation_goes_on(
@@ -623,7 +623,7 @@ def test_an_interrupted_revocation_of_a_key_that_was_not_stored(
     lab: Lab, controller: Controller, run: Playbook
 ) -> None:
     leaked = lab.seed("ci", Key(30)).keys[0].access_key_id
-    lab.fault("kill", "GetCallerIdentity", when="after")
+    lab.fault("kill", "GetCallerIdentity", when="after", user="ci")
     assert run("revoke", rotation_access_key_id=leaked).rc < 0
     run("revoke", rotation_access_key_id=leaked).ok()
     old, new = lab.state()["ci"].keys

@@ -271,7 +271,9 @@ def test_drift_can_fail_a_check(lab: Lab, rotate: Rotate) -> None:
     assert run.rc != 0
     assert run.msg == "Drift: ci"
     rotate(rotation_fail_on_drift=True).ok()
-    rotate(check=True, rotation_fail_on_drift=True).ok()
+    # The old key works until its grace is over, and is over the limit.
+    assert rotate(check=True, rotation_fail_on_drift=True).msg == "Drift: ci"
+    rotate(check=True, rotation_fail_on_drift=True, rotation_max_age_days=1000).ok()
 
 
 def test_an_audit_reads_only_and_needs_no_store(lab: Lab, controller: Controller, playbook: Callable[..., Run]) -> None:

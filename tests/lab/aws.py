@@ -98,8 +98,8 @@ class World:
         """The laboratory's date, naive UTC as moto has it, in whole seconds."""
         return (datetime.now(UTC).replace(tzinfo=None) + self.offset).replace(microsecond=0)
 
-    def http_date(self) -> str:
-        return format_datetime(self.now().replace(tzinfo=UTC), usegmt=True)
+    def http_date(self, seconds_ahead: float = 0) -> str:
+        return format_datetime((self.now() + timedelta(seconds=seconds_ahead)).replace(tzinfo=UTC), usegmt=True)
 
     def clock(self, offset_days: float | None = None, advance_days: float = 0) -> dict[str, Any]:
         """Answer from another day; both left out only tells."""

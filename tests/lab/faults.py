@@ -11,6 +11,7 @@ import signal
 from pathlib import Path
 
 from lab.shapes import LAB_VARIABLE, RUN_VARIABLE, Fault, Request
+from lab.wire import Answer
 
 KINDS = {
     "throttle": (400, "Throttling", "Rate exceeded"),
@@ -31,6 +32,8 @@ KINDS = {
         "The user name is temporarily not modifiable. Wait several minutes and try again.",
     ),
     "error": (400, "InternalFailure", "An error that the test asked for."),
+    "foreign": None,
+    "date": None,
     "cut": None,
     "hang": None,
     "delay": None,
@@ -64,6 +67,16 @@ def error_of(fault: Fault) -> tuple[int, str, str] | None:
     if fault.kind == "error" and fault.code:
         return fault.status, fault.code, fault.message or f"{fault.code} (asked for by the test)"
     return known
+
+
+# Well-formed, so that a parser of XML is content with it.
+PORTAL = "<html><head><title>Welcome</title></head><body><p>Please accept the terms of this network.</p></body></html>"
+
+
+def page_of(fault: Fault) -> Answer:
+    """What a stranger answers in AWS's place."""
+    status = 200 if fault.status == Fault.status else fault.status
+    return Answer(status, (PORTAL if fault.message is None else fault.message).encode(), "text/html")
 
 
 def firing(faults: list[Fault], request: Request) -> list[Fault]:

@@ -22,7 +22,7 @@ import sys
 import threading
 import time
 import uuid
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from http.server import BaseHTTPRequestHandler
 from pathlib import Path
 from typing import Any
@@ -163,7 +163,7 @@ class Server:
 
     def aws(self, call: Call, connection: socket.socket) -> Ending:
         """How one request ends, once its faults have happened."""
-        request, met, generation = self._note(call)
+        request, met, generation = self._note(call, connection)
         try:
             if self.world.rules.latency_ms:
                 time.sleep(self.world.rules.latency_ms / 1000)
@@ -178,6 +178,9 @@ class Server:
                     ending = Ending(answer, part=during[0].part)
                 elif any(fault.kind == "refuse" and fault.when == "after" for fault in met):
                     ending = Ending(answer, last=True)
+            ahead = sum(fault.seconds for fault in met if fault.kind == "date")
+            if ahead and ending.answer:
+                ending = replace(ending, answer=replace(ending.answer, seconds_ahead=ahead))
             request.status = ending.answer.status if ending.answer and ending.part == 1 else None
             request.error = ending.answer.error if ending.answer else None
             return ending
@@ -186,7 +189,7 @@ class Server:
                 if generation is self.generation:
                     self.in_flight -= 1
 
-    def _note(self, call: Call) -> tuple[Request, list[Fault], object]:
+    def _note(self, call: Call, connection: socket.socket) -> tuple[Request, list[Fault], object]:
         params = call.params()
         action = (
             params.pop("Action", "")
@@ -204,6 +207,8 @@ class Server:
             request = Request(
                 self.numbered, call.service, action, params, call.access_key, account_id, user, at, self.in_flight
             )
+            with contextlib.suppress(OSError):  # gone already
+                request.connection = connection.getpeername()[1]
             self.log.append(request)
             met = faults.firing(self.pending, request)
             request.fault = "+".join(f"{fault.kind} {fault.when}" for fault in met) or None
@@ -228,7 +233,9 @@ class Server:
                 if fault.when == "before":
                     self.hang_up()
                     return Ending(None)
-            else:
+            elif fault.kind == "foreign":
+                return Ending(faults.page_of(fault))
+            elif fault.kind != "date":
                 error = faults.error_of(fault)
                 return Ending(error_answer(request.service, *error) if error else None)
         return None
@@ -313,12 +320,13 @@ class Handler(BaseHTTPRequestHandler):
     disable_nagle_algorithm = True
     wbufsize = -1
     server: Server  # type: ignore[assignment]
+    seconds_ahead = 0.0
 
     def version_string(self) -> str:
         return "laboratory"
 
     def date_time_string(self, timestamp: float | None = None) -> str:
-        return self.server.world.http_date()
+        return self.server.world.http_date(self.seconds_ahead)
 
     def log_message(self, format: str, *args: Any) -> None:
         """Silent: the request log is `requests`."""
@@ -339,6 +347,7 @@ class Handler(BaseHTTPRequestHandler):
             # The port closes before the answer goes out: whatever the client does upon it finds nobody.
             self.server.hang_up(keep=self.connection)
             self.close_connection = True
+        self.seconds_ahead = ending.answer.seconds_ahead
         self._write(
             ending.answer.status, ending.answer.body, ending.answer.content_type, ending.answer.request_id, ending.part
         )

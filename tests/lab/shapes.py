@@ -129,12 +129,14 @@ class Fault:
     """What goes wrong, and with which requests.
 
     `kind` is one of: throttle, rate_exceeded, error500, concurrent_modification, temporarily_unmodifiable, error (with `code`,
-    `status`, `message`), cut, hang, delay, refuse, pause, kill.
+    `status`, `message`), foreign, date, cut, hang, delay, refuse, pause, kill.
     Requests match by `action` (a name or pattern) and `user` (named by the request, owner of the key it names, or signer).
     The `nth` that matches is met first, `count` in a row (0: all from then on).
     `when`: before the request is executed, after it, or (cut only) during the answer.
 
     What each does beside the errors that it is named after:
+    foreign: an answer that is not AWS's, with status 200 unless another is given: `message`, or the page of a captive portal.
+    date: an answer as it should be, its Date header `seconds` ahead (negative: behind).
     cut: the connection ends without an answer, or during it, once that `part` of the body is sent.
     hang: no answer for `seconds` (left out: 300), or until the client gives up; then cut.
     delay: an answer, `seconds` late. pause: an answer, once `Lab.release()` is called.
@@ -179,3 +181,5 @@ class Request:
     error: str | None = None
     fault: str | None = None
     executed: bool = False
+    connection: int | None = None
+    """The client's port: two requests with the same one came over the same connection."""

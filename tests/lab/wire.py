@@ -70,6 +70,8 @@ class Answer:
     body: bytes
     content_type: str = "text/xml"
     error: str | None = None
+    seconds_ahead: float = 0
+    """How far the Date header lies ahead of the laboratory's clock."""
 
     @property
     def request_id(self) -> str:

@@ -23,6 +23,7 @@ STATUSES = {
     *(
         "error",
         "gone",
+        "revoked",
         "exempt",
         "held",
         "leftover",
@@ -144,6 +145,8 @@ def some_look(chance: Chance) -> Info:
             others[key_id] = record
         elif role == "noted":
             others[key_id] = {"deactivate_date": ago(seconds=before(age)), "stored": False}
+        if key_id in others and one_in(20, chance):
+            others[key_id]["revoke_date"] = ago(seconds=before(age))
     if others or chance.randrange(2):
         store["other_keys"] = others
     trouble(chance, keys, store)
@@ -170,6 +173,9 @@ def trouble(chance: Chance, keys: list[Record], store: Record) -> None:
         close_to = chance.choice([moment(one["create_date"]) for one in keys] or [NOW])
         asked = min(close_to + timedelta(seconds=chance.choice([-301, -300, -2, 0, 2, 300, 301])), NOW)
         store["asked"] = {"date": asked.isoformat(), "known": known}
+    if one_in(12, chance):
+        # What was asked for this very hour has mostly not shown.
+        store["asked"] = {"date": ago(seconds=chance.choice([0, 600, 3599, 3600])), "known": ["AKIAOLD3"]}
     if one_in(20, chance):
         store["hold_until"] = ago(seconds=chance.choice([-DAY, 0, DAY]))
     if one_in(40, chance):
@@ -237,7 +243,14 @@ def what_comes_out_is_well_formed(seen: Info, policy: dict[str, Any], decisions:
         assert len(targets) == len(set(targets))
         for action in decision["actions"]:
             assert action["user_name"] == decision["user_name"] and action["reason"]
-            assert (action["action"] in ("delete", "deactivate")) == (action["min_idle_days"] is not None)
+            takes = action["action"] in ("delete", "deactivate") and not action.get("leaked")
+            assert takes == (action["min_idle_days"] is not None)
+            assert {name for name in ("leaked", "noted", "ask_again") if name in action} <= {
+                "create": {"ask_again"},
+                "deactivate": {"leaked"},
+                "delete": {"noted"},
+                "verify": set(),
+            }[action["action"]]
             assert (
                 (action["action"] == "create")
                 == (action["access_key_id"] is None)
@@ -263,7 +276,7 @@ def every_key_is_one_that_is_there_or_that_the_store_knows(seen: Info, policy: d
 def every_key_but_the_replacement_is_spoken_of(seen: Info, policy: dict[str, Any], decisions: Plan) -> None:
     """None is passed over: the decision is about it, or a remedy is, where anything is decided at all."""
     decision = of_ci(decisions)
-    if decision["status"] in ("error", "exempt", "held", "leftover", "due", "blocked") or policy.get("now"):
+    if decision["status"] in ("error", "revoked", "exempt", "held", "leftover", "due", "blocked") or policy.get("now"):
         return
     spoken = [*decision["about"], *(remedy["say"] for remedy in decision["remedies"])]
     active = [one["access_key_id"] for one in rows(seen, "ci") if one["status"] == "Active"]
@@ -284,24 +297,102 @@ def rules_are_broken_by_what_is_active(seen: Info, policy: dict[str, Any], decis
         assert not rule["on_purpose"] or (rule["number"] == "1.13" and decision["status"] in ("grace", "retire"))
 
 
-def the_first_four_rows_touch_nothing(seen: Info, policy: dict[str, Any], decisions: Plan) -> None:
+def revoked_keys_that_work(seen: Info) -> list[str]:
+    own = [one["access_key_id"] for one in rows(seen, "ci") if one["status"] == "Active"]
+    return [key_id for key_id in own if record_of(seen, key_id).get("revoke_date")]
+
+
+def the_first_five_rows_touch_nothing_but_what_was_revoked(seen: Info, policy: dict[str, Any], decisions: Plan) -> None:
     decision = of_ci(decisions)
     store, rules = entry_of(seen), Rules(**policy)
     unreadable = seen["users"][0]["error"] or not all(one["last_used_known"] for one in rows(seen, "ci"))
     foreign = store and (store["account_id"] != ACCOUNT or store["user_id"] != "AIDACI")
     held = store.get("hold_until") and moment(store["hold_until"]) > NOW
-    expected = "error" if unreadable or foreign else "exempt" if rules.exempt else "held" if held else None
-    assert (decision["status"] if decision["status"] in ("error", "gone", "exempt", "held") else None) == expected
-    assert not (expected and decision["actions"])
+    fits = [
+        ("error", unreadable or foreign),
+        ("revoked", revoked_keys_that_work(seen)),
+        ("exempt", rules.exempt),
+        ("held", held),
+    ]
+    expected = next((status for status, does in fits if does), None)
+    first_five = ("error", "gone", "revoked", "exempt", "held")
+    assert (decision["status"] if decision["status"] in first_five else None) == expected
+    if expected == "revoked":
+        signing = seen["account"]["signing_access_key_id"]
+        assert [action["access_key_id"] for action in decision["actions"]] == [
+            one["access_key_id"]
+            for one in sorted(rows(seen, "ci"), key=lambda one: (one["create_date"], one["access_key_id"]))
+            if one["access_key_id"] in revoked_keys_that_work(seen) and one["access_key_id"] != signing
+        ]
+        assert all(action["leaked"] for action in actions([decision], "deactivate"))
+    elif expected:
+        assert not decision["actions"]
+
+
+def a_revoked_key_stays_off(seen: Info, policy: dict[str, Any], decisions: Plan) -> None:
+    """Promise 14: nothing planned makes it work again or current, or counts on it."""
+    decision, others = of_ci(decisions), entry_of(seen).get("other_keys") or {}
+    revoked = {key_id for key_id, record in others.items() if record.get("revoke_date")}
+    for action in decision["actions"]:
+        if action["access_key_id"] in revoked:
+            assert action["action"] == "delete" or (action["action"] == "deactivate" and action["leaked"])
+        else:
+            assert "leaked" not in action
+        assert action["replaces"] not in revoked and action.get("replacement") not in revoked
+    for remedy in decision["remedies"]:
+        for task in remedy.get("task", {}).values():
+            arms = task.get("active") or task.get("stage")
+            assert not (arms and task["access_key_id"] in revoked) or task["leaked"] is False
+    after = apply(seen, decisions)
+    store = entry_of(after)
+    assert store.get("access_key_id") not in revoked
+    if decision["status"] != "error":
+        assert set(revoked_keys_that_work(after)) <= {seen["account"]["signing_access_key_id"]}
+
+
+def no_key_is_made_while_one_may_still_show(seen: Info, policy: dict[str, Any], decisions: Plan) -> None:
+    """Promise 1: not within the hour of a request without an answer, unless a person names the user."""
+    asked = entry_of(seen).get("asked")
+    young = asked and NOW - moment(asked["date"]) < timedelta(hours=1)
+    explained = [
+        one
+        for one in [*rows(seen, "ci"), *({"access_key_id": i, **record_of(seen, i)} for i in record_ids(seen))]
+        if asked and one["access_key_id"] not in asked["known"] and one.get("create_date")
+        if abs(moment(one["create_date"]) - moment(asked["date"])) <= timedelta(minutes=5)
+    ]
+    for action in actions([of_ci(decisions)], "create"):
+        in_vain = bool(young and not explained)
+        assert not in_vain or "ci" in policy.get("now", [])
+        assert action.get("ask_again", False) == in_vain
+
+
+def record_ids(seen: Info) -> set[str]:
+    store = entry_of(seen)
+    return {store.get("access_key_id"), *(store.get("other_keys") or {})} - {None}
+
+
+def no_idle_older_key_is_in_the_way(seen: Info, policy: dict[str, Any], decisions: Plan) -> None:
+    """Case P1: who is blocked is so by keys in use, in grace, parked or waiting to be deleted."""
+    decision, rules, store = of_ci(decisions), Rules(**policy), entry_of(seen)
+    current = row(seen, store.get("access_key_id") or "")
+    if decision["status"] != "blocked" or current is None or current["status"] != "Active":
+        return
+    if NOW - moment(store["promote_date"]) < days(rules.deactivate_after_days):
+        return
+    for one in rows(seen, "ci"):
+        older = one["status"] == "Active" and one["create_date"] < current["create_date"]
+        assert not older or is_leftover(seen, one) or used_within(seen, one, rules.idle_days)
 
 
 def no_key_in_use_is_switched_off_or_deleted(seen: Info, policy: dict[str, Any], decisions: Plan) -> None:
     rules = Rules(**policy)
     for action in actions(decisions, "deactivate", "delete"):
         target = row(seen, action["access_key_id"])
+        assert action["access_key_id"] != seen["account"]["signing_access_key_id"]
+        if action.get("leaked"):
+            continue
         assert target is None or not used_within(seen, target, rules.idle_days)
         assert action["min_idle_days"] >= rules.idle_days
-        assert action["access_key_id"] != seen["account"]["signing_access_key_id"]
 
 
 def the_replacement_is_no_target(seen: Info, policy: dict[str, Any], decisions: Plan) -> None:
@@ -319,6 +410,8 @@ def only_keys_proved_replaced_are_switched_off(seen: Info, policy: dict[str, Any
         target = row(seen, action["access_key_id"])
         assert target is not None and target["user_name"] == "ci" and target["status"] == "Active"
         record = record_of(seen, target["access_key_id"])
+        if decision["status"] == "revoked":
+            continue
         if decision["status"] == "unused":
             assert unused(seen, target, record, rules)
             continue
@@ -342,17 +435,18 @@ def only_keys_that_we_switched_off_are_deleted(seen: Info, policy: dict[str, Any
         assert target is None or target["user_name"] == "ci"
         if target and is_leftover(seen, target):
             assert named or NOW - moment(target["create_date"]) >= timedelta(hours=12)
+            assert "noted" not in action
             continue
         if record.get("deactivate_date") and (target is None or target["status"] != "Active"):
             off = moment(record["deactivate_date"])
             after = (
                 min(rules.delete_after_days, 1) if named and actions([decision], "create") else rules.delete_after_days
             )
-            assert NOW - off >= days(after)
+            assert NOW - off >= days(after) and action["noted"]
             assert target is None or target["last_used_date"] is None or moment(target["last_used_date"]) <= off
             continue
         assert target is not None and target["status"] != "Active" and not record.get("stored")
-        assert unused(seen, target, record, rules) and actions([decision], "create")
+        assert unused(seen, target, record, rules) and actions([decision], "create") and "noted" not in action
         spared += 1
     assert spared <= 1
 
@@ -395,6 +489,10 @@ def nobody_is_armed_again_and_nobody_beyond_the_quota(seen: Info, policy: dict[s
 
 
 def a_plan_that_was_carried_out_asks_for_nothing_more(seen: Info, policy: dict[str, Any], first: Plan) -> None:
+    if of_ci(first)["status"] == "revoked":
+        # That comes alone, before anything else is looked at; the next run goes on.
+        seen = apply(seen, first)
+        first = plan(seen, policy)
     between = apply(seen, first)
     second = plan(between, policy)
     assert not actions(second, "create", "verify")
@@ -441,7 +539,10 @@ CHECKS = (
     every_key_is_one_that_is_there_or_that_the_store_knows,
     every_key_but_the_replacement_is_spoken_of,
     rules_are_broken_by_what_is_active,
-    the_first_four_rows_touch_nothing,
+    the_first_five_rows_touch_nothing_but_what_was_revoked,
+    a_revoked_key_stays_off,
+    no_key_is_made_while_one_may_still_show,
+    no_idle_older_key_is_in_the_way,
     no_key_in_use_is_switched_off_or_deleted,
     the_replacement_is_no_target,
     only_keys_proved_replaced_are_switched_off,
@@ -488,4 +589,5 @@ def test_the_worlds_are_of_all_kinds() -> None:
     assert {(status, action) for status, action in reached if action} >= {
         *(("due", action) for action in ("delete", "create", "verify", "deactivate")),
         *(("retire", "delete"), ("retire", "deactivate"), ("unused", "deactivate"), ("compliant", "delete")),
+        ("revoked", "deactivate"),
     }

@@ -12,7 +12,7 @@ from pathlib import Path
 import yaml
 from ansible_collections.keyturn.iam.plugins.plugin_utils._plan import table
 from ansible_collections.keyturn.iam.plugins.plugin_utils._plan.benchmark import BENCHMARKS, IN_USE
-from ansible_collections.keyturn.iam.plugins.plugin_utils._plan.table import DRIFT, STATUSES, TABLE, TOUCHES_NOTHING
+from ansible_collections.keyturn.iam.plugins.plugin_utils._plan.table import DELETES_NOTHING, DRIFT, STATUSES, TABLE
 
 CHECKOUT = Path(__file__).resolve().parents[2]
 PAGE = (CHECKOUT / "docs" / "decisions.md").read_text()
@@ -34,7 +34,7 @@ def test_the_page_says_where_nothing_is_done() -> None:
         row.does is table.nothing for row in TABLE[:-1]
     ]
     # What is deleted beside, it says of all rows but those that touch nothing.
-    assert f"Beside rows {len(TOUCHES_NOTHING) + 1} to {len(TABLE)}," in PAGE
+    assert f"Beside rows {len(DELETES_NOTHING) + 1} to {len(TABLE)}," in PAGE
 
 
 def test_every_status_is_said_wherever_statuses_are() -> None:

@@ -365,15 +365,53 @@ def test_what_is_shown_can_be_read_again(entry: Entry) -> None:
     assert [again.stage(key_id) for key_id in again.key_ids] == [entry.stage(key_id) for key_id in entry.key_ids]
 
 
-def test_the_steps_do_the_same_to_what_is_shown() -> None:
-    for step in (
-        lambda entry: entry.deactivated(OLD, NOW),
-        lambda entry: entry.deactivated(OTHER, NOW, revoked=True),
-        lambda entry: entry.without(OLD),
-        lambda entry: entry.promote(NEW, NOW),
-        lambda entry: entry.put_in_force(NEW, NOW, NOW + DAY),
-    ):
-        assert step(Entry.from_public(STAGED.public())).public() == step(STAGED).public()
+REVOKED = PROMOTED.revoked(OLD, NOW + DAY)
+SHOWN = {
+    "by hand": BY_HAND,
+    "running": RUNNING,
+    "staged": STAGED,
+    "promoted": PROMOTED,
+    "held": PROMOTED.put_in_force(OLD, NOW + DAY, NOW + 8 * DAY),
+    "switched off": PROMOTED.deactivated(OLD, NOW + DAY).deactivated(OTHER, NOW + DAY),
+    "current revoked": STAGED.revoked(OLD, NOW + DAY),
+    "previous revoked": REVOKED,
+    "revoked, and taken back": REVOKED.activated(OLD),
+}
+STEPS = {
+    "of": lambda entry, key_id: entry.of("123456789012", "AIDAEXAMPLE"),
+    "ask": lambda entry, key_id: entry.ask(NOW + DAY, entry.key_ids),
+    "promote": lambda entry, key_id: entry.promote(key_id, NOW + DAY) if key_id in entry.others else entry,
+    "put in force": lambda entry, key_id: (
+        entry.put_in_force(key_id, NOW + DAY, NOW + 2 * DAY) if entry.key(key_id) else entry
+    ),
+    "deactivated": lambda entry, key_id: entry.deactivated(key_id, NOW + DAY),
+    "activated": lambda entry, key_id: entry.activated(key_id),
+    "revoked": lambda entry, key_id: entry.revoked(key_id, NOW + DAY),
+    "without": lambda entry, key_id: entry.without(key_id),
+}
+
+
+@pytest.mark.parametrize("key_id", [OLD, NEW, OTHER])
+@pytest.mark.parametrize("step", STEPS)
+@pytest.mark.parametrize("name", SHOWN)
+def test_what_is_done_to_what_is_shown_is_what_is_shown_of_what_was_done(name: str, step: str, key_id: str) -> None:
+    entry, do = SHOWN[name], STEPS[step]
+    assert do(Entry.from_public(entry.public()), key_id).public() == do(entry, key_id).public()
+
+
+def test_a_revoked_key_is_nothing_to_anybody_and_its_secret_stays() -> None:
+    held = PROMOTED.put_in_force(OLD, NOW + DAY, NOW + 8 * DAY)
+    after = held.revoked(OLD, NOW + 2 * DAY)
+    assert (after.current_id, after.hold_until, after.stage(OLD)) == (None, None, None)
+    assert secrets(after) == {OLD: "old/secret+", NEW: "new/secret+"}
+    assert after.revoked(OLD, NOW + 3 * DAY) == after, "when it was revoked does not change"
+    waiting = STAGED.revoked(NEW, NOW + DAY)
+    assert (waiting.next_id, waiting.stage(NEW), waiting.current_id) == (None, None, OLD)
+    taken_back = after.activated(OLD).key(OLD)
+    assert taken_back and (taken_back.deactivate_date, taken_back.revoke_date) == (None, None)
+    by_hand = RUNNING.revoked(OTHER, NOW)
+    assert by_hand.key(OTHER) == StoredKey(deactivate_date=NOW, revoke_date=NOW)
+    assert by_hand.activated(OTHER) == RUNNING
 
 
 def test_what_was_read_without_its_secrets_is_never_written() -> None:

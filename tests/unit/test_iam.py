@@ -30,7 +30,7 @@ class Client:
             raise ClientError(
                 {"Error": {"Code": "Throttling"}, "ResponseMetadata": {"HTTPStatusCode": 400}}, "ListAccessKeys"
             )
-        return {"AccessKeyMetadata": []}
+        return {"AccessKeyMetadata": [], "IsTruncated": False}
 
 
 @pytest.fixture

@@ -105,65 +105,202 @@ def test_what_is_wrong_with_the_user_is_said_first(users: list[dict[str, Any]], 
     assert said in incident.previous(info([CURRENT], users=users))["problem"]
 
 
+# -- what a revocation leaves ----------------------------------------------------------------------------------------
+
+
+def left(keys: list[dict[str, Any]], store: dict[str, Any] | None = None, **account: Any) -> dict[str, Any]:
+    return incident.revoked(info(keys, store, **account), "LEAKED")
+
+
+def step_of(found: dict[str, Any]) -> tuple[str, str | None] | None:
+    """The one step that gives the user a key in force; none where none is needed, or none helps."""
+    steps = [(step["action"], step["access_key_id"]) for step in found["steps"]]
+    assert len(steps) <= 1 and not (steps and found["problem"])
+    assert all(step["user_name"] == "ci" and step["reason"] for step in found["steps"])
+    return steps[0] if steps else None
+
+
+OFF = {"status": "Inactive"}
+LEAKED = of_ours("LEAKED", 20, "current")
+STORE = entry("LEAKED", 20, 20)
+"""What the store knows before the leaked key is revoked."""
+
+
 @pytest.mark.parametrize(
-    ("keys", "needs"),
+    ("keys", "store"),
     [
-        ([key("LEAKED", 20, stage="current")], True),
-        ([key("LEAKED", 20, stage="current"), key("OLD", 90, stage="previous")], True),
-        ([key("LEAKED", 90, stage="previous"), key("NEW", 20, stage="current")], False),
-        ([key("LEAKED", 90), key("HAND", 20)], False),
-        ([key("LEAKED", 90), key("HAND", 20, status="Inactive")], True),
-        ([key("LEAKED", 90, status="Inactive", stage="current"), key("HAND", 20, status="Inactive")], True),
+        ([of_ours("LEAKED", 90, "previous"), CURRENT], entry("NOW", 20, 20, other_keys={"LEAKED": note(90, 90)})),
+        ([of_ours("LEAKED", 1, "next"), CURRENT], entry("NOW", 20, 20, other_keys={"LEAKED": note(1)})),
+        ([key("LEAKED", 90), key("HAND", 20)], entry()),
+        ([key("LEAKED", 90), key("HAND", 20, stored=None)], None),
     ],
 )
-def test_who_has_another_key_in_force_needs_none(keys: list[dict[str, Any]], needs: bool) -> None:
-    found = incident.revoked(info(keys), "LEAKED")
-    assert (found["user_name"], found["needs_replacement"], found["problem"]) == ("ci", needs, None)
+def test_who_has_another_key_in_force_needs_none(keys: list[dict[str, Any]], store: Any) -> None:
+    found = left(keys, store)
+    assert (found["steps"], found["problem"], found["user_name"]) == ([], None, "ci")
+    done = found["revoked"]
+    assert (done["action"], done["user_name"], done["access_key_id"]) == ("deactivate", "ci", "LEAKED")
+
+
+def test_consumers_of_the_store_need_its_current_key() -> None:
+    """A key that people made by hand is not what consumers read."""
+    assert step_of(left([LEAKED, key("HAND", 90)], STORE, access_keys_quota=3)) == ("create", None)
+
+
+@pytest.mark.parametrize(
+    ("keys", "store"),
+    [
+        ([LEAKED], STORE),
+        ([{**LEAKED, **OFF}], STORE),
+        ([key("LEAKED", 90)], entry()),
+        ([key("LEAKED", 90), key("HAND", 20, **OFF)], entry()),
+    ],
+)
+def test_who_has_none_gets_a_new_one_where_there_is_room(keys: list[dict[str, Any]], store: Any) -> None:
+    assert step_of(left(keys, store, access_keys_quota=3)) == ("create", None)
+
+
+@pytest.mark.parametrize(("keys", "makes"), [(1, True), (2, False)])
+def test_a_quota_that_may_not_be_read_is_iams_own(keys: int, makes: bool) -> None:
+    found = left([LEAKED, key("OFF", 90, **OFF)][:keys], STORE, access_keys_quota=None)
+    assert (step_of(found) == ("create", None)) is makes and bool(found["problem"]) is not makes
+
+
+def test_a_next_that_waits_comes_before_a_new_one() -> None:
+    store = entry("LEAKED", 20, 20, other_keys={"NEXT": note(1)})
+    assert step_of(left([LEAKED, of_ours("NEXT", 1, "next")], store)) == ("verify", "NEXT")
+    off = [LEAKED, of_ours("NEXT", 1, "next", **OFF)]
+    assert step_of(left(off, store, access_keys_quota=3)) == ("create", None), "a person switched it off"
+    assert (
+        step_of(left([of_ours("LEAKED", 1, "next"), key("OLD", 20, **OFF)], entry(other_keys={"LEAKED": note(1)})))
+        is None
+    )
+
+
+def test_without_room_the_previous_key_is_put_back_and_none_is_deleted() -> None:
+    """Case L8."""
+    off = of_ours("OLD", 90, "previous", **OFF, deactivate_date=ago(1))
+    store = entry("LEAKED", 20, 20, other_keys={"OLD": note(90, promoted=80, off=1)})
+    assert step_of(left([off, LEAKED], store)) == ("put_back", "OLD")
+    active = entry("LEAKED", 20, 20, other_keys={"OLD": note(90, promoted=80)})
+    assert step_of(left([of_ours("OLD", 90, "previous"), LEAKED], active)) == ("put_back", "OLD")
+
+
+def test_of_two_previous_keys_the_one_that_was_current_last_is_put_back() -> None:
+    keys = [of_ours("OLDER", 200, "previous"), of_ours("OLD", 90, "previous"), LEAKED]
+    notes = {"OLD": note(90, promoted=80), "OLDER": note(200, promoted=190)}
+    store = entry("LEAKED", 20, 20, other_keys=notes)
+    assert step_of(left(keys, store)) == ("put_back", "OLD")
+    rolled_back = {**notes, "OLDER": note(200, promoted=50)}
+    assert step_of(left(keys, {**store, "other_keys": rolled_back})) == ("put_back", "OLDER")
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        of_ours("OLD", 90, "previous", **OFF),  # a person switched it off
+        key("OLD", 90, **OFF),
+        key("OLD", 90),
+    ],
+)
+def test_what_people_made_or_switched_off_is_neither_put_back_nor_deleted(other: dict[str, Any]) -> None:
+    stored = {"OLD": note(90, promoted=80)} if other["stored"] else {}
+    found = left([other, LEAKED], entry("LEAKED", 20, 20, other_keys=stored))
+    assert step_of(found) is None
+    assert found["problem"] == (
+        f"there is no room for a new one (OLD ({other['status']}), LEAKED (Inactive)); delete the one that nobody needs "
+        "with iam_access_key (state: absent) and run the same again"
+    )
+
+
+def test_a_key_that_was_revoked_before_is_not_put_back() -> None:
+    off = of_ours("OLD", 90, None, **OFF, deactivate_date=ago(1))  # type: ignore[arg-type]
+    revoked = {**note(90, promoted=80, off=1), "revoke_date": ago(1)}
+    found = left([off, LEAKED], entry("LEAKED", 20, 20, other_keys={"OLD": revoked}))
+    assert step_of(found) is None and "no room" in found["problem"]
+
+
+def test_what_may_be_a_persons_is_named_and_not_deleted() -> None:
+    """Case L6: a run died before it asked, and a person made a key within five minutes of that."""
+    asked = {"date": ago(0.01), "known": ["LEAKED"]}
+    found = left([LEAKED, key("LEFT", 0.01)], {**STORE, "asked": asked})
+    assert step_of(found) is None
+    assert "delete LEFT, whose secret a run lost, unless a person made it, with iam_access_key" in found["problem"]
 
 
 def test_what_an_interrupted_run_left_is_not_in_force() -> None:
-    keys = [key("LEAKED", 90, status="Inactive"), key("LEFT", 0.01)]
-    asked = {"asked": {"date": ago(0.01), "known": ["LEAKED"]}}
-    assert incident.revoked(info(keys, entry(**asked)), "LEAKED")["needs_replacement"]
-    keys[1] = of_ours("LEFT", 0.01, "next")
-    assert incident.revoked(info(keys, entry(**asked, other_keys={"LEFT": note(0.01)})), "LEAKED")["needs_replacement"]
-    keys[1] = key("HAND", 10)
-    asked["asked"]["known"] = ["LEAKED", "HAND"]
-    assert not incident.revoked(info(keys, entry(**asked)), "LEAKED")["needs_replacement"]
+    asked = {"date": ago(0.01), "known": ["LEAKED"]}
+    keys = [key("LEAKED", 90), key("LEFT", 0.01)]
+    assert step_of(left(keys, entry(asked=asked), access_keys_quota=3)) == ("create", None)
+    stored = entry(asked=asked, other_keys={"LEFT": note(0.01)})
+    assert step_of(left([keys[0], of_ours("LEFT", 0.01, "next")], stored)) == ("verify", "LEFT")
+    found = left([keys[0], key("HAND", 10)], entry(asked={**asked, "known": ["LEAKED", "HAND"]}))
+    assert (found["steps"], found["problem"]) == ([], None)
 
 
-def test_why_a_key_may_not_be_revoked() -> None:
-    assert (
-        "signs this run"
-        in incident.revoked(info([key("LEAKED", 9)], signing_access_key_id="LEAKED"), "LEAKED")["problem"]
-    )
-    assert "LEAKED was deleted meanwhile" in incident.revoked(info([]), "LEAKED")["problem"]
+def test_what_is_seen_has_the_revocation_in_it() -> None:
+    """A list that lags calls the key Active, and check mode has done nothing."""
+    store = {**STORE, "hold_until": ago(-1)}
+    after = left([LEAKED, key("HAND", 90)], store)["info"]
+    rows = {row["access_key_id"]: row for row in after["access_keys"]}
+    assert (rows["LEAKED"]["status"], rows["LEAKED"]["stage"]) == ("Inactive", None)
+    assert rows["LEAKED"]["deactivate_date"] == after["now"] and rows["HAND"] == key("HAND", 90)
+    seen = after["users"][0]["store"]
+    assert "access_key_id" not in seen and "hold_until" not in seen
+    assert seen["other_keys"]["LEAKED"]["revoke_date"] == after["now"] and seen["other_keys"]["LEAKED"]["stored"]
+    assert store["access_key_id"] == "LEAKED", "what was handed over stays as it is"
 
 
-def outcome(made: int = 0, verified: int = 0) -> dict[str, Any]:
-    """What a rotation leaves in rotation_result."""
-    remedies = [{"say": "Delete OLD if it is no longer needed."}]
-    decision = {"user_name": "ci", "reason": "User ci has no room.", "remedies": remedies}
-    return {"totals": {"made": made, "verified": verified}, "decisions": [decision]}
+def test_without_a_store_it_says_what_it_takes() -> None:
+    found = left([key("LEAKED", 20, stored=None), key("HAND", 90, stored=None, **OFF)])
+    assert step_of(found) is None
+    assert found["problem"] == "User ci has no other access key in force. Give rotation_vault_file for a new one."
+    assert found["info"]["users"][0]["store"] is None
 
 
-def test_a_user_who_is_left_without_a_key_is_told_why_and_what_to_do() -> None:
-    left = info([key("LEAKED", 20, status="Inactive", stage="current")])
-    said = incident.unreplaced(left, "ci", "LEAKED", outcome())
-    assert said == (
-        "Access key LEAKED is switched off, but user ci has no new one. User ci has no room. "
-        "Delete OLD if it is no longer needed."
-    )
-    assert "would be switched off" in str(incident.unreplaced(left, "ci", "LEAKED", outcome(), True))
-    for nothing in (None, ""):
-        alone = incident.unreplaced(left, "ci", "LEAKED", nothing)  # type: ignore[arg-type]
-        assert alone and alone.endswith("has no new one. Give rotation_vault_file for one.")
-    assert incident.unreplaced(info([]), "ci", "LEAKED", outcome())
+def test_a_user_whom_a_store_does_not_know_yet_gets_a_key_in_it() -> None:
+    assert step_of(left([key("LEAKED", 20, stored=False)])) == ("create", None)
+
+
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        ({"error": "The entry is damaged"}, "The entry is damaged"),
+        ({"store": {**STORE, "account_id": "999999999999"}}, "belong to account 999999999999"),
+        ({"store": {**STORE, "user_id": "AIDAEARLIER"}}, "belong to user id AIDAEARLIER"),
+    ],
+)
+def test_an_entry_that_cannot_be_relied_on_gets_no_key(changes: dict[str, Any], said: str) -> None:
+    users = [user(**{"store": STORE, **changes})]
+    found = incident.revoked(info([LEAKED], users=users), "LEAKED")
+    assert step_of(found) is None and said in found["problem"]
+
+
+def test_a_person_may_want_no_other_key() -> None:
+    found = incident.revoked(info([LEAKED], STORE), "LEAKED", False)
+    assert (found["steps"], found["problem"]) == ([], None)
+
+
+def tried(failed: bool, msg: str | None = None) -> dict[str, Any]:
+    return {"action": {"action": "create", "user_name": "ci", "access_key_id": None}, "failed": failed, "msg": msg}
+
+
+def test_a_user_who_is_left_without_a_key_is_told_why() -> None:
+    no_room = left([LEAKED, key("OLD", 90)], STORE)
+    before = "Access key LEAKED of user ci is switched off, but the user has no other one in force: "
+    assert incident.unreplaced(no_room, []) == before + no_room["problem"]
+    makes = left([LEAKED], STORE)
+    assert incident.unreplaced(makes, [tried(True, "denied")]) == before + "denied"
 
 
 def test_a_user_with_a_key_in_force_is_told_nothing() -> None:
-    left = info([key("LEAKED", 20, status="Inactive", stage="current")])
-    assert incident.unreplaced(left, "ci", "LEAKED", outcome(made=1)) is None
-    assert incident.unreplaced(left, "ci", "LEAKED", outcome(verified=1)) is None
-    beside = info([key("LEAKED", 90, status="Inactive", stage="previous"), key("NEW", 20, stage="current")])
-    assert incident.unreplaced(beside, "ci", "LEAKED", outcome()) is None
+    assert incident.unreplaced(left([LEAKED], STORE), [tried(False)]) is None
+    beside = left([key("LEAKED", 90), key("HAND", 20)], entry())
+    assert incident.unreplaced(beside, []) is None
+
+
+def test_the_revocation_itself_is_told_as_a_step_of_a_loop() -> None:
+    result = {"changed": True, "access_key": {"access_key_id": "LEAKED", "user_name": "ci", "status": "Inactive"}}
+    (one,) = incident.revocation(result)["results"]
+    assert one["changed"] and one["item"]["action"] == "deactivate"
+    assert (one["item"]["user_name"], one["item"]["access_key_id"]) == ("ci", "LEAKED")

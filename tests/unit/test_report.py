@@ -212,12 +212,12 @@ def test_a_result_is_told_whether_the_decisions_are_from_before_or_after_the_run
     after = build(after_world, grace, [result(MAKE, key_id=NEW), result(action("verify", "ci", NEW))])
     for report in (before, after):
         told = [row for row in report.rows if row.user_name == "ci" and row.head]
-        assert [(row.access_key_id, row.sentence) for row in told] == [
-            (CI, f"made a new key {NEW}: 120 days old, limit 90")
-        ]
+        assert (told[0].access_key_id, told[0].sentence) == (CI, f"made a new key {NEW}: 120 days old, limit 90")
         assert (report.totals["made"], report.totals["verified"]) == (1, 0)
-    assert "ci" in before.drift
-    assert "ci" not in after.drift
+    assert "ci" in before.drift and "ci" in after.drift, "the old key is over the limit until it is switched off"
+    assert [row.sentence for row in after.rows if row.user_name == "ci" and row.head][1:] == [
+        "in grace: waits for 7 days"
+    ]
 
 
 def test_a_key_that_the_run_deleted_is_told_without_its_details() -> None:
@@ -260,6 +260,12 @@ def test_a_next_key_of_an_earlier_run_is_counted_as_verified() -> None:
     )
 
 
+def test_a_key_that_was_put_back_in_force_is_counted_beside_those() -> None:
+    verify, put_back = action("verify", "ci", NEW), action("put_back", "vendor", VENDOR)
+    report = build(info(key("ci", NEW), key("vendor", VENDOR)), [], [result(verify), result(put_back)])
+    assert report.totals["verified"] == 2
+
+
 def test_check_mode_tells_what_would_fail_and_does_not_count_it() -> None:
     report = build(WORLD, DECISIONS, [result(MAKE, False, True, "The quota is full.")], check_mode=True)
     assert "would fail to make a new key: The quota is full." in words(screen(report))
@@ -286,7 +292,9 @@ def test_what_a_second_look_found_is_told_beside_what_was_done() -> None:
     ]
 
 
-@pytest.mark.parametrize("status", ["error", "gone", "leftover", "due", "broken", "unused", "blocked", "retire"])
+@pytest.mark.parametrize(
+    "status", ["error", "gone", "revoked", "leftover", "due", "broken", "unused", "blocked", "retire"]
+)
 def test_drift_is_listed(status: str) -> None:
     report = build(WORLD, [decision("ci", status)], check_mode=True)
     assert report.drift == ["ci"]
@@ -302,11 +310,12 @@ def test_what_needs_nothing_is_counted_only(status: str) -> None:
     assert words(screen(report)).startswith("1 user: 1 ")
 
 
+@pytest.mark.parametrize("plans", ["unmanaged", "exempt", "held", "grace", "compliant"])
 @pytest.mark.parametrize(
     ("age", "status", "drift"), [(59.9, "Active", False), (60.0, "Active", True), (61.0, "Inactive", False)]
 )
-def test_unmanaged_is_drift_with_an_active_key_over_the_limit(age: float, status: str, drift: bool) -> None:
-    report = build(info(key("ci", CI, age, status=status)), [decision("ci", "unmanaged")], policy={"max_age_days": 60})
+def test_an_active_key_over_the_limit_is_drift_in_any_status(age: float, status: str, drift: bool, plans: str) -> None:
+    report = build(info(key("ci", CI, age, status=status)), [decision("ci", plans)], policy={"max_age_days": 60})
     assert report.drift == (["ci"] if drift else [])
 
 
@@ -506,7 +515,7 @@ def test_totals_that_do_not_fit_one_line_break_between_their_sentences() -> None
     assert "Would make 0 keys, switch off 0, delete 0." in screen(report)
     assert (
         words(screen(report)).count(
-            "15 users: 1 due, 1 unused, 1 to retire, 1 blocked, 1 broken, 1 with a leftover, 1 gone"
+            "16 users: 1 revoked, 1 due, 1 unused, 1 to retire, 1 blocked, 1 broken, 1 with a leftover"
         )
         == 1
     )
@@ -859,7 +868,8 @@ def test_the_page_has_the_totals_the_account_and_a_table_of_drift() -> None:
 def test_the_page_tells_drift_first_and_folds_in_who_needs_nothing() -> None:
     world = info(*WORLD["access_keys"], key("ci", NEW, 0.0, None, stage="current"))
     plan = [decision("ci", "grace", "waits for 7 days") if each["user_name"] == "ci" else each for each in DECISIONS]
-    report = build(world, plan, [result(MAKE, key_id=NEW), result(SWITCH_OFF, False, True, "It is in use.")])
+    steps = [result(MAKE, key_id=NEW), result(SWITCH_OFF, False, True, "It is in use.")]
+    report = build(world, plan, steps, policy={"max_age_days": 121})
     text = as_html(report)
     page = Page(text)
     assert page.outline == [

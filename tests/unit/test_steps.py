@@ -38,6 +38,7 @@ PLAN = [
     decision("cem", action("delete", "cem", "GONE")),
     decision("dia", action("deactivate", "dia", "IDLE"), action("create", "dia")),
     decision("eva"),
+    decision("fay", action("put_back", "fay", "PREVIOUS")),
 ]
 
 
@@ -47,6 +48,7 @@ def test_each_step_has_its_actions() -> None:
         "make_room": [("ana", "OLD")],
         "create": [("ana", None), ("dia", None)],
         "verify": [("ben", "NEXT")],
+        "put_back": [("fay", "PREVIOUS")],
         "deactivate": [("dia", "IDLE")],
         "delete": [("ana", "OLD"), ("cem", "GONE")],
     }

@@ -2,12 +2,14 @@
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
+"""Values as Ansible hands them out, made plain, and secrets in them made unreadable."""
+
 from __future__ import annotations
 
 from typing import Any
 
 import pytest
-from ansible_collections.keyturn.iam.plugins.plugin_utils._values import plain, plain_text, shown
+from ansible_collections.keyturn.iam.plugins.plugin_utils._values import blotted, plain, plain_text, shown
 
 
 class Text(str):
@@ -52,3 +54,26 @@ def test_text_is_plain_and_null_stays_null(value: Any, text: str | None) -> None
 
 def test_an_error_shows_a_value_without_its_class() -> None:
     assert (shown(Text("ci")), shown(7), shown([Text("ci")])) == ("'ci'", "7", "['ci']")
+
+
+ALL_OF_IT = "VALUE_SPECIFIED_IN_NO_LOG_PARAMETER"
+
+
+@pytest.mark.parametrize(
+    ("value", "seen"),
+    [
+        ("s3cret", ALL_OF_IT),
+        ("a s3cret here", "a ******** here"),
+        ("say s3cret and more", "say ********"),  # the longer secret goes first
+        ({"s3cret": ["s3cret", ("x", "s3cret!")]}, {"s3cret": [ALL_OF_IT, ["x", "********!"]]}),
+        (4711, ALL_OF_IT),
+        (14711, "1********"),
+        (1.5, 1.5),
+        (True, True),
+        (None, None),
+    ],
+    ids=str,
+)
+def test_secrets_are_blotted_out_at_any_depth(value: Any, seen: Any) -> None:
+    result = blotted(value, {"s3cret", "s3cret and more", "4711", "True", ""})
+    assert result == seen and type(result) is type(seen)

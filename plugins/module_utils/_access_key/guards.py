@@ -28,6 +28,8 @@ def owned(work: Work, seen: Seen) -> Seen:
     if not work.keeps:
         return seen
     user = work.iam.user(work.want.user_name)
+    if user.user_name != work.want.user_name:  # IAM compares names without case, and the store would have two entries
+        raise KeyturnError(f"IAM's user {work.want.user_name} is called {user.user_name}: name it as IAM writes it")
     refuse_wrong_owner(work, seen.entry, user.account_id, user.user_id)
     return seen.with_entry(seen.entry.of(user.account_id, user.user_id))
 
@@ -174,9 +176,7 @@ def _may_read_last_uses(work: Work, seen: Seen | None, access_key_id: str) -> bo
 
     Where there is none to ask for, a person's word decides, and no plan's.
     """
-    listed = [key.access_key_id for key in seen.keys] if seen else []
-    signing = work.iam.signing_access_key_id or ""
-    known = [key_id for key_id in (*listed, signing) if key_id.startswith("AKIA") and key_id != access_key_id]
+    known = [key.access_key_id for key in seen.keys if key.access_key_id != access_key_id] if seen else []
     if not known:
         return not work.want.planned
     try:

@@ -36,8 +36,8 @@ def any_that_satisfies(work: Work, stored: Transaction, seen: Seen) -> str | Non
     if not work.want.ask_again:  # who asks again knows of it, and may know better whose it is
         seen = _clear_leftover(work, stored, seen)
     guards.refuse_replaced_not_active(work, seen)
-    if work.keeps and work.want.verify:
-        work.iam.prepare_sts()  # a missing region or an unreachable profile is an error before a key is made
+    if work.keeps:
+        work.iam.prepare_sts()  # where STS does not answer no key becomes current, now or (verify=false) by a later task
     quota = work.iam.quota() if seen.keys else None
     if quota is not None and len(seen.keys) >= quota:
         seen = _make_room(work, stored, seen, quota)

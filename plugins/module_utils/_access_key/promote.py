@@ -12,7 +12,8 @@ from typing import Any
 
 from .._entry import Entry, StoredKey
 from .._errors import IamError, KeyturnError
-from .._iam import SDK_ERRORS, Iam
+from .._failures import SDK_ERRORS, code_of
+from .._iam import Iam
 from .._seen import Seen
 from .._time import to_iso
 from .._want import Want
@@ -22,6 +23,8 @@ from .work import Transaction, Work
 # STS must have answered for a new key this often in a row: new keys were seen to pass once and fail next.
 ANSWERS_IN_A_ROW = 3
 STS_PAUSE = 0.5
+# Answers that are not of the key: STS is off in this region for the account, or an endpoint's policy denies whoever asks.
+NOT_FOR_THIS_PLACE = ("RegionDisabledException", "OptInRequired", "AccessDenied", "AccessDeniedException")
 
 
 # -- a stored next ---------------------------------------------------------------------------------------------------
@@ -176,59 +179,84 @@ def _show_promotion(work: Work, before: Entry, after: Seen, access_key_id: str) 
 
 def await_sts(work: Work, entry: Entry, access_key_id: str) -> None:
     """Returns when STS answered three times in a row for the user's own key. Raises KeyturnError when it gives up."""
-    want, iam, sts = work.want, work.iam, work.iam.sts
+    want, iam = work.want, work.iam
     record = entry.key(access_key_id)
     if record is None or not record.secret_access_key:
         raise KeyturnError(
             f"Access key {access_key_id} of user {want.user_name} left the store while its turn came: run again"
         )
+    delayed = iam.knows_time
+    if delayed:
+        time.sleep(_too_early(want, record, iam))
     deadline: float | None = None
-    answers, looked, last = 0, False, None
-    if iam.knows_time:
-        time.sleep(max(_too_early(want, record, iam), 0))
-    while answers < ANSWERS_IN_A_ROW:
-        try:
-            answer = sts.identity(access_key_id, record.secret_access_key)
-        except SDK_ERRORS as error:
-            answers, last = 0, error
-            iam.noticed(getattr(error, "response", None) or {})  # a lost connection has none
-        else:
-            iam.noticed(answer)
-            _refuse_another_identity(want.user_name, entry, access_key_id, answer)
-            answers += 1
-        wait = _too_early(want, record, iam)
+    answers, looked = 0, False
+    while True:
+        refusal = _ask_sts(work, entry, record, access_key_id)
+        if not delayed and iam.knows_time:
+            delayed, wait = True, _too_early(want, record, iam)
+            if wait:  # too early to count
+                time.sleep(wait)
+                continue
         if deadline is None:
-            deadline = time.monotonic() + max(wait, 0) + want.verify_timeout
-        if wait > 0:
-            answers = 0  # too early to count
-            time.sleep(wait)
-        elif answers == 0:
+            deadline = time.monotonic() + want.verify_timeout
+        answers = 0 if refusal else answers + 1
+        if answers == ANSWERS_IN_A_ROW:
+            return
+        if refusal:
+            _refuse_for_good(want, access_key_id, refusal)
             if not looked and not want.stage:  # of a key that was just switched on the list may still say Inactive
                 looked = True
                 guards.refuse_next_out_of_force(_look_again(work, entry), access_key_id)
             if time.monotonic() >= deadline:
                 with work.store.locked(want.user_name, write=False) as stored:
                     _refuse_what_changed(work, stored.entry, entry, access_key_id)  # the reason, where there is one
-                raise _not_accepted_error(want, access_key_id, last)
-            time.sleep(STS_PAUSE)
+                raise _not_accepted_error(want, access_key_id, refusal)
+        time.sleep(STS_PAUSE)
+
+
+def _ask_sts(work: Work, entry: Entry, record: StoredKey, access_key_id: str) -> Exception | None:
+    """Asks STS once: None where it answered for the user's own key, else what it answered. Raises KeyturnError for another's key."""
+    try:
+        answer = work.iam.sts.identity(access_key_id, str(record.secret_access_key))
+    except SDK_ERRORS as error:
+        work.iam.noticed(getattr(error, "response", None) or {})  # a lost connection has none
+        return error
+    work.iam.noticed(answer)
+    _refuse_another_identity(work.want.user_name, entry, access_key_id, answer)
+    return None
 
 
 def _too_early(want: Want, record: StoredKey, iam: Iam) -> float:
-    """Seconds until an answer counts: verify_delay after the key was made, by AWS's clock."""
+    """Seconds until an answer counts: verify_delay after the key was made, by AWS's clock, and never longer than that setting."""
     if not record.create_date or not want.verify_delay:
         return 0
-    return want.verify_delay - (iam.now - record.create_date).total_seconds()
+    left = want.verify_delay - (iam.now - record.create_date).total_seconds()
+    return min(max(left, 0), want.verify_delay)
+
+
+def _refuse_for_good(want: Want, access_key_id: str, refusal: Exception) -> None:
+    """What STS answers for the place where it is asked, and not for the key, stays so however long one waits."""
+    if code_of(refusal) not in NOT_FOR_THIS_PLACE:
+        return
+    raise KeyturnError(
+        f"STS cannot be asked for access key {access_key_id} of user {want.user_name} in this region or through this endpoint, so "
+        f"{_then(want)}, with a region (or endpoint_url) where STS answers",
+        refusal,
+    )
 
 
 def _not_accepted_error(want: Want, access_key_id: str, last: Exception | None) -> KeyturnError:
-    then = "it stays in the store as next and the next run goes on with it"
-    if want.stage:
-        held = " and held" if want.hold_days else ""
-        then = f"it is switched on{held}, but not current: run again"
     return KeyturnError(
-        f"STS did not accept access key {access_key_id} of user {want.user_name} within {want.verify_timeout:g} seconds; {then}",
+        f"STS did not accept access key {access_key_id} of user {want.user_name} within {want.verify_timeout:g} seconds; {_then(want)}",
         last,
     )
+
+
+def _then(want: Want) -> str:
+    if want.stage:
+        held = " and held" if want.hold_days else ""
+        return f"it is switched on{held}, but not current: run again"
+    return "it stays in the store as next and the next run goes on with it"
 
 
 def _look_again(work: Work, entry: Entry) -> Seen:
@@ -243,7 +271,8 @@ def _look_again(work: Work, entry: Entry) -> Seen:
 
 def _refuse_another_identity(user_name: str, entry: Entry, access_key_id: str, answer: Mapping[str, Any]) -> None:
     account_id, name = answer["Account"], answer["Arn"].rsplit("/", 1)[-1]
-    if (account_id, name) != (entry.account_id, user_name):
+    # IAM tells no two names apart by their capitals.
+    if (account_id, name.lower()) != (entry.account_id, user_name.lower()):
         raise KeyturnError(
             f"Access key {access_key_id}, stored for user {user_name} of account {entry.account_id}, belongs to user {name} of "
             f"account {account_id}; rename the entry, or remove the key from it"

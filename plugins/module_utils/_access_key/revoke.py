@@ -28,12 +28,13 @@ def revoke(work: Work) -> None:
         return
     failed = _send(work)
     try:
-        before, failed = _note(work, failed)
+        before, keys, again = _note(work, failed)
     except KeyturnError as error:
         raise _not_noted_error(work, failed, error) from error
+    failed = failed or again
     if failed:
         raise failed
-    _show(work, before)
+    _show(work, before, keys)
 
 
 def _name_the_owner(work: Work) -> None:
@@ -83,10 +84,11 @@ def _refuse_another_owner(work: Work, error: IamError) -> None:
         raise KeyturnError(f"{said}, which is {whose}", error.exception) from error
 
 
-def _note(work: Work, failed: IamError | None) -> tuple[Entry, IamError | None]:
-    """Writes the note; returns the entry as it was before, and why the key may still be Active.
+def _note(work: Work, failed: IamError | None) -> tuple[Entry, tuple[Key, ...] | None, IamError | None]:
+    """Writes the note; returns the entry as it was before, the keys as IAM lists them, and why the key may be Active again.
 
-    With the note the request goes out again, under the lock: a task that held it may have switched the key on since, and none will from now on.
+    A task that held the lock may have switched the key on since the request; from now on none will. So a list is read under the
+    lock, and where it shows the key Active (it may lag, too) the request goes out again.
     """
     with work.store.locked(work.want.user_name, write=True) as stored:
         before = stored.entry
@@ -94,9 +96,16 @@ def _note(work: Work, failed: IamError | None) -> tuple[Entry, IamError | None]:
         if after != before:
             stored.write(after)
             work.done.changed = work.done.changed or work.keeps
-            if work.keeps and not failed:
-                failed = _send_again(work)
-    return before, failed
+        keys = None if failed else _listed(work)
+        active = any(key.active for key in keys or () if key.access_key_id == work.want.access_key_id)
+        return before, keys, _send_again(work) if active and work.keeps else None
+
+
+def _listed(work: Work) -> tuple[Key, ...] | None:
+    try:
+        return tuple(work.iam.keys(work.want.user_name))
+    except IamError:
+        return None
 
 
 def _send_again(work: Work) -> IamError | None:
@@ -136,13 +145,11 @@ def _not_noted_error(work: Work, failed: IamError | None, error: KeyturnError) -
     )
 
 
-def _show(work: Work, stored: Entry) -> None:
+def _show(work: Work, stored: Entry, keys: tuple[Key, ...] | None) -> None:
     """What the lists show of it, where they can be read; a key that was revoked before and is off is no change."""
     want, key_id, now = work.want, str(work.want.access_key_id), _now(work)
     work.done.access_key = _shown(work)
-    try:
-        keys = tuple(work.iam.keys(want.user_name))
-    except IamError:
+    if keys is None:
         return
     before = Seen(want.user_name, keys, stored, now)
     after, key, record = before.revoked(key_id), before.listed(key_id), before.record(key_id)

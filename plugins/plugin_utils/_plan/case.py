@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from datetime import datetime, timedelta
 from functools import cached_property
 
-from ansible_collections.keyturn.iam.plugins.module_utils._time import ASKED_WINDOW, DAY, LEFTOVER_WAIT
+from ansible_collections.keyturn.iam.plugins.module_utils._time import DAY, LEFTOVER_WAIT
 from ansible_collections.keyturn.iam.plugins.plugin_utils._plan.phrases import SECOND
 from ansible_collections.keyturn.iam.plugins.plugin_utils._plan.policy import Policy, in_days, later
 from ansible_collections.keyturn.iam.plugins.plugin_utils._plan.users import LONG_AGO, Key, User
@@ -23,11 +23,11 @@ UNKNOWN_QUOTA_FULL_AT = 2
 But no key is planned for a user who has as many as IAM's default allows.
 """
 
-Seen = Sequence[Key] | None
+Sight = Sequence[Key] | None
 """What a row sees: the keys that it is about, none of them perhaps; null where it does not fit."""
 
 
-def _if(fits: object, *about: Key) -> Seen:
+def _if(fits: object, *about: Key) -> Sight:
     return about if fits else None
 
 
@@ -36,12 +36,13 @@ class Case:
         self.user = user
         self.policy = policy
         self.now = now
-        self.named = user.name in policy.named
+        self.named = policy.names(user.name)
         self.max_age_days = min(policy.max_age_days, NAMED_DAYS) if self.named else policy.max_age_days
         self.delete_after_days_for_room = (
             min(policy.delete_after_days, NAMED_DAYS) if self.named else policy.delete_after_days
         )
-        self.leftover = _leftover(user)
+        self.seen = user.seen.at(now)
+        self.leftover = self._leftover()
         ours = [key for key in (*user.keys, *user.departed) if key.deactivated is not None and key is not self.leftover]
         self.finished = [key for key in ours if self.may_be_deleted(key, policy.delete_after_days)]
         # The rows are about what is left once the leftover and the keys that are due for deletion are gone.
@@ -52,8 +53,16 @@ class Case:
         self.departed = [key for key in user.departed if key.id not in outgoing]
         self.active = [key for key in self.keys if key.active]
         self.current = user.current
-        staged = [key for key in user.staged if key.id not in outgoing]
-        self.next = staged[-1] if staged else None
+        next_id = self.seen.without(outgoing).entry.next_id if outgoing else self.seen.entry.next_id
+        self.next = next((key for key in (*self.keys, *self.departed) if key.id == next_id), None)
+
+    def _leftover(self) -> Key | None:
+        """The key that a request whose answer was lost has made: nobody holds its secret, so that it was never used."""
+        found = self.seen.leftover
+        key = next((key for key in self.user.keys if found and key.id == found.access_key_id), None)
+        if key is None or key.stored or key is self.user.current:
+            return None
+        return None if key.last_used or key.signing else key
 
     # -- ages and uses -----------------------------------------------------------------------------------------
 
@@ -158,13 +167,14 @@ class Case:
 
         What a new key would replace is none of them.
         """
-        still_active = [
-            key for key in self.keys if key.active or (key.deactivated is not None and key.deactivated >= self.now)
-        ]
+        still_active = [key for key in self.keys if key.active or self._was_switched_off_this_second(key)]
         if self.is_replaced_by_name:  # what a person wants replaced is in nobody's way
             still_active = [key for key in still_active if key is not self.current]
         others = [key for key in still_active if key is not self.replacement]
         return [key for key in others if key.promoted is not None or self._was_made_before_current(key)]
+
+    def _was_switched_off_this_second(self, key: Key) -> bool:
+        return key.deactivated is not None and key.deactivated >= self.now and key.revoked is None
 
     def _was_made_before_current(self, key: Key) -> bool:
         if self.current is None or key is self.current:
@@ -211,7 +221,7 @@ class Case:
         """Keys that can make room: not the current one, and not the last that works."""
         return [key for key in self.keys if not (key.active and (key is self.current or len(self.active) == 1))]
 
-    def _room(self) -> Seen:
+    def _room(self) -> Sight:
         """What has to be deleted for one more key, mostly nothing; null where there is no room."""
         if self.replaced or self.is_elsewhere:
             return None
@@ -236,41 +246,49 @@ class Case:
 
     # -- what the rows see -------------------------------------------------------------------------------------
 
-    def cannot_be_read(self) -> Seen:
+    def cannot_be_read(self) -> Sight:
         return _if(self.user.error is not None)
 
-    def is_gone(self) -> Seen:
+    def is_gone(self) -> Sight:
         return _if(self.user.gone, *(Key(key_id) for key_id in self.user.gone_ids))
 
-    def is_exempt(self) -> Seen:
+    def revoked_keys_that_work(self) -> Sight:
+        return [key for key in self.user.keys if key.revoked and key.active] or None
+
+    def is_exempt(self) -> Sight:
         return _if(self.policy.exempts(self.user.name))
 
-    def is_held(self) -> Seen:
-        return _if(self.user.hold_until is not None and self.user.hold_until > self.now)
+    def is_held(self) -> Sight:
+        return _if(self.seen.held)
 
-    def a_young_leftover(self) -> Seen:
+    def a_young_leftover(self) -> Sight:
         key = self.leftover
         return _if(not self.named and self.age(key) < LEFTOVER_WAIT, key) if key else None
 
-    def next_that_is_active(self) -> Seen:
+    def next_that_is_active(self) -> Sight:
         return _if(self.next.active, self.next) if self.next else None
 
-    def a_broken_stored_key(self) -> Seen:
+    def a_request_without_an_answer(self) -> Sight:
+        """What a run asked for within the hour may have been made, and show yet."""
+        unanswered = self.seen.asked_in_vain and not self.named
+        return _if(unanswered, *filter(None, [self.replacement]))
+
+    def a_broken_stored_key(self) -> Sight:
         broken = [key for key in (self.next, self.current) if key and not key.active and key.deactivated is None]
         return broken if broken and not self.named else None
 
-    def no_active_key(self) -> Seen:
+    def no_active_key(self) -> Sight:
         return _if(not self.named and not self.active, *self.keys)
 
-    def only_unused_keys(self) -> Seen:
+    def only_unused_keys(self) -> Sight:
         may_be = not self.named and not self.is_elsewhere
         applies = may_be and self.active and all(self.unused(key) for key in self.keys)
         return _if(applies, *self.active)
 
-    def due_with_room(self) -> Seen:
+    def due_with_room(self) -> Sight:
         return self._room() if self.due else None
 
-    def due_with_an_unused_key_to_delete(self) -> Seen:
+    def due_with_an_unused_key_to_delete(self) -> Sight:
         """An Inactive key that nobody needs and that makes room by itself.
 
         Not stored, not switched off by us, unused for long.
@@ -280,7 +298,7 @@ class Case:
         parked = [key for key in self._not_stored_and_unused() if not key.active and not key.off_by_us]
         return [min(parked, key=lambda key: key.last_sign_of_life)] if parked else None
 
-    def due_with_unused_keys_to_switch_off(self) -> Seen:
+    def due_with_unused_keys_to_switch_off(self) -> Sight:
         """Active keys that nobody needs and whose deletion will make room.
 
         As few as that takes, and never the last Active one.
@@ -294,51 +312,34 @@ class Case:
         makes_room = all(key in chosen for key in self.replaced) and len(chosen) + leaving >= self.excess
         return chosen if chosen and makes_room and len(chosen) < len(self.active) else None
 
-    def due_with_an_idle_key_to_switch_off(self) -> Seen:
-        # Else a previous key that was in use until now would be in the way for good: no setting makes room of a
-        # stored key.
-        idle = self.idle_older_keys()
-        one_is_stored = any(key.stored for key in idle or ())
-        return idle if self.due and not self.in_grace and one_is_stored else None
+    def due_with_an_idle_key_to_switch_off(self) -> Sight:
+        """Else an older key that was in use until now would be in the way for good."""
+        return self.idle_older_keys() if self.due and not self.in_grace else None
 
-    def due_without_room(self) -> Seen:
+    def due_without_room(self) -> Sight:
         return _if(self.due, *self.keys)
 
-    def older_keys_in_grace(self) -> Seen:
+    def older_keys_in_grace(self) -> Sight:
         return _if(self.older and self.in_grace, *self.older)
 
-    def older_keys_all_in_use(self) -> Seen:
+    def older_keys_all_in_use(self) -> Sight:
         return _if(self.older and all(self.in_use(key) for key in self.older), *self.older)
 
-    def idle_older_keys(self) -> Seen:
+    def idle_older_keys(self) -> Sight:
         return [key for key in self.older if not self.in_use(key)] or None
 
-    def keys_that_we_switched_off(self) -> Seen:
+    def keys_that_we_switched_off(self) -> Sight:
         return self.waiting or None
 
-    def several_made_by_hand(self) -> Seen:
+    def several_made_by_hand(self) -> Sight:
         return _if(self.current is None and len(self.active) > 1, *self.active)
 
-    def due_soon(self) -> Seen:
+    def due_soon(self) -> Sight:
         key = self.replacement
         return _if(self.age(key) >= in_days(self.max_age_days - self.policy.warn_days), key) if key else None
 
-    def anything(self) -> Seen:
+    def anything(self) -> Sight:
         return _if(True, *filter(None, [self.replacement]))
-
-
-def _leftover(user: User) -> Key | None:
-    """The key that a request whose answer was lost has made: nobody holds its secret."""
-    asked = user.asked
-    if asked is None:
-        return None
-    explained = [key for key in user.keys if key.id not in asked.known and abs(key.made - asked.date) <= ASKED_WINDOW]
-    if len(explained) != 1:
-        return None
-    key = explained[0]
-    somebody_has_it = key.stored or key is user.current
-    is_used = key.last_used is not None or key.signing
-    return None if somebody_has_it or is_used else key
 
 
 def used_after_switch_off(key: Key) -> bool:

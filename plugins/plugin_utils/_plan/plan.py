@@ -13,7 +13,7 @@ from dataclasses import asdict
 from datetime import datetime
 from typing import Any
 
-from ansible_collections.keyturn.iam.plugins.module_utils._time import DAY, LEFTOVER_WAIT
+from ansible_collections.keyturn.iam.plugins.module_utils._time import DAY, LEFTOVER_WAIT, LIST_LAG
 from ansible_collections.keyturn.iam.plugins.plugin_utils._plan.benchmark import broken_rules
 from ansible_collections.keyturn.iam.plugins.plugin_utils._plan.case import NAMED_DAYS, Case
 from ansible_collections.keyturn.iam.plugins.plugin_utils._plan.phrases import SECOND, date, whole_second
@@ -54,7 +54,7 @@ def _as_result(case: Case) -> dict[str, Any]:
                 "min_idle_days": action.min_idle_days,
                 "max_age_days": action.max_age_days,
                 "reason": action.reason,
-                **({"replacement": action.replacement} if action.replacement else {}),
+                **action.said_where_it_is_so,
             }
             for action in decision.actions
         ],
@@ -81,14 +81,17 @@ def _turning_points(user: User, policy: Policy, now: datetime) -> list[datetime]
     """Every date ahead at which one of the rows may begin or cease to fit, in order."""
     if user.error is not None or user.gone:
         return []
-    named = user.name in policy.named
+    named = policy.names(user.name)
     max_age = min(policy.max_age_days, NAMED_DAYS) if named else policy.max_age_days
-    dates: set[datetime] = set() if user.hold_until is None else {user.hold_until}
+    entry = user.seen.entry
+    dates: set[datetime] = set() if entry.hold_until is None else {entry.hold_until}
+    if entry.asked:
+        dates.add(later(entry.asked.date, LIST_LAG))
     for key in (*user.keys, *user.departed):
         for since, days in (
             (
                 key.created,
-                (max_age, max_age - policy.warn_days, LEFTOVER_WAIT / DAY if user.asked else None, policy.unused_days),
+                (max_age, max_age - policy.warn_days, LEFTOVER_WAIT / DAY if entry.asked else None, policy.unused_days),
             ),
             (key.last_used, (policy.idle_days, policy.unused_days)),
             (key.promoted, (policy.unused_days,)),

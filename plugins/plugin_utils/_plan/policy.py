@@ -63,13 +63,17 @@ class Policy:
         return cls(**values)
 
     def exempts(self, user_name: str) -> str | None:
-        """The name or pattern that exempts the user, or null."""
-        return next((pattern for pattern in self.exempt if fnmatchcase(user_name, pattern)), None)
+        """The name or pattern that exempts the user, or null. IAM's names are told apart without case."""
+        name = user_name.lower()
+        return next((pattern for pattern in self.exempt if fnmatchcase(name, pattern.lower())), None)
+
+    def names(self, user_name: str) -> bool:
+        """Whether a person has decided on a new key for the user now."""
+        return user_name.lower() in self._named
 
     @cached_property
-    def named(self) -> frozenset[str]:
-        """The users of `now`, to be asked for one by one."""
-        return frozenset(self.now)
+    def _named(self) -> frozenset[str]:
+        return frozenset(name.lower() for name in self.now)
 
 
 def _is_left_out(value: Any) -> bool:

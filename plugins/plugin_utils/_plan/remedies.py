@@ -44,6 +44,11 @@ def switch_on(case: Case, key_id: str, say: str) -> Remedy:
     return _task(case, key_id, say, active=True)
 
 
+def take_the_revocation_back(case: Case, key: Key) -> Remedy:
+    say = f"Take the revocation of {key.id} back, if that key is safe all the same."
+    return _task(case, key.id, say, active=True, leaked=False)
+
+
 def name_for_a_key(case: Case) -> Remedy:
     old = case.replacement
     in_place = f" in the place of {old.id}" if old and old.listed else ""

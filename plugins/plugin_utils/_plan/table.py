@@ -10,17 +10,18 @@ The first row that fits decides.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import NamedTuple
 
 from ansible_collections.keyturn.iam.plugins.module_utils._time import LEFTOVER_WAIT
 from ansible_collections.keyturn.iam.plugins.plugin_utils._plan import remedies, words
-from ansible_collections.keyturn.iam.plugins.plugin_utils._plan.case import Case, Seen
+from ansible_collections.keyturn.iam.plugins.plugin_utils._plan.case import Case, Sight
 from ansible_collections.keyturn.iam.plugins.plugin_utils._plan.users import Key
 from ansible_collections.keyturn.iam.plugins.plugin_utils._plan.words import Said
 
 STATUSES = (
+    "revoked",
     "due",
     "unused",
     "retire",
@@ -41,13 +42,16 @@ STATUSES = (
 
 First what is done, then what a person has to see, then what is well.
 """
-DRIFT = frozenset(("error", "gone", "leftover", "due", "broken", "unused", "blocked", "retire"))
+DRIFT = frozenset(("error", "gone", "revoked", "leftover", "due", "broken", "unused", "blocked", "retire"))
 """Statuses of users who are not as the policy wants them; so is whoever has an Active key over `max_age_days`."""
 
 
 @dataclass(frozen=True)
 class Action:
-    """One task of the role. `reason` is a phrase that follows the action."""
+    """One task of the role. `reason` is a phrase that follows the action.
+
+    `leaked`: it is switched off for good. `noted`, `ask_again`: what has to be so still, and what may be so, when it is done.
+    """
 
     action: str
     access_key_id: str | None
@@ -56,6 +60,15 @@ class Action:
     min_idle_days: float | None = None
     max_age_days: float | None = None
     replacement: str | None = None
+    leaked: bool = False
+    noted: bool = False
+    ask_again: bool = False
+
+    @property
+    def said_where_it_is_so(self) -> dict[str, str | bool]:
+        """What most actions have nothing of."""
+        some = {name: getattr(self, name) for name in ("replacement", "leaked", "noted", "ask_again")}
+        return {name: value for name, value in some.items() if value}
 
 
 @dataclass(frozen=True)
@@ -85,7 +98,7 @@ class Row(NamedTuple):
     `until`: when the decision changes though something is done now.
     """
 
-    sees: Callable[[Case], Seen]
+    sees: Callable[[Case], Sight]
     status: str
     does: Callable[[Case, Sequence[Key]], list[Action]]
     says: Callable[[Case, Sequence[Key]], Said]
@@ -106,12 +119,17 @@ def verify(case: Case, keys: Sequence[Key]) -> list[Action]:
 def create(case: Case) -> Action:
     old = case.replacement
     return Action(
-        "create", None, words.due(case), replaces=old.id if old and old.listed else None, max_age_days=case.max_age_days
+        "create",
+        None,
+        words.due(case),
+        replaces=old.id if old and old.listed else None,
+        max_age_days=case.max_age_days,
+        ask_again=case.seen.asked_in_vain is not None,  # only of a user whom a person named
     )
 
 
 def make_room_and_create(case: Case, keys: Sequence[Key]) -> list[Action]:
-    return [*(_delete(case, key, words.finished) for key in keys), create(case)]
+    return [*(_delete_what_we_switched_off(case, key) for key in keys), create(case)]
 
 
 def delete_unused_and_create(case: Case, keys: Sequence[Key]) -> list[Action]:
@@ -128,6 +146,15 @@ def deactivate_unused(case: Case, keys: Sequence[Key]) -> list[Action]:
 
 def deactivate_idle(case: Case, keys: Sequence[Key]) -> list[Action]:
     return [_deactivate(case, key, words.idle, case.replacement) for key in keys]
+
+
+def switch_off_for_good(case: Case, keys: Sequence[Key]) -> list[Action]:
+    """But for the key that signs this run, which the module refuses."""
+    return [Action("deactivate", key.id, words.leaked(case, key), leaked=True) for key in keys if not key.signing]
+
+
+def _delete_what_we_switched_off(case: Case, key: Key) -> Action:
+    return replace(_delete(case, key, words.finished), noted=True)
 
 
 def _delete(case: Case, key: Key, why: Callable[[Case, Key], str], min_idle_days: float | None = None) -> Action:
@@ -160,18 +187,20 @@ def _unused_limit(case: Case) -> float:
 # -- the table -------------------------------------------------------------------------------------------------------
 
 # fmt: off
-TOUCHES_NOTHING = (
+DELETES_NOTHING = (
     Row(Case.cannot_be_read,                     "error",         nothing,                  words.not_read),
     Row(Case.is_gone,                            "gone",          nothing,                  words.gone),
+    Row(Case.revoked_keys_that_work,             "revoked",       switch_off_for_good,      words.revoked),
     Row(Case.is_exempt,                          "exempt",        nothing,                  words.exempt),
     Row(Case.is_held,                            "held",          nothing,                  words.held),
 )
 TABLE = (
-    *TOUCHES_NOTHING,
+    *DELETES_NOTHING,
     # Before the rows from here on, what `goes_first` names is deleted: a leftover that is not young, what we switched
     # off long ago.
     Row(Case.a_young_leftover,                   "leftover",      nothing,                  words.leftover),
     Row(Case.next_that_is_active,                "due",           verify,                   words.waits_for_sts),
+    Row(Case.a_request_without_an_answer,        "due",           nothing,                  words.unanswered),
     Row(Case.a_broken_stored_key,                "broken",        nothing,                  words.broken),
     Row(Case.no_active_key,                      "no_active_key", nothing,                  words.no_active_key),
     Row(Case.only_unused_keys,                   "unused",        deactivate_all,           words.nothing_used),
@@ -205,19 +234,19 @@ def goes_first(case: Case) -> list[tuple[Key, Action]]:
     if leftover and not case.named and case.age(leftover) < LEFTOVER_WAIT:
         leftover = None
     gone = [(leftover, _delete(case, leftover, words.left_over))] if leftover else []
-    return [*gone, *((key, _delete(case, key, words.finished)) for key in case.finished)]
+    return [*gone, *((key, _delete_what_we_switched_off(case, key)) for key in case.finished)]
 
 
 def decide(case: Case) -> Decision:
     """The decision for one user at one time: the first row that fits, and the deletions that go before it."""
     row, keys = first_fit(case)
     actions = row.does(case, keys)
-    first = [] if row in TOUCHES_NOTHING else goes_first(case)
+    first = [] if row in DELETES_NOTHING else goes_first(case)
     outgoing = [key for key, _delete in first]
 
     def say() -> Said:
         said = row.says(case, keys)
-        if row in TOUCHES_NOTHING:
+        if row in DELETES_NOTHING:
             return said
         reason = words.deleted_too(said.reason, outgoing, bool(actions)) if outgoing else said.reason
         return Said(reason, [*said.remedies, *remedies.loose_ends(case, keys)])

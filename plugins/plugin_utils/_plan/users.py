@@ -2,7 +2,8 @@
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""What a rotation plan is made from: a view of each user, read from what `iam_access_key_info` hands over.
+"""What a rotation plan is made from: each user's keys as IAM lists them beside the store's entry, read from what
+`iam_access_key_info` hands over, and of each key what the table asks of it.
 
 All times inside are AWS's; one that a record leaves out is null.
 """
@@ -15,7 +16,10 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timezone
 from typing import Any
 
-from ansible_collections.keyturn.iam.plugins.module_utils._time import LIST_LAG, from_iso
+from ansible_collections.keyturn.iam.plugins.module_utils import _answers
+from ansible_collections.keyturn.iam.plugins.module_utils._entry import Entry, StoredKey
+from ansible_collections.keyturn.iam.plugins.module_utils._seen import Seen
+from ansible_collections.keyturn.iam.plugins.module_utils._time import from_iso
 from ansible_collections.keyturn.iam.plugins.plugin_utils._plan.policy import in_days, later
 from ansible_collections.keyturn.iam.plugins.plugin_utils._values import plain_text, shown
 
@@ -27,8 +31,8 @@ LONG_AGO = datetime(1970, 1, 1, tzinfo=timezone.utc)
 class Key:
     """One access key: what IAM says of it and what the store does.
 
-    `status` is IAM's word, and null where IAM does not list the key. `created`, `last_used`, `promoted` (when it became current) and
-    `deactivated` (by our hand) are null where there is none. `appearing`: not listed, but made so shortly ago that it may still be.
+    `status` is IAM's word, and null where IAM does not list the key. `created`, `last_used`, `promoted` (when it became current),
+    `deactivated` (by our hand) and `revoked` (for good) are null where there is none. `appearing`: not listed, but made so shortly ago that it may still be.
     `stored`: the store has its secret. `signing`: it signs the requests of this run.
     """
 
@@ -40,6 +44,7 @@ class Key:
     region: str | None = None
     promoted: datetime | None = None
     deactivated: datetime | None = None
+    revoked: datetime | None = None
     stored: bool = False
     signing: bool = False
     appearing: bool = False
@@ -84,31 +89,21 @@ class Key:
 
 
 @dataclass(frozen=True)
-class Asked:
-    """A request to make a key that was about to be sent: when, and the keys that existed then."""
-
-    date: datetime
-    known: frozenset[str]
-
-
-@dataclass(frozen=True)
 class User:
     """A user, or an entry of the store that fits no user (`gone`).
 
-    `keys`: what IAM has, appearing keys too, the oldest first. `departed`: what only the store has. `current` is the store's, and the last
-    of `staged` is next, whether IAM has them or not. `error`: why nothing may be decided. `new_name`, `old_name`: of a renamed user, whose
-    entry is still under the old one. `strangers`: keys of the entry that IAM shows with another user, and that user. `quota`: how many keys the
-    account allows a user, null where that may not be read. `vault_file`: where the store is.
+    `seen`: IAM's keys beside the store's entry. `keys`: what IAM has, appearing keys too, the oldest first. `departed`: what only the store
+    has. `current` is the store's, whether IAM has it or not, but never a revoked one. `error`: why nothing may be decided. `new_name`, `old_name`: of a renamed user,
+    whose entry is still under the old one. `strangers`: keys of the entry that IAM shows with another user, and that user. `quota`: how many
+    keys the account allows a user, null where that may not be read. `vault_file`: where the store is.
     """
 
     name: str
+    seen: Seen
     error: str | None = None
     keys: tuple[Key, ...] = ()
     departed: tuple[Key, ...] = ()
     current: Key | None = None
-    staged: tuple[Key, ...] = ()
-    asked: Asked | None = None
-    hold_until: datetime | None = None
     gone: bool = False
     gone_ids: tuple[str, ...] = ()
     new_name: str | None = None
@@ -167,7 +162,7 @@ def _read_users(info: Mapping[str, Any], now: datetime) -> list[User]:
     names_by_id = {plain_text(record.get("user_id")): name for name, record in records.items() if record.get("user_id")}
     vault_file = plain_text(info.get("vault_file"))
     orphans = [
-        replace(_read_gone(orphan, names_by_id, owners), vault_file=vault_file)
+        replace(_read_gone(orphan, names_by_id, owners, now), vault_file=vault_file)
         for orphan in _mappings(info, "store_only")
     ]
     account = info.get("account") or {}
@@ -189,11 +184,15 @@ def _read_users(info: Mapping[str, Any], now: datetime) -> list[User]:
         try:
             users.append(_read_user(name, record, rows.get(name, []), world))
         except _Unreadable as error:
-            users.append(User(name, error=str(error), keys=_active_keys(rows.get(name, []))))
+            users.append(_unreadable(name, str(error), rows.get(name, []), now))
     for name in rows.keys() - records.keys():
         alone = f"There are access keys of user {name}, but nothing else is known of that user: look again."
-        users.append(User(name, error=alone, keys=_active_keys(rows[name])))
+        users.append(_unreadable(name, alone, rows[name], now))
     return sorted(users, key=lambda user: user.name)
+
+
+def _unreadable(name: str, error: str, rows: Sequence[Mapping[str, Any]], now: datetime) -> User:
+    return User(name, Seen(name, (), Entry(), now), error=error, keys=_active_keys(rows))
 
 
 def _active_keys(rows: Sequence[Mapping[str, Any]]) -> tuple[Key, ...]:
@@ -210,127 +209,107 @@ def _active_keys(rows: Sequence[Mapping[str, Any]]) -> tuple[Key, ...]:
     return tuple(keys)
 
 
-def _read_gone(orphan: Mapping[str, Any], names_by_id: Mapping[str | None, str], owners: Mapping[str, str]) -> User:
+def _read_gone(
+    orphan: Mapping[str, Any], names_by_id: Mapping[str | None, str], owners: Mapping[str, str], now: datetime
+) -> User:
+    name = plain_text(orphan.get("user_name")) or ""
     ids = tuple(plain_text(key_id) or "" for key_id in orphan.get("access_key_ids") or ())
     user_id = plain_text(orphan.get("user_id"))
     # A key never moves to another user: where it is found, there the user is.
     new_name = (
         names_by_id.get(user_id) if user_id else next((owners[key_id] for key_id in ids if key_id in owners), None)
     )
-    return User(plain_text(orphan.get("user_name")) or "", gone=True, gone_ids=ids, new_name=new_name)
+    return User(name, Seen(name, (), Entry(), now), gone=True, gone_ids=ids, new_name=new_name)
 
 
 def _read_user(name: str, record: Mapping[str, Any], rows: Sequence[Mapping[str, Any]], world: _World) -> User:
     if record.get("error"):
         raise _Unreadable(plain_text(record["error"]) or "")
-    entry = {} if record.get("store") is None else record["store"]
-    if not isinstance(entry, Mapping):
-        raise _Unreadable(f"The store's entry for user {name} is not a mapping: repair it with ansible-vault edit.")
-    _check_identity(name, record, entry, world.account_id)
+    entry = _read_entry(name, record, rows, world)
+    strangers = {key_id: owner for key_id in entry.key_ids if (owner := world.owners.get(key_id, name)) != name}
+    entry = _without_strangers(entry, strangers)
+    listed = {key.id: key for key in (_read_key(name, row, entry, world) for row in rows)}
+    iams = tuple(_answers.Key(key.id, name, str(key.status), key.made) for key in listed.values())
+    seen = Seen(name, tuple(sorted(iams, key=lambda key: (key.create_date, key.access_key_id))), entry, world.now)
 
-    stages = {plain_text(row["stage"]): plain_text(row.get("access_key_id")) for row in rows if row.get("stage")}
-    current_id = plain_text(entry.get("access_key_id")) or stages.get("current")
-    notes = {**_notes_of_rows(name, rows), **_notes(name, entry)}
-    if current_id:
-        notes[current_id] = _note(name, current_id, {**entry, "stored": entry.get("stored") is not False})
+    unlisted = {key_id: _unlisted_key(seen, key_id, world) for key_id in entry.key_ids if key_id not in listed}
     renamed = world.renamed.get(name)
-
-    keys: dict[str, Key] = {}
-    strangers = []
-    for key_id, note in notes.items():
-        owner = world.owners.get(key_id, name)
-        if owner != name:
-            strangers.append((key_id, owner))
-            note = replace(note, stored=False)
-        young = note.created is not None and world.now - note.created < LIST_LAG
-        if (note.stored and young) or key_id == world.signing_id:
-            note = replace(note, appearing=note.stored and young, signing=key_id == world.signing_id)
-        keys[key_id] = note
-    for row in rows:
-        key = _read_key(name, row, notes, world)
-        if renamed and key.id in renamed.gone_ids:
-            key = replace(key, stored=True)
-        keys[key.id] = key
-
-    current = keys.get(current_id) if current_id else None
-    elsewhere = {key_id for key_id, owner in strangers}
+    if renamed:
+        listed.update((i, replace(listed[i], stored=True)) for i in renamed.gone_ids if i in listed)
+    keys = {**listed, **unlisted}
     return User(
         name,
+        seen,
         keys=tuple(sorted((key for key in keys.values() if key.exists), key=lambda key: (key.made, key.id))),
-        departed=tuple(key for key in keys.values() if not key.exists and key.id not in elsewhere),
-        current=current,
-        staged=tuple(_staged([keys[key_id] for key_id in notes], current)),
-        asked=_asked(name, entry),
-        hold_until=_moment(entry.get("hold_until"), f"hold_until of user {name} in the store"),
+        departed=tuple(key for key in unlisted.values() if not key.exists and key.id not in strangers),
+        current=keys[entry.current_id] if entry.current_id and not entry.current.revoke_date else None,
         old_name=renamed.name if renamed else None,
-        strangers=tuple(strangers),
+        strangers=tuple(strangers.items()),
         quota=world.quota,
         vault_file=world.vault_file,
     )
 
 
-def _check_identity(name: str, record: Mapping[str, Any], entry: Mapping[str, Any], account_id: str | None) -> None:
+def _read_entry(name: str, record: Mapping[str, Any], rows: Sequence[Mapping[str, Any]], world: _World) -> Entry:
+    try:
+        entry = _with_notes_of_rows(Entry.from_public(record.get("store") or {}), rows)
+    except ValueError as error:
+        raise _Unreadable(f"The store's entry for user {name} {error}: repair it with ansible-vault edit.") from None
     arn = (plain_text(record.get("arn")) or "").split(":")
-    ours = account_id or (arn[4] if len(arn) > 4 else None)
-    theirs = plain_text(entry.get("account_id"))
-    if ours and theirs and ours != theirs:
-        raise _Unreadable(
-            f"The store's entry for user {name} belongs to account {theirs}, but these credentials to account {ours}: "
-            "use that account's credentials, or this account's vault file."
-        )
-    seen, noted = plain_text(record.get("user_id")), plain_text(entry.get("user_id"))
-    if seen and noted and seen != noted:
-        raise _Unreadable(
-            f"The store's entry for user {name} is of user id {noted}, but IAM's {name} has {seen}, so that the user was deleted and made "
-            "again: remove the entry's keys with keyturn.iam.iam_access_key (state: absent, and the vault_file), or rename the entry."
-        )
+    account_id = world.account_id or (arn[4] if len(arn) > 4 else None)
+    wrong = entry.wrong_owner(name, account_id, plain_text(record.get("user_id")), world.vault_file or "the store")
+    if wrong:
+        raise _Unreadable(wrong)
+    return entry
 
 
-def _notes_of_rows(name: str, rows: Sequence[Mapping[str, Any]]) -> dict[str, Key]:
-    """What the rows of the keys say of the store; only an info that a person wrote says it there alone."""
-    notes = {}
+def _with_notes_of_rows(entry: Entry, rows: Sequence[Mapping[str, Any]]) -> Entry:
+    """With what the rows of the keys say of the store; only an info that a person wrote says it there alone."""
     for row in rows:
         key_id, stage = plain_text(row.get("access_key_id")), row.get("stage")
         stored = bool(stage or row.get("stored"))
-        if key_id and (stored or row.get("deactivate_date")):
-            promoted = {"promote_date": row.get("create_date")} if stage == "previous" else {}
-            notes[key_id] = _note(name, key_id, {**row, **promoted, "stored": stored})
-    return notes
+        if not key_id or entry.key(key_id) or not (stored or row.get("deactivate_date")):
+            continue
+        promoted = {"promote_date": row.get("create_date")} if stage == "previous" else {}
+        dates = {field: row.get(field) for field in ("create_date", "promote_date", "deactivate_date")}
+        note = replace(StoredKey.from_mapping({**dates, **promoted}), secret_withheld=stored)
+        if stage == "current" and entry.current_id is None:
+            entry = replace(entry, current_id=key_id, current=note)
+        else:
+            entry = replace(entry, others={**entry.others, key_id: note})
+    return entry
 
 
-def _notes(name: str, entry: Mapping[str, Any]) -> dict[str, Key]:
-    """The store's keys beside the current one, as far as the store knows them."""
-    others = entry.get("other_keys") or {}
-    if not isinstance(others, Mapping):
-        raise _Unreadable(
-            f"other_keys of user {name} in the store is not a mapping: repair it with ansible-vault edit."
-        )
-    notes = {}
-    for raw_id, raw_note in others.items():
-        note = {} if raw_note is None else raw_note
-        if not isinstance(note, Mapping):
-            raise _Unreadable(
-                f"The store's entry for key {raw_id} of user {name} is not a mapping: repair it with ansible-vault edit."
-            )
-        key_id = plain_text(raw_id) or ""
-        notes[key_id] = _note(name, key_id, note)
-    return notes
+def _without_strangers(entry: Entry, strangers: Mapping[str, str]) -> Entry:
+    """What is another user's is nothing to this one; its current key is broken then."""
+    if entry.current_id in strangers:
+        entry = replace(entry, current=replace(entry.current, secret_withheld=False))
+    return replace(entry, others={key_id: key for key_id, key in entry.others.items() if key_id not in strangers})
 
 
-def _note(name: str, key_id: str, note: Mapping[str, Any]) -> Key:
-    what = f"of key {key_id} of user {name} in the store"
-    stored = note.get("stored")
-    return Key(
-        key_id,
-        created=_moment(note.get("create_date"), f"create_date {what}"),
-        promoted=_moment(note.get("promote_date"), f"promote_date {what}"),
-        deactivated=_moment(note.get("deactivate_date"), f"deactivate_date {what}"),
-        # Without the word, a record with a creation is that of a key which we made.
-        stored=note.get("create_date") is not None if stored is None else bool(stored),
+def _unlisted_key(seen: Seen, key_id: str, world: _World) -> Key:
+    """What only the store has; IAM may still show it."""
+    return replace(
+        _noted_key(seen.entry, key_id, world),
+        created=seen.record(key_id).create_date,
+        appearing=seen.in_force(key_id),
     )
 
 
-def _read_key(name: str, row: Mapping[str, Any], notes: Mapping[str, Key], world: _World) -> Key:
+def _noted_key(entry: Entry, key_id: str, world: _World) -> Key:
+    """What the store knows of the key, and who signs this run."""
+    record = entry.key(key_id) or StoredKey()
+    return Key(
+        key_id,
+        promoted=record.promote_date,
+        deactivated=record.deactivate_date,
+        revoked=record.revoke_date,
+        stored=record.has_secret,
+        signing=key_id == world.signing_id,
+    )
+
+
+def _read_key(name: str, row: Mapping[str, Any], entry: Entry, world: _World) -> Key:
     key_id = plain_text(row.get("access_key_id"))
     if not key_id:
         raise _Unreadable(f"An access key of user {name} has no id: look again.")
@@ -342,47 +321,27 @@ def _read_key(name: str, row: Mapping[str, Any], notes: Mapping[str, Key], world
         raise _Unreadable(
             f"The last use of key {key_id} of user {name} could not be read, so that nothing is done for {name} until it can be."
         )
+    return replace(
+        _noted_key(entry, key_id, world),
+        status=plain_text(row.get("status")) or "unknown",
+        created=_created(name, key_id, row, entry, world),
+        last_used=_moment(row.get("last_used_date"), f"last_used_date of key {key_id} of user {name}"),
+        service=plain_text(row.get("last_used_service")),
+        region=plain_text(row.get("last_used_region")),
+    )
+
+
+def _created(name: str, key_id: str, row: Mapping[str, Any], entry: Entry, world: _World) -> datetime:
     created = _moment(row.get("create_date"), f"create_date of key {key_id} of user {name}")
     if created is None and isinstance(row.get("age_days"), (int, float)):
         created = later(world.now, -in_days(row["age_days"]))
-    note = notes.get(key_id) or Key(key_id)
     if created is None:
-        created = note.created
+        created = (entry.key(key_id) or StoredKey()).create_date
     if created is None:
         raise _Unreadable(
             f"When key {key_id} of user {name} was made could not be read, so that nothing is done for {name} until it can be."
         )
-    return Key(
-        key_id,
-        status=plain_text(row.get("status")) or "unknown",
-        created=created,
-        last_used=_moment(row.get("last_used_date"), f"last_used_date of key {key_id} of user {name}"),
-        service=plain_text(row.get("last_used_service")),
-        region=plain_text(row.get("last_used_region")),
-        promoted=note.promoted,
-        deactivated=note.deactivated,
-        stored=note.stored,
-        signing=key_id == world.signing_id,
-    )
-
-
-def _staged(keys: Sequence[Key], current: Key | None) -> list[Key]:
-    """The stored keys that were never current and are not older than the current one, the newest last.
-
-    Dates are whole seconds: of keys of the same second, the one that was never current, or that was stored last, came later.
-    """
-    oldest = current.made if current else LONG_AGO
-    ours = [key for key in keys if key.stored and key.created is not None]
-    never_current = [key for key in ours if key is not current and key.promoted is None]
-    return sorted((key for key in never_current if key.made >= oldest), key=lambda key: key.made)
-
-
-def _asked(name: str, entry: Mapping[str, Any]) -> Asked | None:
-    asked = entry.get("asked")
-    if not isinstance(asked, Mapping) or asked.get("known") is None:
-        return None
-    date = _moment(asked.get("date"), f"asked of user {name} in the store")
-    return None if date is None else Asked(date, frozenset(plain_text(key_id) or "" for key_id in asked["known"]))
+    return created
 
 
 def _quota(account: Mapping[str, Any]) -> int | None:

@@ -54,6 +54,10 @@ def idle(case: Case, key: Key) -> str:
     return f"{how}, replaced {_since_current(case)} ago"
 
 
+def leaked(case: Case, key: Key) -> str:
+    return f"revoked {span(case.since(key.revoked or LONG_AGO))} ago"
+
+
 def due(case: Case) -> str:
     old = case.replacement
     if old is None:
@@ -90,13 +94,26 @@ def gone(case: Case, keys: Sequence[Key]) -> Said:
     )
 
 
+def revoked(case: Case, keys: Sequence[Key]) -> Said:
+    was, works = agree(keys, "was", "were"), agree(keys, "works", "work")
+    signing = [key for key in keys if key.signing]
+    end = ", but signs this run" if signing else f": {agree(keys, 'it is', 'they are')} switched off"
+    return Said(
+        f"{_keys_of_user(case, keys)} {was} revoked and {works} still{end}.",
+        [
+            *(Remedy(f"Run it with other credentials: {key.id} signs this run.") for key in signing),
+            *(remedies.take_the_revocation_back(case, key) for key in keys),
+        ],
+    )
+
+
 def exempt(case: Case, _keys: Sequence[Key]) -> Said:
     pattern = case.policy.exempts(case.user.name)
     return Said(f"User {case.user.name} is exempt (rotation_exempt has {pattern}){_though_named(case)}.")
 
 
 def held(case: Case, _keys: Sequence[Key]) -> Said:
-    until = date(case.user.hold_until or case.now)
+    until = date(case.seen.entry.hold_until or case.now)
     return Said(
         f"User {case.user.name} is held until {until}, after a rollback{_though_named(case)}.",
         remedies.end_the_hold(case),
@@ -114,6 +131,14 @@ def leftover(case: Case, keys: Sequence[Key]) -> Said:
 
 def waits_for_sts(case: Case, keys: Sequence[Key]) -> Said:
     return Said(f"{_keys_of_user(case, keys)} is stored as next and becomes current once STS accepts it.")
+
+
+def unanswered(case: Case, _keys: Sequence[Key]) -> Said:
+    until = date(case.seen.asked_in_vain or case.now)
+    return Said(
+        f"No answer came to a request for a key of user {case.user.name}: unless its key shows, a run goes on after {until}.",
+        [remedies.name_for_a_key(case)],
+    )
 
 
 def broken(case: Case, keys: Sequence[Key]) -> Said:

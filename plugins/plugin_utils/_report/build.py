@@ -66,7 +66,7 @@ def build(
 
 
 def _max_age(policy: Mapping[str, Any]) -> float:
-    """Needed only to tell an `unmanaged` user that is drift from one that is not."""
+    """Who has an Active key of this age is not as the policy wants it, whatever the status."""
     limit = policy.get("max_age_days")
     try:
         return Policy().max_age_days if limit is None else float(limit)
@@ -94,7 +94,7 @@ def _user(
         remedies=read_remedies(decision),
         rules=read_rules(decision),
         next_date=decision.get("next_date"),
-        drift=status in DRIFT or (status == "unmanaged" and too_old),
+        drift=status in DRIFT or too_old,
         has_plan=bool(decision.get("actions")),
         keys=own,
         steps=steps.get(name, []),

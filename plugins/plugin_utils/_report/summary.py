@@ -28,7 +28,8 @@ def totals_of(users: Sequence[UserReport]) -> dict[str, int]:
     made = {step.new_access_key_id for step in steps if step.new_access_key_id}
     for name, verb in VERBS.items():
         counting = [step for step in steps if step.action == name and step.outcome in ("done", "planned")]
-        totals[verb.total] = sum(1 for step in counting if name != "verify" or step.access_key_id not in made)
+        counted = sum(1 for step in counting if name != "verify" or step.access_key_id not in made)
+        totals[verb.total] = totals.get(verb.total, 0) + counted
     totals["failed"] = len(failures_of(users))
     return totals
 
@@ -72,7 +73,8 @@ def _named_in_vain(now: Any, names: set[str]) -> list[str]:
         named = Policy.read({"now": now}).now
     except ValueError as error:
         raise ReportError(str(error)) from None
-    vain = [name for name in named if name not in names]
+    looked_at = {name.lower() for name in names}  # as IAM compares them
+    vain = [name for name in named if name.lower() not in looked_at]
     return [f"rotation_now names {', '.join(vain)}, whom this run did not look at."] if vain else []
 
 

@@ -175,7 +175,7 @@ MAKING = [
         "with verify=false a new key stays in the store as next, and STS need not be reached",
         before=OLD_STAYS,
         wants={**ROTATE, "verify": False},
-        script=[lists(OLD.on), user(), quota(2), writes(ASKED), creates(NEW), writes(STORED)],
+        script=[lists(OLD.on), user(), STS_READY, quota(2), writes(ASKED), creates(NEW), writes(STORED)],
         ends=Done(NEW.on, "next", {"OLD": "Active, current"}, {"OLD": "Active, current", "NEW": "Active, next"}),
     ),
     Case(
@@ -232,6 +232,7 @@ MAKING = [
         script=[
             lists(OLD.on),
             user(),
+            STS_READY,
             quota(2),
             writes(entry(OLD.stored(off=ago(seconds=60)), asked=asked(OLD))),
             creates(NEW),
@@ -281,6 +282,7 @@ MAKING = [
         script=[
             lists(OLD.on),
             user(),
+            STS_READY,
             quota(2),
             writes(entry(OLD.stored(), asked=asked(OLD), hold=NOW)),
             creates(NEW),
@@ -385,6 +387,7 @@ MAKING = [
         script=[
             lists(),
             user(),
+            STS_READY,
             writes(entry(HOUR.stored(), asked=asked())),
             creates(),
             writes(entry(HOUR.stored(), NEW.stored(), asked=asked())),
@@ -398,6 +401,7 @@ MAKING = [
         script=[
             lists(OLD.on),
             user(),
+            STS_READY,
             quota(2),
             writes(entry(("OLD", StoredKey()), asked=asked(OLD))),
             creates(),
@@ -641,6 +645,7 @@ AT_LIMIT = [
         script=[
             lists(OLD.off, MID.on),
             user(),
+            STS_READY,
             quota(2),
             deletes(OLD),
             writes(entry(MID.stored(promoted=ago(40)))),
@@ -663,6 +668,7 @@ AT_LIMIT = [
         script=[
             lists(OLD.off, MID.on),
             user(),
+            STS_READY,
             quota(2),
             deletes(OLD),
             cannot_write(entry(MID.stored(promoted=ago(40)))),
@@ -691,11 +697,11 @@ AT_LIMIT = [
         "a key that makes room and went with a user who was renamed just then makes none, and its secret stays",
         before=entry(MID.stored(promoted=ago(40)), OLD.stored(promoted=ago(100), off=ago(30))),
         wants={"max_age_days": 30, "at_limit": "delete_oldest", "verify": False},
-        script=[lists(OLD.off, MID.on), user(), quota(2), finds_none(OLD), used(OLD, days=90, owner="ci-2")],
+        script=[lists(OLD.off, MID.on), user(), STS_READY, quota(2), finds_none(OLD), used(OLD, days=90, owner="ci-2")],
         ends=Fails(
             "Access key OLD is not removed: it belongs to user ci-2 now, so user ci was renamed; rename the entry in iam.yml"
         ),
-        checked_script=[lists(OLD.off, MID.on), user(), quota(2)],
+        checked_script=[lists(OLD.off, MID.on), user(), STS_READY, quota(2)],
         checked=Done(
             NEW.on,
             "next",
@@ -952,7 +958,9 @@ LEFTOVERS = [
             used(LONG_LEFT, None),
             finds_none(LONG_LEFT),
             fails(used(LONG_LEFT, None), "AccessDenied", 403),
+            used(OLD, None),
             writes(OLD_STAYS),
+            STS_READY,
             quota(2),
             writes(ASKED),
             creates(),
@@ -965,7 +973,7 @@ LEFTOVERS = [
             {"OLD": "Active, current", "NEW": "Active, next"},
             deleted=LEFT,
         ),
-        checked_script=[lists(OLD.on, LONG_LEFT.on), user(), used(LONG_LEFT, None), quota(2)],
+        checked_script=[lists(OLD.on, LONG_LEFT.on), user(), used(LONG_LEFT, None), STS_READY, quota(2)],
     ),
     Case(
         "a leftover of twelve hours is deleted",
@@ -977,6 +985,7 @@ LEFTOVERS = [
             used(HALF_DAY, None),
             deletes(HALF_DAY),
             writes(OLD_STAYS),
+            STS_READY,
             quota(2),
             writes(ASKED),
             creates(),
@@ -1007,6 +1016,7 @@ LEFTOVERS = [
             used(LONG_LEFT, None),
             deletes(LONG_LEFT),
             writes(OLD_STAYS),
+            STS_READY,
             quota(2),
             writes(ASKED),
             creates(),
@@ -1081,7 +1091,7 @@ UNANSWERED = [
         "an hour after a request without an answer a key is made",
         before=entry(OLD.stored(), asked=asked(OLD, date=HOUR_AGO)),
         wants={**ROTATE, "verify": False},
-        script=[lists(OLD.on), user(), quota(2), writes(ASKED), creates(), writes(STORED)],
+        script=[lists(OLD.on), user(), STS_READY, quota(2), writes(ASKED), creates(), writes(STORED)],
         ends=Done(NEW.on, "next", {"OLD": "Active, current"}, {"OLD": "Active, current", "NEW": "Active, next"}),
     ),
     Case(
@@ -1123,6 +1133,7 @@ UNANSWERED = [
         script=[
             lists(OLD.on, LATE.off),
             user(),
+            STS_READY,
             quota(3),
             writes(entry(OLD.stored(), LATE.stored(), asked=asked(OLD, LATE))),
             creates(),
@@ -1164,6 +1175,7 @@ HELD = [
         script=[
             lists(OLD.on),
             user(),
+            STS_READY,
             quota(2),
             writes(entry(OLD.stored(), asked=asked(OLD), hold=NOW)),
             creates(),
@@ -1193,6 +1205,7 @@ LEAKED_KEYS = [
         script=[
             lists(OLD.on),
             user(),
+            STS_READY,
             quota(2),
             writes(replace(before, asked=asked(OLD))),
             creates(),

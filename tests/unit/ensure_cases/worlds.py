@@ -25,6 +25,7 @@ from scripted_iam import (
     fails,
     lists,
     quota,
+    sleeps,
     user,
     writes,
 )
@@ -40,7 +41,8 @@ NEXT_WAITS = entry(OLD.stored(), NEXT.stored(), asked=asked(OLD, date=ago(0.1)))
 
 
 def thrice(step: Step) -> list[Step]:
-    return [step] * 3
+    """STS answers three times, half a second apart."""
+    return [step, sleeps(0.5), step, sleeps(0.5), step]
 
 
 # What a rotation of OLD does, up to where NEW waits for STS; and how it ends.
