@@ -40,8 +40,8 @@ test: $(READY) lint ## lint, then all tests (about ten minutes)
 test-unit test-property test-integration: test-%: $(READY) ## these tests only
 	@$(PYTEST) tests/$*
 
-test-faults: $(READY) ## every fault at every request (half an hour)
-	@KEYTURN_FAULTS=all $(PYTEST) -n 2 tests/faults
+test-faults: $(READY) ## every fault at every request, every history (three quarters of an hour)
+	@KEYTURN_FAULTS=all $(PYTEST) -n 2 tests/faults tests/property/test_histories.py
 
 lint: $(READY) ## ruff, mypy, ansible-lint, licences and changelog fragments
 	@$(BIN)/ruff check --quiet --no-cache

@@ -87,6 +87,7 @@ class World:
         self.broken: list[str] = []
         self.crashes: list[Exception] = []
         self.only_writes_are_logged = False
+        self.last_failed = False
         # What people know, and the store may not.
         self.revoked: set[str] = set()
         self.unanswered: dict[str, datetime] = {}
@@ -131,6 +132,11 @@ class World:
     @property
     def stored(self) -> Entry:
         return Entry.from_mapping(self.entry)
+
+    @property
+    def picture(self) -> dict[str, tuple[bool, str | None]]:
+        """Which keys there are, whether they work, and their stages."""
+        return {key.id: (key.active, self.stored.stage(key.id)) for key in self.keys.values()}
 
     @property
     def held(self) -> bool:

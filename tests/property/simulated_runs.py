@@ -89,12 +89,13 @@ def _named(action: Result) -> Result:
 def _creation(action: Result) -> Result:
     deleted = action.get("assume_deleted", [])
     age, replaces = action["max_age_days"], action["replaces"]
-    return {"max_age_days": age, "replaces": replaces, "assume_deleted": deleted, "verify": False}
+    given = {"max_age_days": age, "replaces": replaces, "assume_deleted": deleted, "verify": False}
+    return {**given, "ask_again": action.get("ask_again")}
 
 
 def _deactivation(action: Result) -> Result:
     options = {**_named(action), "active": False, "min_idle_days": action["min_idle_days"]}
-    return {**options, "replacement": action.get("replacement")}
+    return {**options, "replacement": action.get("replacement"), "leaked": action.get("leaked")}
 
 
 def _deletion(action: Result) -> Result:

@@ -30,6 +30,7 @@ ALL = os.environ.get("KEYTURN_FAULTS") == "all"
 PLAYED_BY_DEFAULT, SEED = 280, 17
 LAGS = (0, 3, 10)
 NIGHTS = (1, 2, 9, 40)
+ROTATION = Part("rotation")
 
 
 # -- users as somebody left them -------------------------------------------------------------------------------------
@@ -204,22 +205,20 @@ def _play(world: World, history: History) -> None:
         ended.append(history.second.play(world))
     _check_incidents(world, [first, *ended])
     world.sleep(30)
-    rotation = Part("rotation")
-    known = _noted_as_revoked(world)
-    run = rotation.play(world)
-    _check_night(world, known)
-    if not run.failed:
-        again = rotation.play(world)
-        if again.writes:
-            world.breaks("6: a second rotation right after the first changes something")
+    _rotate(world)
+    _check_that_nothing_is_left_to_do(world)
     world.only_writes_are_logged = True
     for day in NIGHTS:
         world.time = START + day * DAY
         world.note("---", f"night {day}")
-        known = _noted_as_revoked(world)
-        rotation.play(world)
-        _check_night(world, known)
+        _rotate(world)
     _check_end(world, first)
+
+
+def _rotate(world: World) -> None:
+    known = _noted_as_revoked(world)
+    world.last_failed = ROTATION.play(world).failed
+    _check_night(world, known)
 
 
 def _noted_as_revoked(world: World) -> set[str]:
@@ -227,12 +226,24 @@ def _noted_as_revoked(world: World) -> set[str]:
     return {key_id for key_id in entry.key_ids if (record := entry.key(key_id)) and record.revoke_date}
 
 
+def _check_that_nothing_is_left_to_do(world: World) -> None:
+    """A second run right after the first; by a list that lags it may say to IAM once more what the first one said."""
+    if world.last_failed:
+        return
+    before = world.picture
+    again = ROTATION.play(world)
+    if world.picture != before or (again.writes and not world.lag):
+        world.breaks("6: a second rotation right after the first changes something")
+
+
 def _check_incidents(world: World, actors: list[Actor]) -> None:
     for actor in actors:
         key_id = actor.name.split()[-1]
         ended_well = actor.name.startswith("revoke") and not actor.failed and not actor.dead
         made = world.keys.get(key_id)
-        if ended_well and made and made.active and made.switched_by != "console" and key_id in world.revoked:
+        by_ours = made is not None and made.active and made.switched_by != "console"
+        # By a list that lags the race may be lost for a moment: the first rotation sees it.
+        if ended_well and by_ours and made and key_id in world.revoked and not world.lag:
             world.breaks(f"14: the revocation of {key_id} has ended well, and {made.switched_by} has it Active")
 
 
@@ -282,17 +293,8 @@ def histories(name: str) -> Iterator[History]:
 def refuted(history: History) -> str | None:
     """What the history breaks, and the whole of it for a person to read; null where all holds."""
     world = play(history)
-    broken = [promise for promise in dict.fromkeys(world.broken) if not _waits_for_its_row(promise, history)]
+    broken = dict.fromkeys(world.broken)
     return f"\n{history}\n{world}\n" + "\n".join(f"breaks {promise}" for promise in broken) if broken else None
-
-
-def _waits_for_its_row(promise: str, history: History) -> bool:
-    """What the plan does not do yet."""
-    return (
-        "is Active at the end of a rotation" in promise  # the row `revoked`
-        or (promise.startswith("6:") and history.lag > 0)  # a note that leads a list, in the plan as in the engine
-        or "the plan deletes" in promise  # `noted` with a planned deletion
-    )
 
 
 @pytest.mark.parametrize("name", WORLDS)
