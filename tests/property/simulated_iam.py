@@ -28,6 +28,8 @@ NAME, USER_ID, ACCOUNT, PATH = "ci", "AIDACI", "123456789012", "iam.yml"
 USER = User(NAME, USER_ID, f"arn:aws:iam::{ACCOUNT}:user/{NAME}", "/", START - timedelta(days=400))
 QUOTA = 2
 REQUEST_SECONDS = 0.25
+# A list is read so long before the write that follows it.
+JUST_BEFORE = timedelta(seconds=3)
 WRITES = ("CreateAccessKey", "UpdateAccessKey", "DeleteAccessKey", "write of the store")
 # Last uses show hours late.
 USE_LAG = timedelta(hours=2)
@@ -40,7 +42,7 @@ class Killed(BaseException):
 
 @dataclass
 class Made:
-    """An access key as it is. `lost`: nobody has its secret."""
+    """An access key as it is. `lost`: nobody has its secret. `maker`: the run that made it, in this history."""
 
     id: str
     secret: str
@@ -49,8 +51,8 @@ class Made:
     switched: datetime = START - 400 * DAY
     switched_by: str = ""
     uses: list[datetime] = field(default_factory=list)
-    by_hand: bool = True
     lost: bool = False
+    maker: str = ""
 
     @property
     def listed(self) -> Key:
@@ -87,11 +89,12 @@ class World:
         self.broken: list[str] = []
         self.crashes: list[Exception] = []
         self.only_writes_are_logged = False
-        self.last_failed = False
+        self.did_all = True
         # What people know, and the store may not.
         self.revoked: set[str] = set()
         self.unanswered: dict[str, datetime] = {}
         self.sent_deletions: set[str] = set()
+        self.cut_off: set[str] = set()
 
     # -- IAM's own side ------------------------------------------------------------------------------------------
 
@@ -110,7 +113,7 @@ class World:
     @property
     def working(self) -> set[str]:
         """The keys that work, or did so when the lists that show now were made: nobody can know better."""
-        shown = [*self.seen_at(self.time), *self.seen_at(self.time - self.lag - timedelta(seconds=1))]
+        shown = [*self.seen_at(self.time), *self.seen_at(self.time - self.lag - JUST_BEFORE)]
         return {key.access_key_id for key in shown if key.active}
 
     def new_key(self, by: str) -> Made:
@@ -234,6 +237,7 @@ class Actor:
         if how == "dies":
             self.note(f"dies before {what}")
             self.dead = True
+            self.world.cut_off.add(self.name)
             raise Killed
         if how == "goes on":
             self.note(f"is held up before {what}")
@@ -358,7 +362,7 @@ class SimulatedIam:
             if len(world.keys) >= QUOTA:
                 raise _refused("make a key", "LimitExceeded")
             made = world.new_key(actor.name)
-            made.by_hand, made.lost = False, True
+            made.lost, made.maker = True, actor.name
             actor.made.add(made.id)
             return made.listed, made.secret
 
@@ -367,7 +371,9 @@ class SimulatedIam:
         try:
             key, secret = self._ask("CreateAccessKey", execute, UnknownOutcome)
         except IamError as error:
-            if not isinstance(error, UnknownOutcome):
+            if isinstance(error, UnknownOutcome):
+                world.cut_off.add(actor.name)
+            else:
                 del world.unanswered[actor.name]
             raise
         del world.unanswered[actor.name]

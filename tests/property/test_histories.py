@@ -38,7 +38,7 @@ ROTATION = Part("rotation")
 
 def key(name: str, days: float, active: bool = True, used: float | None = None, lost: bool = False) -> Made:
     uses = [] if used is None else [START - used * DAY]
-    return Made(f"AKIA{name}", f"secret-of-{name}", START - days * DAY, active, uses=uses, by_hand=False, lost=lost)
+    return Made(f"AKIA{name}", f"secret-of-{name}", START - days * DAY, active, uses=uses, lost=lost)
 
 
 def record(made: Made, promoted: float | None = None, off: float | None = None, revoked: float | None = None) -> Any:
@@ -212,12 +212,15 @@ def _play(world: World, history: History) -> None:
         world.time = START + day * DAY
         world.note("---", f"night {day}")
         _rotate(world)
-    _check_end(world, first)
+    _check_end(world)
 
 
 def _rotate(world: World) -> None:
     known = _noted_as_revoked(world)
-    world.last_failed = ROTATION.play(world).failed
+    # A key that was revoked and works comes before all else, so that the next run does the rest.
+    finishes_a_revocation = any(world.keys[key_id].active for key_id in known & world.keys.keys())
+    run = ROTATION.play(world)
+    world.did_all = not run.failed and not finishes_a_revocation
     _check_night(world, known)
 
 
@@ -227,8 +230,8 @@ def _noted_as_revoked(world: World) -> set[str]:
 
 
 def _check_that_nothing_is_left_to_do(world: World) -> None:
-    """A second run right after the first; by a list that lags it may say to IAM once more what the first one said."""
-    if world.last_failed:
+    """A second run right after the first changes nothing; by a list that lags it may say to IAM once more what the first one said."""
+    if not world.did_all:
         return
     before = world.picture
     again = ROTATION.play(world)
@@ -255,14 +258,12 @@ def _check_night(world: World, known: set[str]) -> None:
             world.breaks(f"14: {key_id} was revoked, and is Active at the end of a rotation")
 
 
-def _check_end(world: World, first: Actor) -> None:
+def _check_end(world: World) -> None:
     if world.crashes:
         raise world.crashes[0]
-    entry = world.stored
     for made in world.keys.values():
-        keeps = (record := entry.key(made.id)) and record.has_secret
-        if made.switched_by and made.lost and not keeps and not first.fault.how:
-            world.breaks(f"1: nobody has the secret of {made.id}")
+        if made.lost and made.maker and made.maker not in world.cut_off:
+            world.breaks(f"1: nobody has the secret of {made.id}, though {made.maker} got the answer")
 
 
 # -- all of them -----------------------------------------------------------------------------------------------------
@@ -315,6 +316,16 @@ ONCE_BROKEN = (
     # A revocation dies before its note; another chooses, by a list that lags, the key that it switched off.
     History("in grace", Part("revoke", "AKIAPREV"), 3, "dies", Part("revoke", "AKIACUR"), 3),
     History("in grace", Part("revoke", "AKIAPREV"), 3, "dies", Part("rollback"), 3),
+    # A rotation has read its list, and what it goes by is revoked before it writes: nobody can know, and the key comes back.
+    History("past grace", Part("rotation"), 8, "goes on", Part("revoke", "AKIACUR"), 0),
+    # A revocation whose request never arrived, finished by a rotation that has more to do.
+    History("due and off for a month", Part("revoke", "AKIACUR"), 2, "dropped", Part("task active", "AKIACUR"), 0),
+    # A planned deletion of what a task or a revocation has put back in force since, by a list that lags.
+    History("off for a month", Part("rotation"), 5, "goes on", Part("task active", "AKIAPREV"), 10),
+    History("due and off for a month", Part("revoke", "AKIACUR"), 13, "goes on", Part("rotation"), 3),
+    # A leaked key that somebody switches on in the console; one whose revocation never reached IAM.
+    History("past grace", Part("revoke", "AKIACUR"), 21, "goes on", Part("console on", "AKIACUR"), 3),
+    History("revoked", Part("revoke", "AKIACUR"), 2, "dropped", Part("rollback", "AKIACUR"), 10),
     # The current key is deleted while a rotation waits for the lock to switch the previous one off.
     History("past grace", Part("task absent", "AKIACUR"), 3, "goes on", Part("rotation"), 3),
 )
