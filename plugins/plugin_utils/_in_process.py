@@ -30,7 +30,8 @@ from ansible_collections.keyturn.iam.plugins.module_utils import _argspec, _resu
 from ansible_collections.keyturn.iam.plugins.module_utils._connection import connect
 from ansible_collections.keyturn.iam.plugins.module_utils._errors import KeyturnError
 from ansible_collections.keyturn.iam.plugins.module_utils._iam import Iam
-from ansible_collections.keyturn.iam.plugins.plugin_utils._store.file import LOCK_TIMEOUT, VaultStore
+from ansible_collections.keyturn.iam.plugins.plugin_utils._store.file import VaultStore
+from ansible_collections.keyturn.iam.plugins.plugin_utils._store.lock import LOCK_TIMEOUT
 from ansible_collections.keyturn.iam.plugins.plugin_utils._values import plain
 
 display = Display()

@@ -9,6 +9,7 @@ from __future__ import annotations
 import errno
 import multiprocessing
 import os
+import re
 import resource
 import signal
 import stat
@@ -88,7 +89,16 @@ def variables(text: str) -> dict[str, Any]:
 
 
 def names(folder: Path) -> list[str]:
-    return sorted(entry.name for entry in folder.iterdir())
+    """What lies in the folder, without what a store held before."""
+    return sorted(
+        entry.name for entry in folder.iterdir() if not re.fullmatch(r"\..*\.(last|notes|[1-9][0-9]*)", entry.name)
+    )
+
+
+def predecessors(path: Path) -> list[str]:
+    """What `path` held before, the newest first, decrypted."""
+    found = [beside for number in range(1, 20) if (beside := path.with_name(f".{path.name}.{number}")).exists()]
+    return [decrypt(beside) for beside in found]
 
 
 @pytest.fixture
@@ -945,7 +955,7 @@ def test_root_writes_and_locks_for_the_owner_of_the_file(path: Path, monkeypatch
     )
     owner = (path.stat().st_uid, path.stat().st_gid)
     put(VaultStore(str(path), vault()), "ci", CI)
-    assert given == [(f"{path.parent}/.keys.yml.lock", *owner), (f"{path.parent}/.keys.yml.tmp", *owner)]
+    assert given == [(f"{path.parent}/.keys.yml.{name}", *owner) for name in ("lock", "tmp", "1", "last")]
     given.clear()
     monkeypatch.setattr(os, "geteuid", lambda: 1000)
     put(VaultStore(str(path), vault()), "ci", NEXT)
@@ -983,7 +993,7 @@ def test_plaintext_never_touches_the_disk(path: Path, monkeypatch: pytest.Monkey
     monkeypatch.setattr(os, "replace", lambda temporary, _file: written.append(Path(temporary).read_bytes()))
     put(VaultStore(str(path), vault()), "ci", CI)
     assert [line for line in written if line.startswith(b"/")] == [
-        os.fsencode(path.parent / name) for name in (".keys.yml.lock", ".keys.yml.tmp", "")
+        os.fsencode(path.parent / name) for name in (".keys.yml.lock", ".keys.yml.tmp", ".keys.yml.last", "")
     ]
     assert not any(SECRET.encode() in line for line in written)
     assert any(line.startswith(b"$ANSIBLE_VAULT;1.1;AES256\n") for line in written)
