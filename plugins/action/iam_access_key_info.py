@@ -30,7 +30,20 @@ class ActionModule(InProcessAction):
             del result["warnings"]
         if store:
             result["vault_file"] = module.params["vault_file"]
+            _tell_lost_keys(result, store)
         return result
+
+
+def _tell_lost_keys(result: dict[str, Any], store: VaultStore) -> None:
+    """Keys that IAM shows and the store lacks, while a predecessor has them: another hand has overwritten the file."""
+    owners = {row["access_key_id"]: row["user_name"] for row in result["access_keys"]}
+    users = {user["user_name"]: user for user in result["users"]}
+    for lost in store.lost_keys():
+        owner = owners.get(lost.access_key_id)
+        if owner:
+            shown = {"access_key_id": lost.access_key_id, "vault_file": str(lost.file)}
+            users[owner].setdefault("lost_keys", []).append(shown)
+            result.setdefault("warnings", []).append(store.lost_error(lost).message)
 
 
 def _progress() -> Callable[[int, int], None]:
