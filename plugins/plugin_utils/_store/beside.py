@@ -4,7 +4,7 @@
 
 """What lies beside the vault file, all names beginning with a dot: its predecessors, encrypted as they were, and notes on keys that left.
 
-`.NAME.1` is what the last write replaced, `.NAME.2` what the one before it did, and so on. `.NAME.last` is a copy of what we
+`.NAME.1` is what the last write replaced, `.NAME.2` what the one before it did, and so on to ten. `.NAME.last` is a copy of what we
 wrote last: where the file is another one by now, another hand has written it, and the copy becomes a predecessor.
 `.NAME.notes` (JSON, no secret) says which keys we removed and when, and which ones another hand's file lacked.
 """
@@ -96,36 +96,37 @@ class Beside:
         return {number: beside(self._file, number) for number in numbers}
 
     def keep(self, overwritten: bool, pinned: Collection[str]) -> None:
-        """Makes the file a predecessor, before another replaces it; `overwritten`: what we wrote last is one, too.
+        """Makes the file a predecessor, before another replaces it; `overwritten`: what we wrote last becomes one, too.
 
-        The tenth goes, unless it is pinned: the only one that has a key which another hand's file lacked.
+        The others move on by as many numbers, and what comes after the tenth goes. Those with a pinned fingerprint keep their numbers.
         """
-        old = self.numbered()
-        entering = [self._file] if self._is_new(old.get(1)) else []
+        slots = self._slots(pinned)
+        entering = [self._file] if self._is_new(slots[0]) else []
         entering += [self.last] if overwritten else []
-        for number in reversed(old) if entering else []:
-            self._move_on(number, len(entering), pinned)
-        for number, path in enumerate(entering, start=1):
+        for index in reversed(range(len(slots))) if entering else []:
+            if slots[index].exists():
+                self._move(slots[index], slots[index + len(entering) :][:1])
+        for path, slot in zip(entering, slots):
             if path == self._file:
-                self._link(path, beside(self._file, number))
+                self._link(path, slot)
             else:
-                os.rename(path, beside(self._file, number))
+                os.rename(path, slot)
 
-    def _is_new(self, newest: Path | None) -> bool:
+    def _slots(self, pinned: Collection[str]) -> list[Path]:
+        """The names of the predecessors that are not pinned, ten of them, the newest first."""
+        stay = [n for n, path in self.numbered().items() if pinned and fingerprint(head_of(path) or b"") in pinned]
+        most = KEPT + len(stay)
+        return [beside(self._file, number) for number in range(1, most + 1) if number not in stay]
+
+    def _is_new(self, newest: Path) -> bool:
         """Not where a run died after this file had become a predecessor and before it was replaced."""
-        return self._file.exists() and not (newest and os.path.samefile(newest, self._file))
+        return self._file.exists() and not (newest.exists() and os.path.samefile(newest, self._file))
 
-    def _move_on(self, number: int, by: int, pinned: Collection[str]) -> None:
-        path = beside(self._file, number)
-        if number + by <= KEPT:
-            os.rename(path, beside(self._file, number + by))
-        elif not pinned or fingerprint(head_of(path) or b"") not in pinned:
+    def _move(self, path: Path, to: list[Path]) -> None:
+        if to:
+            os.rename(path, to[0])
+        else:
             path.unlink()
-        elif number <= KEPT:
-            os.rename(path, beside(self._file, self._free_number()))
-
-    def _free_number(self) -> int:
-        return max([KEPT, *self.numbered()]) + 1
 
     def _link(self, path: Path, name: Path) -> None:
         """The very file under a second name: synced long ago. A copy where that cannot be, or others may read it."""

@@ -58,7 +58,7 @@ class History:
         """Before the file is replaced: which keys leave it by our hand, and which ones another hand's file lacks."""
         notes = self._beside.notes()
         known = str(notes)
-        notes.lost |= self._lost_since(opened)
+        notes.lost = {**self._lost_since(opened), **notes.lost}
         if notes.lost:
             there = _secrets(opened)
             notes.lost = {key_id: lost for key_id, lost in notes.lost.items() if key_id not in there}
@@ -144,21 +144,31 @@ class History:
 
     def _find(self, opened: Opened, lost: dict[str, Lost]) -> tuple[LostKey, ...]:
         there = _secrets(opened) if lost else {}
-        missing = {key_id: one.user_name for key_id, one in lost.items() if key_id not in there}
-        if not missing:
-            return ()
-        files = [*self._beside.numbered().values(), self._beside.last]
-        holding = [(path, _secrets(self._open(path))) for path in files]
-        newest = {key_id: next((path for path, keys in holding if key_id in keys), None) for key_id in missing}
-        return tuple(LostKey(missing[key_id], key_id, path) for key_id, path in newest.items() if path)
+        missing = {key_id: one for key_id, one in lost.items() if key_id not in there}
+        named = {fingerprint(head_of(path) or b""): path for path in self._files() if missing}
+        return tuple(
+            LostKey(one.user_name, key_id, named[one.predecessor])
+            for key_id, one in missing.items()
+            if one.predecessor in named
+        )
 
     def _lost_since(self, opened: Opened) -> dict[str, Lost]:
-        """The keys of what we wrote last that the file lacks, where another hand has written it since."""
+        """The keys of what we wrote last that the file lacks, where another hand has written it since; and the newest predecessor with each."""
         if not self._is_overwritten(opened):
             return {}
-        there, predecessor = _secrets(opened), fingerprint(head_of(self._beside.last) or b"")
+        there = _secrets(opened)
         held = _secrets(self._open(self._beside.last))
-        return {key_id: Lost(name, predecessor) for key_id, name in held.items() if key_id not in there}
+        missing = {key_id: user_name for key_id, user_name in held.items() if key_id not in there}
+        lost: dict[str, Lost] = {}
+        for path in self._files() if missing else []:
+            holding, predecessor = _secrets(self._open(path)), fingerprint(head_of(path) or b"")
+            for key_id in holding.keys() & missing.keys():
+                lost.setdefault(key_id, Lost(missing[key_id], predecessor))
+        return lost
+
+    def _files(self) -> list[Path]:
+        """The predecessors, the newest first; then the copy of what we wrote last, whose name is another's after the next write."""
+        return [*self._beside.numbered().values(), self._beside.last]
 
     def _is_overwritten(self, opened: Opened) -> bool:
         last = head_of(self._beside.last)
