@@ -955,7 +955,7 @@ def test_root_writes_and_locks_for_the_owner_of_the_file(path: Path, monkeypatch
     )
     owner = (path.stat().st_uid, path.stat().st_gid)
     put(VaultStore(str(path), vault()), "ci", CI)
-    assert given == [(f"{path.parent}/.keys.yml.{name}", *owner) for name in ("lock", "tmp", "1", "last")]
+    assert given == [(f"{path.parent}/.keys.yml.{name}", *owner) for name in ("lock", "tmp", "1.new", "last.new")]
     given.clear()
     monkeypatch.setattr(os, "geteuid", lambda: 1000)
     put(VaultStore(str(path), vault()), "ci", NEXT)
@@ -993,7 +993,7 @@ def test_plaintext_never_touches_the_disk(path: Path, monkeypatch: pytest.Monkey
     monkeypatch.setattr(os, "replace", lambda temporary, _file: written.append(Path(temporary).read_bytes()))
     put(VaultStore(str(path), vault()), "ci", CI)
     assert [line for line in written if line.startswith(b"/")] == [
-        os.fsencode(path.parent / name) for name in (".keys.yml.lock", ".keys.yml.tmp", ".keys.yml.last", "")
+        os.fsencode(path.parent / name) for name in (".keys.yml.lock", ".keys.yml.tmp", ".keys.yml.last.new", "")
     ]
     assert not any(SECRET.encode() in line for line in written)
     assert any(line.startswith(b"$ANSIBLE_VAULT;1.1;AES256\n") for line in written)

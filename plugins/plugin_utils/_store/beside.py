@@ -135,25 +135,26 @@ class Beside:
             with contextlib.suppress(OSError):
                 os.link(path, name)
                 return
-        self.put(name, path.read_bytes(), synced=True)
+        self.put(name, path.read_bytes())
 
-    def put(self, path: Path, data: bytes, synced: bool) -> None:
-        """Writes a file that only the store's owner may read. One that is not synced may be lost with the power, not with the process."""
-        with contextlib.suppress(FileNotFoundError):
-            path.unlink()
-        handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
-        with open(handle, "wb") as file:
-            file.write(data)
-            if synced:
-                file.flush()
-                os.fsync(handle)
-            give_to_owner(self._file, handle)
-
-    def replace(self, path: Path, data: bytes) -> None:
-        """As `put`, at once."""
+    def put(self, path: Path, data: bytes, synced: bool = True) -> None:
+        """Puts a file there that only the store's owner may read, at once. One that is not synced may go with the power, not with the process."""
         new = path.with_name(f"{path.name}.new")
-        self.put(new, data, synced=True)
-        os.rename(new, path)
+        with contextlib.suppress(FileNotFoundError):
+            new.unlink()  # of a run that died
+        handle = os.open(new, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
+        try:
+            with open(handle, "wb") as file:
+                file.write(data)
+                if synced:
+                    file.flush()
+                    os.fsync(handle)
+                give_to_owner(self._file, handle)
+            os.rename(new, path)
+        except BaseException:
+            with contextlib.suppress(OSError):
+                new.unlink()
+            raise
 
     def notes(self) -> Notes:
         try:
@@ -163,6 +164,6 @@ class Beside:
 
     def write_notes(self, notes: Notes) -> None:
         if notes.removed or notes.lost:
-            self.replace(self._notes, str(notes).encode())
+            self.put(self._notes, str(notes).encode())
         else:
             self._notes.unlink(missing_ok=True)

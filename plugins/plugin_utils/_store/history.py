@@ -13,6 +13,7 @@ from datetime import datetime, timedelta, timezone
 from pathlib import Path
 from typing import Any
 
+from ansible.parsing.vault import is_encrypted
 from ansible.utils.display import Display
 from ansible_collections.keyturn.iam.plugins.module_utils._entry import Entry
 from ansible_collections.keyturn.iam.plugins.module_utils._errors import KeyturnError, StoreError
@@ -110,7 +111,7 @@ class History:
                 entry = entry.without(key_id) if entry.key(key_id) else entry
             opened.text.put(user_name, entry)
         data = encrypted(str(opened.text), opened.secret, opened.label)
-        self._beside.replace(path, data)
+        self._beside.put(path, data)
         for key_id, one in notes.lost.items():
             if one.predecessor == fingerprint(old or b""):
                 notes.lost[key_id] = Lost(one.user_name, fingerprint(data[:HEAD]))
@@ -172,7 +173,7 @@ class History:
 
     def _is_overwritten(self, opened: Opened) -> bool:
         last = head_of(self._beside.last)
-        return last is not None and last != opened.head
+        return last is not None and is_encrypted(last) and last != opened.head
 
     def _open(self, path: Path) -> Opened:
         """A predecessor; one that cannot be opened (its password is an older one) says nothing."""
