@@ -1154,6 +1154,15 @@ def test_a_predecessor_is_the_old_file_itself(path: Path) -> None:
     assert path.with_name(".keys.yml.1").stat().st_ino == before
 
 
+def test_what_a_dead_run_had_begun_goes(path: Path) -> None:
+    store = VaultStore(str(path), vault())
+    for name in (".keys.yml.3.new", ".keys.yml.notes.new", ".keys.yml.last.new"):
+        path.with_name(name).write_text("$ANSIBLE_VAULT;1.1;AES256\n31")
+    path.with_name(".keys.yml.mine.new").write_text("a person's")
+    put(store, "ci", CI)
+    assert names(path.parent) == [".keys.yml.lock", ".keys.yml.mine.new", "keys.yml"]
+
+
 @pytest.mark.parametrize("number", [errno.EPERM, errno.EXDEV, errno.ENOTSUP, errno.EMLINK])
 def test_where_no_hard_link_can_be_made_it_is_a_copy(path: Path, monkeypatch: pytest.MonkeyPatch, number: int) -> None:
     encrypt(path, "mine: 1\n")

@@ -86,14 +86,21 @@ class Beside:
     def __init__(self, file: Path) -> None:
         self._file = file
         self.last, self._notes = beside(file, "last"), beside(file, "notes")
-        self._number = re.compile(rf"\.{re.escape(file.name)}\.([1-9][0-9]*)")
+        ours = re.escape(f".{file.name}.")
+        self._number = re.compile(rf"{ours}([1-9][0-9]*)")
+        self._unfinished = re.compile(rf"{ours}(last|notes|[1-9][0-9]*)\.new")
 
     def numbered(self) -> dict[int, Path]:
         """The predecessors, the newest first."""
-        with os.scandir(self._file.parent) as listed:
-            found = [match for entry in listed if (match := self._number.fullmatch(entry.name))]
+        found = [match for name in os.listdir(self._file.parent) if (match := self._number.fullmatch(name))]
         numbers = sorted(int(match[1]) for match in found)
         return {number: beside(self._file, number) for number in numbers}
+
+    def sweep(self) -> None:
+        """Removes what a run that died had begun."""
+        for name in os.listdir(self._file.parent):
+            if self._unfinished.fullmatch(name):
+                self._file.with_name(name).unlink()
 
     def keep(self, overwritten: bool, pinned: Collection[str]) -> None:
         """Makes the file a predecessor, before another replaces it; `overwritten`: what we wrote last becomes one, too.

@@ -74,6 +74,7 @@ class History:
     def keep(self, opened: Opened, data: bytes) -> None:
         """What is about to be replaced stays, and so does a copy of `data`, which replaces it."""
         with self._trouble_is_a_warning():
+            self._beside.sweep()
             pinned = {lost.predecessor for lost in self._beside.notes().lost.values()}
             self._beside.keep(self._is_overwritten(opened), pinned)
             self._beside.put(self._beside.last, data, synced=False)
