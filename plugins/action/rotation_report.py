@@ -64,7 +64,7 @@ class ActionModule(ActionBase):
             # The screen first: a file that cannot be written must not take the report of a finished rotation with it.
             display.display("\n".join(["", *screen(report, args["show_all"]), ""]))
             if path:
-                write(path, render(report, path, args["show_all"]))
+                write(path, render(report, path, args["show_all"]), args["info"].get("vault_file"))
         except ReportError as error:
             result.update(failed=True, msg=str(error))
         return result

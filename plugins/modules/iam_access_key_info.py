@@ -194,6 +194,13 @@ users:
         - C(account_id), C(user_id), C(access_key_id) (of the current key), C(create_date), C(promote_date), C(deactivate_date),
           C(asked), C(hold_until), C(other_keys) (by access key id) and C(stored) (whether a secret is there).
       type: dict
+    lost_keys:
+      description:
+        - Keys of the user that the store had and has no more, because another hand has overwritten it (an editor, a restored copy).
+        - C(vault_file) is the predecessor beside it that has the secret. Each is a warning too.
+      type: list
+      elements: dict
+      returned: with O(vault_file), where there is one
 account:
   description: The account.
   returned: success

@@ -27,9 +27,12 @@ from ansible_collections.amazon.aws.plugins.module_utils.botocore import HAS_BOT
 from ansible_collections.amazon.aws.plugins.module_utils.modules import AnsibleAWSModule
 from ansible_collections.keyturn.iam.plugins.module_utils import _argspec, _result
 from ansible_collections.keyturn.iam.plugins.module_utils._connection import connect
-from ansible_collections.keyturn.iam.plugins.module_utils._errors import KeyturnError
+from ansible_collections.keyturn.iam.plugins.module_utils._errors import KeyturnError, StoreError
 from ansible_collections.keyturn.iam.plugins.module_utils._iam import Iam
-from ansible_collections.keyturn.iam.plugins.plugin_utils._store.file import LOCK_TIMEOUT, VaultStore
+from ansible_collections.keyturn.iam.plugins.plugin_utils._job_folders import thrown_away
+from ansible_collections.keyturn.iam.plugins.plugin_utils._store.file import VaultStore
+from ansible_collections.keyturn.iam.plugins.plugin_utils._store.history import DELETE_AFTER_DAYS
+from ansible_collections.keyturn.iam.plugins.plugin_utils._store.lock import LOCK_TIMEOUT
 from ansible_collections.keyturn.iam.plugins.plugin_utils._values import blotted, plain
 
 display = Display()
@@ -143,19 +146,34 @@ class InProcessAction(ActionBase):
                 return {"failed": True, "msg": str(error.message)}
             module = ModuleInProcess(self.module_name, {name: plain(arguments.get(name)) for name in spec})
             with _failures_as_result(module) as result:
-                result.update(self.perform(module, self._store(module.params, variables)))
+                result.update(self.perform(module, self._store(module, variables)))
         return _like_a_module(result, module.params, validated, variables)
 
-    def _store(self, params: Mapping[str, Any], variables: Mapping[str, Any]) -> VaultStore | None:
+    def _store(self, module: ModuleInProcess, variables: Mapping[str, Any]) -> VaultStore | None:
         """The store by the vault secrets of this run. A relative path counts from where ansible-playbook was started."""
+        params = module.params
         if not params.get("vault_file"):
             return None
+        self._refuse_thrown_away(params, variables)
         timeout = float(self._templar.template(variables.get("keyturn_lock_timeout", LOCK_TIMEOUT)))
         key = (os.path.abspath(params["vault_file"]), params.get("vault_id"), timeout)
         if key not in _stores:
             # Public ways read files only; the secrets are the loader's own.
             _stores[key] = VaultStore(key[0], self._loader._vault, *key[1:])
+        days = self._templar.template(variables.get("rotation_delete_after_days"))
+        _stores[key].keep_deleted(lambda: module.connect().now, _number_or(days, DELETE_AFTER_DAYS))
         return _stores[key]
+
+    def _refuse_thrown_away(self, params: Mapping[str, Any], variables: Mapping[str, Any]) -> None:
+        """A store that is gone with the job is none; but nothing stands before a revocation."""
+        path = params["vault_file"]
+        folder = thrown_away(path) if self.returns_secret and not params.get("leaked") else None
+        if not folder or boolean(self._templar.template(variables.get("keyturn_store_is_saved", False)), strict=False):
+            return
+        raise StoreError(
+            f"vault_file {path} lies in {folder}, which is thrown away with this job and the new secrets with it: name a file "
+            "outside, or save the file in a later task and say so with the variable keyturn_store_is_saved: true (see docs/store.md)"
+        )
 
     def _censored(self, result: dict[str, Any]) -> dict[str, Any]:
         """A result with a secret is not shown, though registered as it is; a failure's reason is shown apart from it."""
@@ -165,6 +183,13 @@ class InProcessAction(ActionBase):
             result["_ansible_no_log"] = True
             self._task.no_log = True  # before ansible-core 2.19 the result of a loop knows the task's word only
         return result
+
+
+def _number_or(value: Any, default: float) -> float:
+    try:
+        return float(value)
+    except (TypeError, ValueError):
+        return default
 
 
 def _like_a_module(
