@@ -7,6 +7,7 @@
 from __future__ import annotations
 
 import errno
+import fcntl
 import multiprocessing
 import os
 import re
@@ -1381,6 +1382,23 @@ def test_who_waits_for_a_lock_that_was_removed_waits_for_the_one_that_is_there(p
     assert inside == ["second"]
 
 
+def test_a_lock_file_removed_between_opening_and_locking_is_no_lock(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lock, really, locked = path.with_name(".keys.yml.lock"), fcntl.flock, []
+
+    def flock(handle: int, operation: int) -> None:
+        if not locked:
+            lock.unlink()
+        really(handle, operation)
+        locked.append(os.fstat(handle).st_ino)
+
+    monkeypatch.setattr(fcntl, "flock", flock)
+    with VaultStore(str(path), vault()).locked("ci", write=True):
+        assert len(locked) == 2
+        assert locked[-1] == lock.stat().st_ino
+
+
 def test_a_write_whose_lock_was_removed_waits_in_line_once_more(path: Path) -> None:
     first, second = VaultStore(str(path), vault(), lock_timeout=0.2), VaultStore(str(path), vault())
     with first.locked("ci", write=True) as stored:
@@ -1412,4 +1430,8 @@ def test_a_file_is_not_encrypted_anew_with_a_password_typed_once(path: Path) -> 
     both = VaultLib([*vault(dev="letmein").secrets, *typed("prod", password="slip").secrets])
     refused(path, f"{path} is not encrypted anew: ", both, "prod", reads=True)
     put(VaultStore(str(path), both), "ci", CI)
+    assert "ci:" in decrypt(path)
+    # What has opened the file is proven, by whatever name.
+    encrypt(path, "mine: 1\n", "prod")
+    put(VaultStore(str(path), typed("prod"), "prod"), "ci", CI)
     assert "ci:" in decrypt(path)
