@@ -33,7 +33,7 @@ class Case:
         self.user = user
         self.policy = policy
         self.now = now
-        self.named = user.name in policy.named
+        self.named = policy.names(user.name)
         self.max_age_days = min(policy.max_age_days, NAMED_DAYS) if self.named else policy.max_age_days
         self.delete_after_days_for_room = (
             min(policy.delete_after_days, NAMED_DAYS) if self.named else policy.delete_after_days

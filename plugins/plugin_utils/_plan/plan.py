@@ -75,7 +75,7 @@ def _turning_points(user: User, policy: Policy, now: datetime) -> list[datetime]
     """Every date ahead at which one of the rows may begin or cease to fit, in order."""
     if user.error is not None or user.gone:
         return []
-    named = user.name in policy.named
+    named = policy.names(user.name)
     max_age = min(policy.max_age_days, NAMED_DAYS) if named else policy.max_age_days
     dates: set[datetime] = set() if user.hold_until is None else {user.hold_until}
     for key in (*user.keys, *user.departed):
