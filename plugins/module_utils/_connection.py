@@ -16,6 +16,7 @@ from urllib.parse import urlsplit
 
 from ansible_collections.amazon.aws.plugins.module_utils.botocore import boto3_conn, get_aws_connection_info
 
+from ._credentials import without_foreign_credentials
 from ._errors import KeyturnError
 from ._iam import TRIES, Iam
 from ._time import from_iso
@@ -37,6 +38,7 @@ def connect(module: Any, pool: int = 10) -> Iam:
     The client is told to send each request once, whatever `aws_config` says of retries: what may be repeated
     is decided in `Iam`, which takes the number of attempts over.
     """
+    module.params.update(without_foreign_credentials(module.params))
     region, endpoint, params = get_aws_connection_info(module)
     wanted = params.pop("aws_config", None)
     retries: dict[str, Any] = (getattr(wanted, "retries", None) or {}) if wanted else {}

@@ -109,7 +109,7 @@ def _select(iam: Iam, params: Mapping[str, Any], warnings: list[str]) -> tuple[l
     if params.get("access_key_id"):
         names = [_owner(iam, params["access_key_id"])]
     if names is not None:
-        names = list(dict.fromkeys(name for name in names if name))
+        names = list({name.lower(): name for name in names if name}.values())
     if names is not None and len(names) <= FEW and not any(is_pattern(name) for name in names):
         return [_named(iam, name, prefix) for name in names], False
     if prefix == "/":  # everyone's path begins so
@@ -119,15 +119,20 @@ def _select(iam: Iam, params: Mapping[str, Any], warnings: list[str]) -> tuple[l
         return [_Look(name, user) for name, user in found.items()], not prefix
     chosen: dict[str, _Look] = {}
     for name in names:
-        matches = (
-            [one for one in found if fnmatchcase(one, name)] if is_pattern(name) else [name] if name in found else []
-        )
+        # To IAM, names that differ in their capitals only are one name.
+        matches = [one for one in found if _means(name, one)]
         chosen.update((one, _Look(one, found[one])) for one in matches)
         if not matches and not is_pattern(name):
             chosen[name] = _missing(name, prefix)
         elif not matches and name != "*":
             warnings.append(f"No user matches {name}")
     return list(chosen.values()), "*" in names and not prefix
+
+
+def _means(name: str, user_name: str) -> bool:
+    """Whether a name or a pattern means the user."""
+    name, user_name = name.lower(), user_name.lower()
+    return fnmatchcase(user_name, name) if is_pattern(name) else user_name == name
 
 
 def _owner(iam: Iam, access_key_id: str) -> str:
@@ -150,7 +155,7 @@ def _named(iam: Iam, name: str, prefix: str | None) -> _Look:
         user = iam.user(name)
     except IamError as error:
         return _missing(name, None) if error.missing else _Look(name, errors=[error.sentence])
-    return _Look(name, user) if not prefix or user.path.startswith(prefix) else _missing(name, prefix)
+    return _Look(user.user_name, user) if not prefix or user.path.startswith(prefix) else _missing(name, prefix)
 
 
 def _missing(name: str, prefix: str | None) -> _Look:

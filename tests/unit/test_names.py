@@ -61,7 +61,7 @@ def test_what_is_no_list_of_names_is_refused(value: Any) -> None:
 @pytest.mark.parametrize("name", ["ci/deploy", "ci:x", "über", "a" * 65, "ci;", '"ci"'])
 def test_a_name_that_no_user_can_have_is_refused(name: str) -> None:
     for patterns in (True, False):
-        with pytest.raises(ValueError, match="rotation_exempt has .* which no IAM user can be called"):
+        with pytest.raises(ValueError, match=r"rotation_exempt has .* which no IAM user can be called"):
             read_names("rotation_exempt", [name], patterns)
     with pytest.raises(ValueError, match="which fits no IAM user"):
         read_names("rotation_exempt", ["ci/*"], patterns=True)

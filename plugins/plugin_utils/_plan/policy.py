@@ -6,7 +6,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from datetime import datetime, timedelta, timezone
@@ -14,7 +13,7 @@ from functools import cached_property
 from typing import Any
 
 from ansible_collections.keyturn.iam.plugins.plugin_utils._names import fits, read_names
-from ansible_collections.keyturn.iam.plugins.plugin_utils._values import plain_text, shown
+from ansible_collections.keyturn.iam.plugins.plugin_utils._values import is_left_out, plain_text, read_number, shown
 
 END_OF_TIME = datetime(9999, 12, 31, tzinfo=timezone.utc)
 """What would be later than this never comes."""
@@ -52,10 +51,10 @@ class Policy:
                 values[name] = read_names(f"In the rotation policy, {name}", value, patterns=True)
             elif name == "now":
                 values[name] = read_names(f"In the rotation policy, {name}", value, patterns=False)
-            elif name == "unused_days" and _is_left_out(value):
+            elif name == "unused_days" and is_left_out(value):
                 values[name] = None
             else:
-                values[name] = _days(name, value)
+                values[name] = read_number(f"In the rotation policy, {name}", value, "days")
         return cls(**values)
 
     def exempts(self, user_name: str) -> str | None:
@@ -69,26 +68,6 @@ class Policy:
     @cached_property
     def _named(self) -> frozenset[str]:
         return frozenset(name.lower() for name in self.now)
-
-
-def _is_left_out(value: Any) -> bool:
-    """Extra variables given as C(-e name=) and C(-e name=null) are strings."""
-    return value is None or (isinstance(value, str) and value.strip().lower() in ("", "null", "none"))
-
-
-def _days(name: str, value: Any) -> float:
-    """A number of days; extra variables given as C(-e name=90) are strings."""
-    number: float | None = None
-    if isinstance(value, (int, float)) and not isinstance(value, bool):
-        number = value
-    elif isinstance(value, str):
-        try:
-            number = float(value)
-        except ValueError:
-            number = None
-    if number is None or not math.isfinite(number) or number < 0:
-        raise ValueError(f"In the rotation policy, {name} must be a number of days, 0 or more, not {shown(value)}.")
-    return int(number) if number == int(number) else float(number)
 
 
 def in_days(number: float) -> timedelta:

@@ -14,6 +14,8 @@ from ansible_collections.keyturn.iam.plugins.plugin_utils._report.model import R
 from ansible_collections.keyturn.iam.plugins.plugin_utils._report.page import as_html
 from ansible_collections.keyturn.iam.plugins.plugin_utils._report.tables import as_csv, as_markdown
 
+ENDINGS = (".json", ".md", ".html", ".csv")
+
 
 def render(report: Report, path: str, show_all: bool = False) -> str:
     """The report in the form that the file's ending names. Raises ReportError for an ending that names none."""
