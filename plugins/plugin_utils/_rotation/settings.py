@@ -60,7 +60,10 @@ class Setting:
 
 @dataclass(frozen=True)
 class Settings:
-    """What was read, by the names without the prefix, null where one is wrong; and what is wrong, a sentence each."""
+    """What was read, by the names without the prefix; and what is wrong, a sentence each.
+
+    Null is what is not set, what is wrong, and what has no say in this entry point.
+    """
 
     values: dict[str, Any]
     problems: tuple[str, ...]
@@ -68,7 +71,7 @@ class Settings:
     @property
     def policy(self) -> dict[str, Any]:
         """What `rotation_plan` takes."""
-        return {name: self.values[name] for name in POLICY if name in self.values}
+        return {name: self.values[name] for name in POLICY}
 
 
 def read_settings(entry_point: str, variables: Mapping[str, Any], read: Callable[[str], Any]) -> Settings:
@@ -76,14 +79,13 @@ def read_settings(entry_point: str, variables: Mapping[str, Any], read: Callable
 
     What a revocation says of one user, as `__rotation_…`, comes before the variable of that name.
     """
-    values: dict[str, Any] = {}
+    values: dict[str, Any] = {setting.name: None for setting in SETTINGS}
     problems: list[str] = []
     for setting in SETTINGS:
         if entry_point not in setting.entry_points:
             continue
         instead = f"__{setting.variable}"
         source = instead if instead in variables else setting.variable
-        values[setting.name] = None
         try:
             if source in variables:
                 values[setting.name] = setting.read(setting.variable, plain(read(source)))
@@ -104,8 +106,8 @@ def unknown_variables(variables: Iterable[str]) -> list[str]:
 
 
 def _unknown_error(name: str) -> str:
-    meant = get_close_matches(name, [setting.variable for setting in SETTINGS], n=1, cutoff=0.75)
-    hint = f"{meant[0]} is meant, perhaps" if meant else "rename it if it is yours"
+    meant = get_close_matches(name.removeprefix(PREFIX), [setting.name for setting in SETTINGS], n=1)
+    hint = f"{PREFIX}{meant[0]} is meant, perhaps" if meant else "rename it if it is yours"
     return (
         f"{name} is no variable of the role keyturn.iam.rotation, to which all that begin with {PREFIX} belong: {hint}"
     )
