@@ -152,6 +152,10 @@ EXAMPLES = r"""
     max_age_days: 90
     vault_file: group_vars/all/iam_keys.yml
 
+# Ansible reads vars_files and group_vars once a run. What has changed since then is read with include_vars.
+- name: Read the store as it is now
+  ansible.builtin.include_vars: group_vars/all/iam_keys.yml
+
 - name: Use it
   ansible.builtin.debug:
     msg: "{{ iam_access_keys['ci'].access_key_id }}"
@@ -169,10 +173,10 @@ EXAMPLES = r"""
     access_key_id: AKIAIOSFODNN7EXAMPLE
     state: absent
 
-- name: Put the previous access key back in force, and leave it so for a week
+- name: Put the previous access key of another user back in force, and leave it so for a week
   keyturn.iam.iam_access_key:
-    user_name: ci
-    access_key_id: AKIAIOSFODNN7EXAMPLE
+    user_name: web
+    access_key_id: AKIAI44QH8DHBEXAMPLE
     stage: current
     hold_days: 7
     vault_file: group_vars/all/iam_keys.yml

@@ -97,7 +97,7 @@ def test_check_mode_by_keyword(lab: Lab, controller: Controller) -> None:
     assert (controller.cwd / "keys.yml").read_bytes() == before
     assert run.stdout.count("Would make 1 key") == 4 and "Made " not in run.stdout
     for name in ("whole", "block", "applied", "imported"):
-        assert result_of(run, name)["done"] == [] and result_of(run, name)["drift"] == ["due"]
+        assert result_of(run, name)["done"] == [] and "due" in result_of(run, name)["drift"]
     assert "would be the current one" in " ".join(run.stdout.split())
 
 
@@ -297,7 +297,7 @@ def test_homes(lab: Lab, controller: Controller) -> None:
     """`~` and `$HOME` are one's home in every path, and a store there is refused where the home is a job's folder."""
     lab.seed("ci", OLD)
     home = controller.folder / "home"
-    home.mkdir(exist_ok=True)
+    home.mkdir(parents=True)
     saves(home)
     paths = {"rotation_vault_file": "~/keys.yml", "rotation_report_file": "$HOME/report.md"}
     job = controller.run(play(role("job", **paths)), env={"AWX_PRIVATE_DATA_DIR": str(home), "HOME": str(home)}).ok()
