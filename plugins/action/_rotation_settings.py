@@ -44,10 +44,11 @@ class ActionModule(ActionBase):
             check_mode=bool(self._task.check_mode),
             settings=settings.values,
             policy=settings.policy,
-            problems=problems,
         )
-        if problems and not args["lenient"]:
-            result.update(failed=True, msg="; ".join(problems))
+        if args["lenient"]:
+            result["problems"] = problems
+        elif problems:
+            result = {"failed": True, "msg": "; ".join(problems)}
         return result
 
     def _read(self, entry_point: str, variables: dict[str, Any]) -> Settings:
