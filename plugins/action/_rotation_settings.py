@@ -10,9 +10,11 @@ import os
 from typing import Any
 
 from ansible.errors import AnsibleError
+from ansible.module_utils.parsing.convert_bool import boolean
 from ansible.plugins.action import ActionBase
 from ansible_collections.keyturn.iam.plugins.module_utils._errors import StoreError
 from ansible_collections.keyturn.iam.plugins.plugin_utils._module_defaults import conflict
+from ansible_collections.keyturn.iam.plugins.plugin_utils._rotation.preflight import thrown_away
 from ansible_collections.keyturn.iam.plugins.plugin_utils._rotation.settings import (
     ENTRY_POINTS,
     Settings,
@@ -23,6 +25,7 @@ from ansible_collections.keyturn.iam.plugins.plugin_utils._store.file import Vau
 ARGUMENT_SPEC: dict[str, Any] = {
     "entry_point": {"type": "str", "choices": list(ENTRY_POINTS), "required": True},
     "lenient": {"type": "bool", "default": False},
+    "job_folders": {"type": "list", "elements": "str", "default": []},
 }
 
 
@@ -36,7 +39,9 @@ class ActionModule(ActionBase):
         _validation, args = self.validate_argument_spec(ARGUMENT_SPEC)
         settings = self._read(args["entry_point"], task_vars or {})
         problems = [*settings.problems, *filter(None, [conflict(self._task.module_defaults or [])])]
-        if args["entry_point"] == "main" and not problems:
+        if not problems and args["entry_point"] != "audit":  # a look loses nothing
+            problems = self._thrown_away(settings, args["job_folders"], task_vars or {})
+        if not problems and args["entry_point"] == "main":
             problems = self._store_problems(settings)
         result.update(
             changed=False,
@@ -60,6 +65,18 @@ class ActionModule(ActionBase):
                 raise ValueError(f"{name.lstrip('_')} cannot be resolved: {reason}") from error
 
         return read_settings(entry_point, variables, read)
+
+    def _thrown_away(self, settings: Settings, folders: list[str], variables: dict[str, Any]) -> list[str]:
+        """Why what is stored would be lost with this job."""
+        path = settings.values["vault_file"]
+        saved = boolean(self._templar.template(variables.get("keyturn_store_is_saved", False)), strict=False)
+        folder = None if not path or saved or settings.values["on_stored"] else thrown_away(path, folders)
+        if not folder:
+            return []
+        return [
+            f"rotation_vault_file {path} lies in {folder}, which is thrown away with this job and the new secrets with it: "
+            "name a file outside, or give rotation_on_stored, tasks that save it (see docs/fleet.md)"
+        ]
 
     def _store_problems(self, settings: Settings) -> list[str]:
         """Why no secret could be kept, were one to be: for a whole fleet that is one reason."""
