@@ -8,9 +8,9 @@ import time
 from collections.abc import Callable
 from typing import Any
 
-from ansible.utils.display import Display
 from ansible_collections.keyturn.iam.plugins.module_utils import _argspec, _result
 from ansible_collections.keyturn.iam.plugins.plugin_utils._in_process import InProcessAction, ModuleInProcess
+from ansible_collections.keyturn.iam.plugins.plugin_utils._screen import say
 from ansible_collections.keyturn.iam.plugins.plugin_utils._store.file import VaultStore
 
 PROGRESS_SECONDS = 5.0
@@ -60,6 +60,6 @@ def _progress() -> Callable[[int, int], None]:
         nonlocal said
         if time.monotonic() - said >= PROGRESS_SECONDS:
             said = time.monotonic()
-            Display().display(f"Looked at {done} of {total} users")
+            say(f"Looked at {done} of {total} users")
 
     return progress

@@ -9,7 +9,6 @@ from functools import wraps
 from typing import Any
 
 from ansible.errors import AnsibleFilterError
-from ansible_collections.keyturn.iam.plugins.plugin_utils._job_folders import thrown_away
 from ansible_collections.keyturn.iam.plugins.plugin_utils._plan.plan import plan
 from ansible_collections.keyturn.iam.plugins.plugin_utils._rotation import incident, steps
 
@@ -23,7 +22,6 @@ INNER = (
     incident.revocation,
     incident.revoked,
     incident.unreplaced,
-    thrown_away,
 )
 
 

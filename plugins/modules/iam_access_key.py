@@ -103,7 +103,7 @@ options:
     description:
       - With O(state=absent), O(min_idle_days) and O(vault_file), refuse unless the store still notes that the collection switched the key off.
         Who takes a key back into use takes that note back.
-      - With O(active=true) or O(stage=current), and O(vault_file), refuse to switch a key on that does not have that note: another hand has
+      - With O(active=true) or O(stage=current), and O(vault_file), refuse to switch a key on that does not have that note, for another hand has
         switched it off.
       - This is for what may happen between a plan and its execution, as O(replaces) is.
     type: bool
@@ -171,6 +171,10 @@ EXAMPLES = r"""
     max_age_days: 90
     vault_file: group_vars/all/iam_keys.yml
 
+# Ansible reads vars_files and group_vars once a run. What has changed since then is read with include_vars.
+- name: Read the store as it is now
+  ansible.builtin.include_vars: group_vars/all/iam_keys.yml
+
 - name: Use it
   ansible.builtin.debug:
     msg: "{{ iam_access_keys['ci'].access_key_id }}"
@@ -188,10 +192,10 @@ EXAMPLES = r"""
     access_key_id: AKIAIOSFODNN7EXAMPLE
     state: absent
 
-- name: Put the previous access key back in force, and leave it so for a week
+- name: Put the previous access key of another user back in force, and leave it so for a week
   keyturn.iam.iam_access_key:
-    user_name: ci
-    access_key_id: AKIAIOSFODNN7EXAMPLE
+    user_name: web
+    access_key_id: AKIAI44QH8DHBEXAMPLE
     stage: current
     hold_days: 7
     vault_file: group_vars/all/iam_keys.yml

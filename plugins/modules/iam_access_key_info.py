@@ -16,6 +16,7 @@ options:
   user_name:
     description:
       - Names of users, or patterns such as V(ci-*). One or a list; a name with a comma must be given as a list.
+      - Capitals make no difference, as in IAM.
       - Without it, O(path_prefix) and O(access_key_id), every user is looked at.
     type: list
     elements: str

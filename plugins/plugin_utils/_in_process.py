@@ -27,9 +27,11 @@ from ansible_collections.amazon.aws.plugins.module_utils.botocore import HAS_BOT
 from ansible_collections.amazon.aws.plugins.module_utils.modules import AnsibleAWSModule
 from ansible_collections.keyturn.iam.plugins.module_utils import _argspec, _result
 from ansible_collections.keyturn.iam.plugins.module_utils._connection import connect
+from ansible_collections.keyturn.iam.plugins.module_utils._credentials import connection_options, with_wider
 from ansible_collections.keyturn.iam.plugins.module_utils._errors import KeyturnError, StoreError
 from ansible_collections.keyturn.iam.plugins.module_utils._iam import Iam
 from ansible_collections.keyturn.iam.plugins.plugin_utils._job_folders import thrown_away
+from ansible_collections.keyturn.iam.plugins.plugin_utils._module_defaults import of_siblings, of_wider_groups
 from ansible_collections.keyturn.iam.plugins.plugin_utils._store.file import VaultStore
 from ansible_collections.keyturn.iam.plugins.plugin_utils._store.history import DELETE_AFTER_DAYS
 from ansible_collections.keyturn.iam.plugins.plugin_utils._store.lock import LOCK_TIMEOUT
@@ -91,8 +93,9 @@ class InProcessAction(ActionBase):
     def run(self, tmp: str | None = None, task_vars: dict[str, Any] | None = None) -> dict[str, Any]:
         super().run(tmp, task_vars)
         variables = task_vars or {}
+        self._take_wider_defaults(variables)
         wants_store = bool(self._task.args.get("vault_file"))
-        elsewhere = self._elsewhere()
+        elsewhere = self._elsewhere(variables)
         if wants_store and elsewhere:
             return {
                 "failed": True,
@@ -108,12 +111,27 @@ class InProcessAction(ActionBase):
             )
         return self._censored(result)
 
-    def _elsewhere(self) -> str | None:
+    def _take_wider_defaults(self, variables: Mapping[str, Any]) -> None:
+        """What the caller's module_defaults say of the account and Ansible does not hand to this action."""
+        defaults = self._task.module_defaults or []
+        if self._task._role and self._task._role.get_name() == "keyturn.iam.rotation":
+            self._take(of_siblings(defaults, self.module_name), variables)
+        self._take(of_wider_groups(defaults), variables)
+
+    def _take(self, options: Mapping[str, Any], variables: Mapping[str, Any]) -> None:
+        options = connection_options(options)
+        if options:
+            found = self._templar.template(options)
+            left_out = variables.get("omit")
+            wider = {name: value for name, value in found.items() if value != left_out}
+            self._task.args = with_wider(self._task.args, wider)
+
+    def _elsewhere(self, variables: Mapping[str, Any]) -> str | None:
         """Why the task cannot run in the controller's process, as the way out."""
         if self._connection.transport != "local":
             return f"use a local connection (delegate_to: localhost), not {self._connection.transport}"
         if self._connection.become is not None:
-            return "set become: false for it"
+            return _without_become(self._host_variables(variables))
         if self._task.async_val:
             return "leave async out"
         if not HAS_BOTO3:
@@ -123,13 +141,16 @@ class InProcessAction(ActionBase):
     def _asked_for_module(self, variables: Mapping[str, Any]) -> bool:
         if not boolean(self._templar.template(variables.get("keyturn_in_process", True)), strict=False):
             return True
-        host = (
-            variables.get("ansible_delegated_vars", {}).get(self._task.delegate_to, variables)
-            if self._task.delegate_to
-            else variables
-        )
+        host = self._host_variables(variables)
         interpreter = str(self._templar.template(host.get("ansible_python_interpreter") or "auto"))
         return not interpreter.startswith("auto") and _installation(interpreter) != _installation(sys.executable)
+
+    def _host_variables(self, variables: Mapping[str, Any]) -> Mapping[str, Any]:
+        """Those of the host to which the task is delegated, where it is."""
+        if not self._task.delegate_to:
+            return variables
+        found: Mapping[str, Any] = variables.get("ansible_delegated_vars", {}).get(self._task.delegate_to, variables)
+        return found
 
     def _run_here(self, variables: Mapping[str, Any]) -> dict[str, Any]:
         environment: dict[str, Any] = {}
@@ -209,6 +230,13 @@ def _without(result: dict[str, Any], secrets: set[str]) -> dict[str, Any]:
     """The result with secret arguments blotted out; its walk over a fleet's result is spared where no secret can be in it."""
     text = json.dumps(result, default=str) if secrets else ""
     return blotted(result, secrets) if any(json.dumps(secret)[1:-1] in text for secret in secrets) else result
+
+
+def _without_become(host: Mapping[str, Any]) -> str:
+    """The way out for a task that would change its user."""
+    if "ansible_become" in host:
+        return "set the variable ansible_become to false for it (under vars), since it counts more than become: false"
+    return "set become: false for it"
 
 
 @cache

@@ -16,6 +16,7 @@ from ansible_collections.keyturn.iam.plugins.plugin_utils._report.page import as
 from ansible_collections.keyturn.iam.plugins.plugin_utils._report.tables import as_csv, as_markdown
 
 _BEGINNING = 64
+ENDINGS = (".json", ".md", ".html", ".csv")
 
 
 def render(report: Report, path: str, show_all: bool = False) -> str:
