@@ -10,13 +10,11 @@ import os
 from typing import Any
 
 from ansible.plugins.action import ActionBase
-from ansible.utils.display import Display
 from ansible_collections.keyturn.iam.plugins.plugin_utils._report.build import build
 from ansible_collections.keyturn.iam.plugins.plugin_utils._report.model import ReportError
 from ansible_collections.keyturn.iam.plugins.plugin_utils._report.screen import screen
 from ansible_collections.keyturn.iam.plugins.plugin_utils._report.write import render, write
-
-display = Display()
+from ansible_collections.keyturn.iam.plugins.plugin_utils._screen import say
 
 ARGUMENT_SPEC: dict[str, Any] = {
     "info": {"type": "dict", "required": True},
@@ -62,9 +60,9 @@ class ActionModule(ActionBase):
                 report_file=path,
             )
             # The screen first: a file that cannot be written must not take the report of a finished rotation with it.
-            display.display("\n".join(["", *screen(report, args["show_all"]), ""]))
+            say("\n".join(["", *screen(report, args["show_all"]), ""]))
             if path:
-                write(path, render(report, path, args["show_all"]))
+                write(path, render(report, path, args["show_all"]), args["info"].get("vault_file"))
         except ReportError as error:
             result.update(failed=True, msg=str(error))
         return result

@@ -10,7 +10,7 @@ from typing import Any
 
 from ansible.errors import AnsibleFilterError
 from ansible_collections.keyturn.iam.plugins.plugin_utils._plan.plan import plan
-from ansible_collections.keyturn.iam.plugins.plugin_utils._rotation import incident, preflight, steps
+from ansible_collections.keyturn.iam.plugins.plugin_utils._rotation import incident, steps
 
 # Of the role alone: they may change with it.
 INNER = (
@@ -22,7 +22,6 @@ INNER = (
     incident.revocation,
     incident.revoked,
     incident.unreplaced,
-    preflight.thrown_away,
 )
 
 

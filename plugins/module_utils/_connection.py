@@ -19,6 +19,7 @@ from urllib.parse import urlsplit
 
 from ansible_collections.amazon.aws.plugins.module_utils.botocore import boto3_conn, get_aws_connection_info
 
+from ._credentials import without_foreign_credentials
 from ._errors import KeyturnError
 from ._failures import SDK_ERRORS, ForeignAnswer, call_error, in_own_words
 from ._iam import TRIES, Iam
@@ -68,6 +69,7 @@ def connect(module: Any, pool: int = 10) -> Iam:
     The client is told to send each request once, whatever `aws_config` says of retries: what may be repeated
     is decided in `Iam`, which takes the number of attempts over.
     """
+    module.params.update(without_foreign_credentials(module.params))
     with _connecting():
         return _connect(_Options(module), pool)
 

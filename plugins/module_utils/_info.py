@@ -42,6 +42,7 @@ class _Look:
     errors: list[str] = field(default_factory=list)
     read: bool = False
     vanished: bool = False
+    missing: bool = False
 
 
 def check(params: Mapping[str, Any]) -> None:
@@ -109,10 +110,10 @@ def _select(iam: Iam, params: Mapping[str, Any], warnings: list[str]) -> tuple[l
     if params.get("access_key_id"):
         names = [_owner(iam, params["access_key_id"])]
     if names is not None:
-        names = list(dict.fromkeys(name for name in names if name))
+        names = list({name.lower(): name for name in names if name}.values())
     if names is not None and len(names) <= FEW and not any(is_pattern(name) for name in names):
-        asked = [_named(iam, name, prefix) for name in names]
-        return list({one.user_name: one for one in asked}.values()), False
+        looks = [_named(iam, name, prefix) for name in names]
+        return _with_other_capitals(iam, looks, prefix), False
     if prefix == "/":  # everyone's path begins so
         prefix = None
     found = {user.user_name: user for user in iam.users(prefix)}
@@ -154,9 +155,22 @@ def _named(iam: Iam, name: str, prefix: str | None) -> _Look:
     return _Look(user.user_name, user)  # as IAM writes it, for it compares names without case
 
 
+def _with_other_capitals(iam: Iam, looks: list[_Look], prefix: str | None) -> list[_Look]:
+    """The looks, with the user of that name in the place of one that is missing as it was written."""
+    if not any(one.missing for one in looks):
+        return looks
+    try:
+        found = {user.user_name.lower(): user for user in iam.users(prefix)}
+    except IamError:
+        return looks  # who may not list users is told that there is none of this name
+    users = [found.get(one.user_name.lower()) if one.missing else None for one in looks]
+    chosen = [_Look(user.user_name, user) if user else one for one, user in zip(looks, users)]
+    return list({one.user_name: one for one in chosen}.values())
+
+
 def _missing(name: str, prefix: str | None) -> _Look:
     under = f" under the path {prefix}" if prefix else ""
-    return _Look(name, errors=[f"There is no IAM user {name}{under}"])
+    return _Look(name, errors=[f"There is no IAM user {name}{under}"], missing=True)
 
 
 def _tell_the_renamed(iam: Iam, users: list[_Look], entries: Entries) -> None:

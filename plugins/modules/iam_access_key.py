@@ -103,7 +103,7 @@ options:
     description:
       - With O(state=absent), O(min_idle_days) and O(vault_file), refuse unless the store still notes that the collection switched the key off.
         Who takes a key back into use takes that note back.
-      - With O(active=true) or O(stage=current), and O(vault_file), refuse to switch a key on that does not have that note: another hand has
+      - With O(active=true) or O(stage=current), and O(vault_file), refuse to switch a key on that does not have that note, for another hand has
         switched it off.
       - This is for what may happen between a plan and its execution, as O(replaces) is.
     type: bool
@@ -117,7 +117,10 @@ options:
   vault_file:
     description:
       - Keep the secret in this Ansible Vault file on the controller. The task is then satisfied by an Active key that is the store's current.
-      - The file is made where it does not exist, with mode 0600; its folder must exist.
+      - The file is made where it does not exist, with mode 0600; its folder must exist. It is not made with a password that was typed once
+        at a prompt: make it with C(ansible-vault create).
+      - Refused where the file lies in a folder that is thrown away with a job (AWX and CI runners), unless the variable C(keyturn_store_is_saved) is V(true).
+        With O(leaked=true) it is not refused.
       - A relative path counts from the folder in which ansible-playbook was started.
       - A task with this option runs in the controller's process, and is refused with a remote connection, C(become) or C(async).
     type: path
@@ -168,6 +171,10 @@ EXAMPLES = r"""
     max_age_days: 90
     vault_file: group_vars/all/iam_keys.yml
 
+# Ansible reads vars_files and group_vars once a run. What has changed since then is read with include_vars.
+- name: Read the store as it is now
+  ansible.builtin.include_vars: group_vars/all/iam_keys.yml
+
 - name: Use it
   ansible.builtin.debug:
     msg: "{{ iam_access_keys['ci'].access_key_id }}"
@@ -185,10 +192,10 @@ EXAMPLES = r"""
     access_key_id: AKIAIOSFODNN7EXAMPLE
     state: absent
 
-- name: Put the previous access key back in force, and leave it so for a week
+- name: Put the previous access key of another user back in force, and leave it so for a week
   keyturn.iam.iam_access_key:
-    user_name: ci
-    access_key_id: AKIAIOSFODNN7EXAMPLE
+    user_name: web
+    access_key_id: AKIAI44QH8DHBEXAMPLE
     stage: current
     hold_days: 7
     vault_file: group_vars/all/iam_keys.yml

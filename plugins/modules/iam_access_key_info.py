@@ -16,6 +16,7 @@ options:
   user_name:
     description:
       - Names of users, or patterns such as V(ci-*). One or a list; a name with a comma must be given as a list.
+      - Capitals make no difference, as in IAM.
       - Without it, O(path_prefix) and O(access_key_id), every user is looked at.
     type: list
     elements: str
@@ -194,6 +195,13 @@ users:
         - C(account_id), C(user_id), C(access_key_id) (of the current key), C(create_date), C(promote_date), C(deactivate_date),
           C(asked), C(hold_until), C(other_keys) (by access key id) and C(stored) (whether a secret is there).
       type: dict
+    lost_keys:
+      description:
+        - Keys of the user that the store had and has no more, because another hand has overwritten it (an editor, a restored copy).
+        - C(vault_file) is the predecessor beside it that has the secret. Each is a warning too.
+      type: list
+      elements: dict
+      returned: with O(vault_file), where there is one
 account:
   description: The account.
   returned: success

@@ -27,9 +27,14 @@ from ansible_collections.amazon.aws.plugins.module_utils.botocore import HAS_BOT
 from ansible_collections.amazon.aws.plugins.module_utils.modules import AnsibleAWSModule
 from ansible_collections.keyturn.iam.plugins.module_utils import _argspec, _result
 from ansible_collections.keyturn.iam.plugins.module_utils._connection import connect
-from ansible_collections.keyturn.iam.plugins.module_utils._errors import KeyturnError
+from ansible_collections.keyturn.iam.plugins.module_utils._credentials import connection_options, with_wider
+from ansible_collections.keyturn.iam.plugins.module_utils._errors import KeyturnError, StoreError
 from ansible_collections.keyturn.iam.plugins.module_utils._iam import Iam
-from ansible_collections.keyturn.iam.plugins.plugin_utils._store.file import LOCK_TIMEOUT, VaultStore
+from ansible_collections.keyturn.iam.plugins.plugin_utils._job_folders import thrown_away
+from ansible_collections.keyturn.iam.plugins.plugin_utils._module_defaults import of_siblings, of_wider_groups
+from ansible_collections.keyturn.iam.plugins.plugin_utils._store.file import VaultStore
+from ansible_collections.keyturn.iam.plugins.plugin_utils._store.history import DELETE_AFTER_DAYS
+from ansible_collections.keyturn.iam.plugins.plugin_utils._store.lock import LOCK_TIMEOUT
 from ansible_collections.keyturn.iam.plugins.plugin_utils._values import blotted, plain
 
 display = Display()
@@ -88,8 +93,9 @@ class InProcessAction(ActionBase):
     def run(self, tmp: str | None = None, task_vars: dict[str, Any] | None = None) -> dict[str, Any]:
         super().run(tmp, task_vars)
         variables = task_vars or {}
+        self._take_wider_defaults(variables)
         wants_store = bool(self._task.args.get("vault_file"))
-        elsewhere = self._elsewhere()
+        elsewhere = self._elsewhere(variables)
         if wants_store and elsewhere:
             return {
                 "failed": True,
@@ -105,12 +111,27 @@ class InProcessAction(ActionBase):
             )
         return self._censored(result)
 
-    def _elsewhere(self) -> str | None:
+    def _take_wider_defaults(self, variables: Mapping[str, Any]) -> None:
+        """What the caller's module_defaults say of the account and Ansible does not hand to this action."""
+        defaults = self._task.module_defaults or []
+        if self._task._role and self._task._role.get_name() == "keyturn.iam.rotation":
+            self._take(of_siblings(defaults, self.module_name), variables)
+        self._take(of_wider_groups(defaults), variables)
+
+    def _take(self, options: Mapping[str, Any], variables: Mapping[str, Any]) -> None:
+        options = connection_options(options)
+        if options:
+            found = self._templar.template(options)
+            left_out = variables.get("omit")
+            wider = {name: value for name, value in found.items() if value != left_out}
+            self._task.args = with_wider(self._task.args, wider)
+
+    def _elsewhere(self, variables: Mapping[str, Any]) -> str | None:
         """Why the task cannot run in the controller's process, as the way out."""
         if self._connection.transport != "local":
             return f"use a local connection (delegate_to: localhost), not {self._connection.transport}"
         if self._connection.become is not None:
-            return "set become: false for it"
+            return _without_become(self._host_variables(variables))
         if self._task.async_val:
             return "leave async out"
         if not HAS_BOTO3:
@@ -120,13 +141,16 @@ class InProcessAction(ActionBase):
     def _asked_for_module(self, variables: Mapping[str, Any]) -> bool:
         if not boolean(self._templar.template(variables.get("keyturn_in_process", True)), strict=False):
             return True
-        host = (
-            variables.get("ansible_delegated_vars", {}).get(self._task.delegate_to, variables)
-            if self._task.delegate_to
-            else variables
-        )
+        host = self._host_variables(variables)
         interpreter = str(self._templar.template(host.get("ansible_python_interpreter") or "auto"))
         return not interpreter.startswith("auto") and _installation(interpreter) != _installation(sys.executable)
+
+    def _host_variables(self, variables: Mapping[str, Any]) -> Mapping[str, Any]:
+        """Those of the host to which the task is delegated, where it is."""
+        if not self._task.delegate_to:
+            return variables
+        found: Mapping[str, Any] = variables.get("ansible_delegated_vars", {}).get(self._task.delegate_to, variables)
+        return found
 
     def _run_here(self, variables: Mapping[str, Any]) -> dict[str, Any]:
         environment: dict[str, Any] = {}
@@ -143,19 +167,34 @@ class InProcessAction(ActionBase):
                 return {"failed": True, "msg": str(error.message)}
             module = ModuleInProcess(self.module_name, {name: plain(arguments.get(name)) for name in spec})
             with _failures_as_result(module) as result:
-                result.update(self.perform(module, self._store(module.params, variables)))
+                result.update(self.perform(module, self._store(module, variables)))
         return _like_a_module(result, module.params, validated, variables)
 
-    def _store(self, params: Mapping[str, Any], variables: Mapping[str, Any]) -> VaultStore | None:
+    def _store(self, module: ModuleInProcess, variables: Mapping[str, Any]) -> VaultStore | None:
         """The store by the vault secrets of this run. A relative path counts from where ansible-playbook was started."""
+        params = module.params
         if not params.get("vault_file"):
             return None
+        self._refuse_thrown_away(params, variables)
         timeout = float(self._templar.template(variables.get("keyturn_lock_timeout", LOCK_TIMEOUT)))
         key = (os.path.abspath(params["vault_file"]), params.get("vault_id"), timeout)
         if key not in _stores:
             # Public ways read files only; the secrets are the loader's own.
             _stores[key] = VaultStore(key[0], self._loader._vault, *key[1:])
+        days = self._templar.template(variables.get("rotation_delete_after_days"))
+        _stores[key].keep_deleted(lambda: module.connect().now, _number_or(days, DELETE_AFTER_DAYS))
         return _stores[key]
+
+    def _refuse_thrown_away(self, params: Mapping[str, Any], variables: Mapping[str, Any]) -> None:
+        """A store that is gone with the job is none; but nothing stands before a revocation."""
+        path = params["vault_file"]
+        folder = thrown_away(path) if self.returns_secret and not params.get("leaked") else None
+        if not folder or boolean(self._templar.template(variables.get("keyturn_store_is_saved", False)), strict=False):
+            return
+        raise StoreError(
+            f"vault_file {path} lies in {folder}, which is thrown away with this job and the new secrets with it: name a file "
+            "outside, or save the file in a later task and say so with the variable keyturn_store_is_saved: true (see docs/store.md)"
+        )
 
     def _censored(self, result: dict[str, Any]) -> dict[str, Any]:
         """A result with a secret is not shown, though registered as it is; a failure's reason is shown apart from it."""
@@ -165,6 +204,13 @@ class InProcessAction(ActionBase):
             result["_ansible_no_log"] = True
             self._task.no_log = True  # before ansible-core 2.19 the result of a loop knows the task's word only
         return result
+
+
+def _number_or(value: Any, default: float) -> float:
+    try:
+        return float(value)
+    except (TypeError, ValueError):
+        return default
 
 
 def _like_a_module(
@@ -184,6 +230,13 @@ def _without(result: dict[str, Any], secrets: set[str]) -> dict[str, Any]:
     """The result with secret arguments blotted out; its walk over a fleet's result is spared where no secret can be in it."""
     text = json.dumps(result, default=str) if secrets else ""
     return blotted(result, secrets) if any(json.dumps(secret)[1:-1] in text for secret in secrets) else result
+
+
+def _without_become(host: Mapping[str, Any]) -> str:
+    """The way out for a task that would change its user."""
+    if "ansible_become" in host:
+        return "set the variable ansible_become to false for it (under vars), since it counts more than become: false"
+    return "set become: false for it"
 
 
 @cache

@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Mapping
 from typing import Any
 
@@ -19,6 +20,8 @@ def plain(value: Any) -> Any:
         return {plain(name): plain(item) for name, item in value.items()}
     if isinstance(value, (list, tuple)):
         return [plain(item) for item in value]
+    if getattr(value, "__ENCRYPTED__", False):  # `!vault` in module_defaults, before ansible-core 2.19
+        return str(value)
     if isinstance(value, str):
         return str.__str__(value)
     if value is None or isinstance(value, bool):
@@ -77,6 +80,26 @@ def _names_a_secret(name: Any) -> bool:
 def plain_text(value: Any) -> str | None:
     """The value as plain text; null stays null."""
     return None if value is None else str(plain(value))
+
+
+def is_left_out(value: Any) -> bool:
+    """Whether a variable has no value; extra variables given as `-e name=` and `-e name=null` are strings."""
+    return value is None or (isinstance(value, str) and value.strip().lower() in ("", "null", "none"))
+
+
+def read_number(what: str, value: Any, unit: str) -> float:
+    """A number that is not negative; extra variables given as `-e name=90` are strings. Raises ValueError, one sentence."""
+    number: float | None = None
+    if isinstance(value, (int, float)) and not isinstance(value, bool):
+        number = value
+    elif isinstance(value, str):
+        try:
+            number = float(value)
+        except ValueError:
+            number = None
+    if number is None or not math.isfinite(number) or number < 0:
+        raise ValueError(f"{what} must be a number of {unit}, 0 or more, not {shown(value)}")
+    return int(number) if number == int(number) else float(number)
 
 
 def shown(value: Any) -> str:

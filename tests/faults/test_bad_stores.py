@@ -8,16 +8,21 @@ from __future__ import annotations
 
 import contextlib
 import os
+import pty
 import subprocess
+import sys
+import time
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
-from fleet import ALL, STAGES, Fleet, executed_writes, recover
-from lab.client import Lab
+from fleet import ALL, STAGES, Fleet, executed_writes, key_task, recover
+from lab.client import ADMIN, Lab
 from lab.playbook import Controller, open_store, vault_id_of, write_store
 from lab.shapes import Key
 
+VAULT_PASSWORD = "a password that is typed"
 NAME = "A_b+c=d,e.f@g-" + "x" * 50
 
 
@@ -117,6 +122,49 @@ def test_an_entry_of_foreign_structure_is_that_users_error(lab: Lab, controller:
     )
     assert not fleet.harm() and not fleet.astray(*spoilt), str(run)
     recover(fleet, run)
+
+
+@pytest.mark.parametrize("asking", [["--ask-vault-pass"], ["--vault-id", "prod@prompt"]], ids=["pass", "id"])
+def test_a_new_store_and_a_password_typed_once(lab: Lab, controller: Controller, asking: list[str]) -> None:
+    """A slip of the finger would make each new secret unreadable. The file that ansible-vault made, which asks twice, proves the password."""
+    lab.seed("ci", Key(100))
+    play = key_task(user_name="ci", max_age_days=90)
+    store = controller.cwd / "keys.yml"
+    for check in ([], ["--check"]):
+        output = _at_a_terminal(controller, play, *asking, *check)
+        assert "keys.yml is not made: the vault password was typed once" in output, output
+        assert f"ansible-vault create {store}" in output, output
+        assert len(lab.state()["ci"].keys) == 1 and not lab.requests("CreateAccessKey") and not store.exists(), output
+    write_store(store, "", VAULT_PASSWORD)
+    output = _at_a_terminal(controller, play, *asking)
+    assert len(lab.state()["ci"].keys) == 2 and "failed=0" in output, output
+    assert open_store(store, VAULT_PASSWORD)["iam_access_keys"]["ci"]["secret_access_key"]
+
+
+def _at_a_terminal(controller: Controller, play: Any, *arguments: str) -> str:
+    """What a person sees who types the vault password."""
+    folder = controller.folder / "runs" / f"terminal-{time.monotonic_ns()}"
+    folder.mkdir(parents=True)
+    command = [str(Path(sys.executable).with_name("ansible-playbook")), controller._playbook(play, folder), *arguments]
+    environment = controller._environment("terminal", folder, ADMIN, {})
+    pid, terminal = pty.fork()
+    if pid == 0:
+        try:
+            os.chdir(controller.cwd)
+            os.execve(command[0], command, environment)
+        finally:
+            os._exit(127)
+    output = b""
+    typed = False
+    with contextlib.suppress(OSError):  # the terminal of a process that has ended
+        while data := os.read(terminal, 4096):
+            output += data
+            if not typed and b"password" in output:
+                typed = True
+                os.write(terminal, f"{VAULT_PASSWORD}\n".encode())
+    os.waitpid(pid, 0)
+    os.close(terminal)
+    return output.decode(errors="replace").replace("\r", "")
 
 
 def test_two_vault_ids(lab: Lab, controller: Controller) -> None:

@@ -7,12 +7,16 @@
 from __future__ import annotations
 
 import os
+import re
+import stat
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
-from fleet import ALL, STAGES, Fleet, executed_writes, key_task, recover
+import yaml
+from fleet import ALL, STAGES, Fleet, executed_writes, key_task, records_of, recover
 from lab.client import Lab
 from lab.playbook import Controller, Run, open_store, write_store
 from lab.shapes import Key, User
@@ -139,6 +143,192 @@ def test_edit_while_a_key_is_made(lab: Lab, controller: Controller) -> None:
     assert open_store(fleet.store)["mine"] == "kept" and not fleet.harm() and not fleet.astray(), str(run)
 
 
+def test_an_editor_open_while_a_rotation_runs(lab: Lab, controller: Controller) -> None:
+    """Saved afterwards, it takes the new secrets with it. They are found again beside the file, which is said, and how to put them back."""
+    fleet = Fleet(lab, controller, list(STAGES)).seed()
+    stale = _vault(controller, "view", fleet.store, fleet.password)
+    fleet.run().ok()
+    assert not fleet.harm()
+    made = fleet.entries()["again"]
+    _vault(controller, "edit", fleet.store, fleet.password, replaced=f"{stale}# saved too late\n")
+    before = lab.state()
+    run = fleet.run()
+    said = next(line for line in run.output.splitlines() if made["access_key_id"] in line and "ansible-vault" in line)
+    assert "of user again" in said and "another hand has overwritten" in said, str(run)
+    assert lab.state()["again"] == before["again"], str(run)
+    (path,) = set(re.findall(r"`ansible-vault view (\S*\.keys\.yml\.[^\s`]+)`", said))
+    found = yaml.safe_load(_vault(controller, "view", Path(path), fleet.password))["iam_access_keys"]["again"]
+    assert records_of(found)[made["access_key_id"]]["secret_access_key"] == made["secret_access_key"]
+    assert not any(secret in run.output for secret in fleet.secrets.values())
+    # The way out, for all who are concerned.
+    look = fleet.run(check=True).result("Look at the access keys")
+    lost = {user["user_name"]: user["lost_keys"] for user in look["users"] if user.get("lost_keys")}
+    assert {"first", "again", "left"} <= set(lost)
+    content = open_store(fleet.store)
+    for name, keys in lost.items():
+        content["iam_access_keys"][name] = open_store(Path(keys[0]["vault_file"]))["iam_access_keys"][name]
+    _vault(controller, "edit", fleet.store, fleet.password, replaced=yaml.safe_dump(content))
+    run = fleet.run().ok()
+    assert "another hand" not in run.output and not fleet.harm() and not fleet.astray(), f"{fleet.harm()}\n{run}"
+    recover(fleet, run)
+
+
+def test_a_copy_written_into_the_file_by_a_second_writer(lab: Lab, controller: Controller) -> None:
+    """`cp` writes into the very file; and many writes later the secret is still there and still said."""
+    fleet = Fleet(lab, controller, ["retiring", "busy"]).seed()
+    lab.seed("solo", Key(1))
+    stale = fleet.store.read_bytes()
+    controller.run(key_task(user_name="solo", max_age_days=0, verify=False)).ok()
+    (lost,) = records_of(fleet.entries()["solo"])
+    secret = fleet.entries()["solo"]["other_keys"][lost]["secret_access_key"]
+    with fleet.store.open("r+b") as file:
+        file.truncate()
+        file.write(stale)
+    key_id = _key(fleet, "retiring", "old")
+    both = [key_task(user_name="retiring", access_key_id=key_id, active=active) for active in (False, True)]
+    controller.run([*both] * 7).ok()
+    look = {"keyturn.iam.iam_access_key_info": {"vault_file": "keys.yml"}, "register": "look"}
+    run = controller.run({"hosts": "localhost", "gather_facts": False, "tasks": [look]})
+    assert f"Access key {lost} of user solo is no longer in" in run.output, str(run)
+    (shown,) = (user["lost_keys"][0] for user in run.results[0].result["users"] if user.get("lost_keys"))
+    kept = open_store(Path(shown["vault_file"]))["iam_access_keys"]["solo"]["other_keys"]
+    assert kept[lost]["secret_access_key"] == secret
+    numbered = _predecessors(fleet.store)
+    assert len(numbered) == 11 and Path(shown["vault_file"]) == numbered[1]  # the last ten, and it, in its place
+
+
+def test_what_a_store_held_before(lab: Lab, controller: Controller) -> None:
+    """Ten predecessors, private, opened by the same password, no variables of a play, and cleaned of keys once they are gone for good."""
+    fleet = Fleet(lab, controller, list(STAGES), variables={"rotation_vault_file": "group_vars/all/keys.yml"})
+    fleet.store.parent.mkdir(parents=True)
+    fleet.seed()
+    parted = _key(fleet, "parting", "old")
+    secret = fleet.secrets[parted]
+    first = fleet.store.read_bytes()
+    controller.run(
+        key_task(
+            user_name="parting",
+            access_key_id=_key(fleet, "parting", "new"),
+            hold_days=0,
+            active=True,
+            vault_file="group_vars/all/keys.yml",
+        )
+    ).ok()
+    run = fleet.run().ok()
+    numbered = _predecessors(fleet.store)
+    assert [path.name for path in numbered] == [f".keys.yml.{number}" for number in range(1, 11)], str(run)
+    for path in fleet.store.parent.iterdir():
+        assert stat.S_IMODE(path.stat().st_mode) == 0o600 and (path == fleet.store or path.name.startswith(".")), path
+        assert not any(secret.encode() in path.read_bytes() for secret in fleet.secrets.values()), path
+    stored = open_store(fleet.store)["iam_access_keys"]
+    assert open_store(numbered[0])["iam_access_keys"] != stored and first
+    ids = "{{ iam_access_keys | dict2items | map(attribute='value.access_key_id') | list }}"
+    show = {"hosts": "localhost", "gather_facts": False, "tasks": [{"ansible.builtin.debug": {"msg": ids}}]}
+    (controller.cwd / "show.yml").write_text(yaml.safe_dump([show]))
+    shown = controller.run(controller.cwd / "show.yml").ok()
+    assert shown.result("debug")["msg"] == [entry["access_key_id"] for entry in stored.values()]
+
+    def holds(path: Path) -> bool:
+        return secret in repr(open_store(path))
+
+    assert any(map(holds, numbered)) and not holds(fleet.store)
+    key_id = _key(fleet, "busy", "old")
+
+    def write_once(active: bool) -> None:
+        controller.run(
+            key_task(user_name="busy", access_key_id=key_id, active=active, vault_file="group_vars/all/keys.yml")
+        ).ok()
+
+    lab.clock(days=29)
+    write_once(False)
+    assert any(map(holds, _predecessors(fleet.store)))
+    lab.clock(days=31)
+    write_once(True)
+    after = _predecessors(fleet.store)
+    assert not any(map(holds, after)) and len(after) == 10
+    notes = [path for path in fleet.store.parent.glob(".*") if path not in after and path.name.endswith(".notes")]
+    assert not any(parted in path.read_text() for path in notes)
+
+
+def test_predecessors_that_cannot_be_kept_stop_nothing(lab: Lab, controller: Controller) -> None:
+    fleet = Fleet(lab, controller, list(STAGES)).seed()
+    for name in (".keys.yml.last", ".keys.yml.1", ".keys.yml.notes"):
+        (controller.cwd / name / "in").mkdir(parents=True)
+    run = fleet.run().ok()
+    assert "held before could not be kept beside it" in run.output.replace("\n", " "), str(run)
+    assert not fleet.harm() and not fleet.astray(), str(run)
+    recover(fleet, run)
+
+
+def test_an_editor_that_saves_while_a_key_is_made(lab: Lab, controller: Controller) -> None:
+    """What the editor wrote is kept. Where it is another's entry the new secret is stored beside it; where it is this very entry
+    nothing is written over it: the new key is deleted again, and the user's turn comes with the next run.
+    """
+    fleet = Fleet(lab, controller, ["first", "again", "busy"]).seed()
+    lab.fault("pause", "CreateAccessKey", user="first", when="after")
+    running = fleet.start()
+    lab.wait_paused()
+    content = open_store(fleet.store)
+    content["iam_access_keys"]["first"] = {"note": "written by a person"}
+    _vault(controller, "edit", fleet.store, fleet.password, replaced=yaml.safe_dump({**content, "mine": "kept"}))
+    lab.release()
+    run = running.wait()
+    assert run.rc == 2 and "The entry of user first in" in run.output and "by another hand" in run.output, str(run)
+    assert "deleted again" in run.output and len(lab.state()["first"].keys) == 1, str(run)
+    after = open_store(fleet.store)
+    assert after["mine"] == "kept" and after["iam_access_keys"]["first"] == {"note": "written by a person"}, str(run)
+    assert not fleet.unknown(), str(run)
+    assert fleet.run().ok() and not fleet.astray() and fleet.entries()["first"]["note"] == "written by a person"
+
+
+def test_a_lock_file_that_a_person_removes(lab: Lab, controller: Controller) -> None:
+    """A second run goes on, and both end as one would."""
+    fleet = Fleet(lab, controller, list(STAGES)).seed()
+    lab.fault("pause", "CreateAccessKey", user="first", when="after")
+    running = fleet.start()
+    lab.wait_paused()
+    (controller.cwd / ".keys.yml.lock").unlink()
+    second = fleet.start(extra_vars={"rotation_users": ["again", "retiring"]})
+    time.sleep(3)
+    lab.release()
+    runs = [running.wait(), second.wait()]
+    assert not fleet.harm() and not fleet.unknown() and not fleet.made_twice(), "\n".join(map(str, runs))
+    recover(fleet, runs[0], most=1)
+
+
+@pytest.mark.parametrize("playbook", ["rotate", "audit"])
+def test_a_report_in_the_place_of_a_vault_file(lab: Lab, controller: Controller, playbook: str) -> None:
+    fleet = Fleet(lab, controller, list(STAGES), variables={"rotation_vault_file": "keys.json"}).seed()
+    write_store(controller.cwd / "passwords.html", {"db": "a password"}, "another password")
+    (controller.cwd / "report.md").symlink_to("passwords.html")
+    os.link(controller.cwd / "passwords.html", controller.cwd / "linked.csv")
+    variables = {
+        "rotation_users": ["*"],
+        "audit_users": ["*"],
+        "rotation_vault_file": "keys.json",
+        "rotation_verify_delay": 0,
+    }
+    other = (controller.cwd / "passwords.html").read_bytes()
+    for check in (True, False):
+        for name in ("keys.json", "passwords.html", "report.md", "linked.csv", "./keys.json"):
+            run = controller.run(
+                f"keyturn.iam.{playbook}", extra_vars={**variables, "rotation_report_file": name}, check=check
+            )
+            assert run.rc == 2 and "was not written, because that is " in run.msg, str(run)
+            assert (controller.cwd / "passwords.html").read_bytes() == other
+            open_store(fleet.store)
+    assert not fleet.harm()
+
+
+def test_a_report_in_the_place_of_a_store_that_is_not_made_yet(lab: Lab, controller: Controller) -> None:
+    lab.seed("ci", Key(1))
+    (controller.cwd / "later.json").symlink_to("store.json")
+    variables = {"rotation_users": ["*"], "rotation_vault_file": "store.json", "rotation_report_file": "later.json"}
+    run = controller.run("keyturn.iam.rotate", extra_vars=variables)
+    assert run.rc == 2 and "was not written, because that is the place of the store" in run.msg, str(run)
+    assert not (controller.cwd / "store.json").exists()
+
+
 def test_two_controllers_with_a_copy_each(lab: Lab, controller: Controller, tmp_path: Path, collections: Path) -> None:
     """The second knows nothing of the keys that the first makes: it says so, and neither makes nor switches off any."""
     fleet = Fleet(lab, controller, list(STAGES)).seed()
@@ -231,16 +421,29 @@ def _key(fleet: Fleet, name: str, label: str) -> str:
     )
 
 
+def _predecessors(store: Path) -> list[Path]:
+    """What the store held before, the newest first."""
+    found = [path for path in store.parent.iterdir() if re.fullmatch(rf"\.{re.escape(store.name)}\.\d+", path.name)]
+    return sorted(found, key=lambda path: int(path.suffix[1:]))
+
+
 def _vault(
-    controller: Controller, action: str, path: Path, password: str, *, new: str | None = None, append: str = ""
+    controller: Controller,
+    action: str,
+    path: Path,
+    password: str,
+    *,
+    new: str | None = None,
+    append: str = "",
+    replaced: str | None = None,
 ) -> str:
-    """The real ansible-vault, with an editor that appends."""
+    """The real ansible-vault, with an editor that appends, or that saves another text."""
     folder = controller.folder
     (folder / "old").write_text(password)
     (folder / "new").write_text(new or "")
-    (folder / "appended").write_text(append)
+    (folder / "appended").write_text(append if replaced is None else replaced)
     editor = folder / "editor"
-    editor.write_text(f'#!/bin/sh\ncat "{folder / "appended"}" >> "$1"\n')
+    editor.write_text(f'#!/bin/sh\ncat "{folder / "appended"}" {">>" if replaced is None else ">"} "$1"\n')
     editor.chmod(0o700)
     command = [
         str(Path(sys.executable).with_name("ansible-vault")),

@@ -313,5 +313,5 @@ def test_the_plan_and_the_role(lab: Lab, controller: Controller) -> None:
     ]:
         (found,) = result.tasks(name)
         assert found.status == "failed" and words in found.msg and "Traceback" not in result.output
-    assert "missing required arguments: rotation_users" in result.output
+    assert "rotation_users is not set: it takes names of users" in result.output
     assert not writes(lab) and contents(controller) == before

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from helpers import play, writes
+from helpers import key_task, ok, play, refusal, writes
 from lab.client import Lab
 from lab.playbook import Controller, Run, Running, open_store, write_store
 from lab.shapes import Key
@@ -166,6 +166,73 @@ def test_a_store_in_a_folder_that_is_thrown_away(lab: Lab, controller: Controlle
     assert [task.task for task in run.results if task.task.endswith(" refused")] == [
         f"{name} refused" for name in refused
     ]
+
+
+JOBS: dict[str, tuple[dict[str, str], str]] = {
+    "awx": ({"AWX_PRIVATE_DATA_DIR": "{job}"}, "{job}/project"),
+    "inside awx": ({"AWX_PRIVATE_DATA_DIR": "/tmp/elsewhere"}, "/runner/project"),
+    "github": ({"GITHUB_WORKSPACE": "{job}"}, "{job}/project"),
+    "github's temporary folder": ({"GITHUB_ACTIONS": "true", "RUNNER_TEMP": "{job}"}, "{job}/project"),
+    "gitlab": ({"CI_PROJECT_DIR": "{job}"}, "{job}/project"),
+    "azure": ({"TF_BUILD": "True", "PIPELINE_WORKSPACE": "{job}"}, "{job}/project"),
+    "azure's sources": ({"BUILD_SOURCESDIRECTORY": "{job}"}, "{job}/project"),
+    "jenkins": ({"JENKINS_URL": "https://ci.example.com", "WORKSPACE": "{job}"}, "{job}/project"),
+    "circleci": ({"CIRCLECI": "true", "CIRCLE_WORKING_DIRECTORY": "~/project"}, "{home}/project"),
+    "bitbucket": ({"BITBUCKET_CLONE_DIR": "{job}"}, "{job}/project"),
+    "buildkite": ({"BUILDKITE_BUILD_CHECKOUT_PATH": "{job}"}, "{job}/project"),
+}
+
+
+@pytest.mark.parametrize("runner", JOBS)
+def test_a_task_whose_store_is_thrown_away_with_the_job(
+    lab: Lab, controller: Controller, tmp_path: Path, runner: str
+) -> None:
+    """Refused before anything is asked of AWS, in check mode too, as the role is; but nothing stands before a revocation."""
+    places = {"job": str(tmp_path / "job"), "home": str(controller.folder / "home")}
+    given, place = JOBS[runner]
+    env = {name: value.format(**places) for name, value in given.items()}
+    folder = Path(place.format(**places))
+    if not folder.is_relative_to("/runner"):
+        folder.mkdir(parents=True)
+    leaked, stays = lab.seed("ci", Key(age_days=100), Key(age_days=3)).keys
+    lab.seed("web", Key(age_days=100))
+    tasks = [
+        key_task("made", "web", max_age_days=90, vault_file=str(folder / STORE), verify_delay=0),
+        key_task("predicted", "web", check=True, max_age_days=90, vault_file=str(folder / STORE)),
+        key_task("off", "ci", access_key_id=stays.access_key_id, active=False, vault_file=str(folder / STORE)),
+        key_task("looked", "web", task={"vars": {"keyturn_store_is_saved": "false"}}, vault_file=str(folder / STORE)),
+    ]
+    run = controller.run(play(*tasks), env=env).ok()
+    for name in ("made", "predicted", "off", "looked"):
+        said = refusal(run, name)
+        assert f"vault_file {folder / STORE} lies in " in said and "thrown away with this job" in said
+        assert "keyturn_store_is_saved: true" in said
+    assert not lab.requests("ListAccessKeys") and not writes(lab) and not (folder / STORE).exists()
+    if not folder.exists():
+        return  # no folder of ours to write into
+    revoked = key_task(
+        "revoked", "ci", access_key_id=leaked.access_key_id, active=False, leaked=True, vault_file=str(folder / STORE)
+    )
+    saved = key_task("saved", "web", max_age_days=90, vault_file=str(folder / STORE), verify_delay=0)
+    run = controller.run(play(revoked, {**saved, "vars": {"keyturn_store_is_saved": True}}), env=env).ok()
+    assert ok(run, "saved")["changed"] and ok(run, "revoked")["changed"], str(run)
+    assert set(open_store(folder / STORE)["iam_access_keys"]) == {"ci", "web"}
+    # Jenkins and others call other things so, too.
+    if runner == "jenkins":
+        elsewhere = key_task("elsewhere", "web", max_age_days=90, vault_file=str(folder / STORE))
+        controller.run(play(elsewhere), env={"WORKSPACE": places["job"]}).ok()
+
+
+def test_the_role_takes_a_persons_word_that_the_store_is_saved(
+    lab: Lab, controller: Controller, tmp_path: Path
+) -> None:
+    lab.seed("ci", Key(age_days=100))
+    variables = {"rotation_users": ["*"], "rotation_vault_file": "keys.yml", "rotation_verify_delay": 0}
+    env = {"AWX_PRIVATE_DATA_DIR": str(controller.cwd)}
+    run = controller.run("keyturn.iam.rotate", env=env, extra_vars=variables)
+    assert run.rc == 2 and "thrown away with this job" in run.msg and not writes(lab)
+    controller.run("keyturn.iam.rotate", env=env, extra_vars={**variables, "keyturn_store_is_saved": "true"}).ok()
+    assert open_store(controller.cwd / STORE)["iam_access_keys"]["ci"]
 
 
 def test_three_jobs_of_a_rotation(lab: Lab, jobs: Jobs) -> None:

@@ -15,6 +15,7 @@ from typing import Any
 
 import pytest
 import yaml
+from ansible_collections.keyturn.iam.plugins.plugin_utils._rotation.settings import ENTRY_POINTS, SETTINGS
 from integration.helpers import later
 from lab.client import Lab
 from lab.playbook import Controller, Run, entry_of, open_store, stored, write_store
@@ -352,7 +353,21 @@ def test_defaults_and_argument_specs_agree() -> None:
             if not option.get("required") and name in defaults:
                 assert option.get("default") == defaults[name], name
     options = [(name, option) for entry_point in specs.values() for name, option in entry_point["options"].items()]
+    required = {name for name, option in options if " ".join(option["description"]).startswith("Required.")}
     # What one entry point requires has no default for another either.
-    assert {name for name, _option in options} - {name for name, option in options if option.get("required")} == set(
-        defaults
-    )
+    assert {name for name, _option in options} - required == set(defaults)
+
+
+def test_what_the_role_reads_and_its_argument_specs_agree() -> None:
+    specs = yaml.safe_load((CHECKOUT / "roles" / "rotation" / "meta" / "argument_specs.yml").read_text())[
+        "argument_specs"
+    ]
+    assert set(specs) == set(ENTRY_POINTS)
+    for name, entry_point in specs.items():
+        read = {setting.variable: setting for setting in SETTINGS if name in setting.entry_points}
+        assert set(read) == set(entry_point["options"]), name
+        for variable, setting in read.items():
+            option = entry_point["options"][variable]
+            # Ansible's own words for a mistake are a dump of all of this.
+            assert option["type"] == "raw" and "required" not in option
+            assert " ".join(option["description"]).startswith("Required.") == (name in setting.required_by), variable

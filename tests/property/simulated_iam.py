@@ -444,6 +444,9 @@ class _Transaction:
     entry: Entry
     writable: bool
 
+    def refuse_lost(self, listed: object) -> None:
+        """No other hand writes to this store."""
+
     def write(self, entry: Entry) -> None:
         world, actor = self.store.world, self.store.actor
         assert self.writable and world.holder is actor, "the store is written to without its lock"

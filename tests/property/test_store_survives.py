@@ -11,6 +11,7 @@ files, at any byte), or it ends itself between two system calls, with the lock i
 from __future__ import annotations
 
 import os
+import re
 import resource
 import signal
 import tempfile
@@ -62,7 +63,7 @@ class Step:
 
 
 CHANGES = ("ask", "stage", "promote", "put_in_force", "deactivate", "take_back", "hold", "delete", "forget_asked")
-CALLS = ("locked", "opened", "synced", "replace", "replaced", "folder")
+CALLS = ("locked", "opened", "synced", "link", "linked", "copy", "copied", "rename", "replace", "replaced", "folder")
 steps = st.builds(
     Step,
     user_name=st.sampled_from(USERS),
@@ -80,6 +81,7 @@ class World:
     entries: dict[str, Entry] = field(default_factory=dict)
     secrets: dict[tuple[str, str], str] = field(default_factory=dict)
     made: int = 0
+    writes: int = 0
     store: VaultStore | None = None
 
     def opened(self) -> VaultStore:
@@ -116,6 +118,7 @@ class World:
             _in_a_process_that_dies(lambda: _write(self.opened(), step.user_name, after), step.at, self.path)
             written = self.opened().entry(step.user_name) == after
         if written:
+            self.writes += before != after or step.at is None
             self.entries[step.user_name] = after
             gone = set(before.key_ids) - set(after.key_ids)
             assert step.change == "delete" or not any(
@@ -150,9 +153,24 @@ class World:
             assert isinstance(entry, Entry)
             assert entry.current_id not in entry.others
             assert len([key_id for key_id in entry.key_ids if entry.stage(key_id) == "next"]) <= 1
+        self.check_predecessors()
         text = self.text()
         assert text.startswith(BEFORE)
         assert text.endswith(AFTER)
+
+    def check_predecessors(self) -> None:
+        """Ten, or as many as were written; each one whole, whatever died meanwhile."""
+        names = [name for name in os.listdir(self.path.parent) if re.fullmatch(r"\.keys\.yml\.\d+", name)]
+        assert {int(name.rpartition(".")[2]) for name in names} <= set(range(1, 11))
+        assert self.writes == 0 or names
+        for name in names:
+            data = self.path.with_name(name).read_bytes()
+            assert bytes(VaultLib([("default", SECRET)]).decrypt(data)).decode().startswith(BEFORE)
+        # What a run that died had been about to write may be there; nothing that was stored is missing from the file.
+        unwritten = {key.access_key_id for key in self.opened().lost_keys()} & {
+            key_id for _name, key_id in self.secrets
+        }
+        assert not unwritten
 
     def text(self) -> str:
         return bytes(VaultLib([("default", SECRET)]).decrypt(self.path.read_bytes())).decode()
@@ -184,14 +202,29 @@ def _die(at: str | float, path: Path) -> None:
         resource.setrlimit(resource.RLIMIT_FSIZE, (size, size))
         return
     really_open, really_replace, really_sync = os.open, os.replace, os.fsync
+    really_rename, really_link = os.rename, os.link
 
     def opened(name: Any, *arguments: Any, **options: Any) -> int:
         if at == "locked" and str(name).endswith(".tmp"):
             os._exit(9)
+        if at == "copy" and str(name).endswith(".last.new"):
+            os._exit(9)
         handle = really_open(name, *arguments, **options)
-        if at == "opened" and str(name).endswith(".tmp"):
+        if (at, str(name).removeprefix(f"{path.parent}/.keys.yml.")) in (("opened", "tmp"), ("copied", "last.new")):
             os._exit(9)
         return handle
+
+    def renamed(*arguments: Any) -> None:
+        really_rename(*arguments)
+        if at == "rename":
+            os._exit(9)
+
+    def linked(*arguments: Any) -> None:
+        if at == "link":
+            os._exit(9)
+        really_link(*arguments)
+        if at == "linked":
+            os._exit(9)
 
     def replaced(*arguments: Any) -> None:
         if at == "replace":
@@ -206,6 +239,7 @@ def _die(at: str | float, path: Path) -> None:
             os._exit(9)
 
     os.open, os.replace, os.fsync = opened, replaced, synced  # type: ignore[assignment]
+    os.rename, os.link = renamed, linked  # type: ignore[assignment]
 
 
 @settings(max_examples=20, deadline=None, suppress_health_check=list(HealthCheck))
@@ -241,7 +275,9 @@ def test_whatever_happens_nothing_is_lost(taken: list[Step]) -> None:
         for step in taken:
             world.take(step)
         _write(world.opened(), "after", Entry(current_id="AKIAAFTER"))
-        assert sorted(entry.name for entry in world.path.parent.iterdir()) == [".keys.yml.lock", "keys.yml"]
+        names = sorted(entry.name for entry in world.path.parent.iterdir())
+        beside = re.compile(r"\.keys\.yml\.(last|notes|\d+)")
+        assert [name for name in names if not beside.fullmatch(name)] == [".keys.yml.lock", "keys.yml"]
 
 
 # -- the text ------------------------------------------------------------------------------------------------------

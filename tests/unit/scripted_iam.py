@@ -382,6 +382,9 @@ class ScriptedStore:
         finally:
             self.held = self.writable = False
 
+    def refuse_lost(self, listed: object) -> None:
+        """No other hand writes to this store."""
+
     def write(self, entry: Entry) -> None:
         assert self.writable, "the store is written to without its lock"
         self.play.perform(_written(entry))

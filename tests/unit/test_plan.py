@@ -157,7 +157,7 @@ def test_a_name_that_was_asked_for_and_that_iam_does_not_have_is_one_decision() 
     assert [one["status"] for one in rotation_plan(seen)] == ["error"]
 
 
-@pytest.mark.parametrize("exempt", ["ci", ["ci"], ["other", "c*"], "c?", "other,ci", "CI", ["Other", "C*"]])
+@pytest.mark.parametrize("exempt", ["ci", ["ci"], ["other", "c*"], "c?", "other,ci", "other ci", "CI", ["Other", "C*"]])
 def test_exempt_users_are_left_alone_though_named(exempt: Any) -> None:
     decision = decided(overdue(), exempt=exempt, now=["ci"])
     assert (decision["status"], decision["actions"], decision["next_date"]) == ("exempt", [], None)
@@ -1340,8 +1340,19 @@ def test_lists_of_users_may_be_empty(value: Any) -> None:
 
 def test_a_user_may_be_called_a_number() -> None:
     seen = info([key(A, 20, 1, user="1234")], users=[user("1234")])
-    assert decided(seen, "1234", exempt=[1234])["status"] == "exempt"
-    assert decided(seen, "1234", now=1234)["status"] == "due"
+    assert decided(seen, "1234", exempt=["1234"])["status"] == "exempt"
+    assert decided(seen, "1234", now="1234")["status"] == "due"
+
+
+@pytest.mark.parametrize("name", ["exempt", "now"])
+@pytest.mark.parametrize("value", [83, [83], True, ["ci", 83]])
+def test_a_name_that_yaml_took_for_something_else_is_refused(name: str, value: Any) -> None:
+    with pytest.raises(AnsibleFilterError, match=f"{name} must be a list of user names, but it holds .* in quotes"):
+        rotation_plan(info(), {name: value})
+
+
+def test_a_user_is_named_whatever_the_capitals() -> None:
+    assert decided(info([key(A, 2, 0.1)], entry(A, 2, 2)), now="CI")["status"] == "due"
 
 
 @pytest.mark.parametrize("value", ["*", ["ci-*"], ["c?"], "[ab]"])

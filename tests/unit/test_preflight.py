@@ -9,7 +9,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from ansible_collections.keyturn.iam.plugins.plugin_utils._rotation.preflight import thrown_away
+from ansible_collections.keyturn.iam.plugins.plugin_utils._job_folders import thrown_away
 
 
 @pytest.fixture

@@ -7,16 +7,20 @@
 from __future__ import annotations
 
 import errno
+import fcntl
 import multiprocessing
 import os
+import re
 import resource
 import signal
 import stat
 import subprocess
 import sys
 import threading
+import time
 import traceback
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
 from typing import Any
@@ -25,7 +29,7 @@ import pytest
 import yaml
 from ansible import constants as C
 from ansible.parsing.dataloader import DataLoader
-from ansible.parsing.vault import VaultAES256, VaultLib, VaultSecret, format_vaulttext_envelope
+from ansible.parsing.vault import PromptVaultSecret, VaultAES256, VaultLib, VaultSecret, format_vaulttext_envelope
 from ansible_collections.keyturn.iam.plugins.module_utils._entry import Entry, StoredKey
 from ansible_collections.keyturn.iam.plugins.module_utils._errors import StoreError
 from ansible_collections.keyturn.iam.plugins.plugin_utils._store import file as store_file
@@ -88,7 +92,16 @@ def variables(text: str) -> dict[str, Any]:
 
 
 def names(folder: Path) -> list[str]:
-    return sorted(entry.name for entry in folder.iterdir())
+    """What lies in the folder, without what a store held before."""
+    return sorted(
+        entry.name for entry in folder.iterdir() if not re.fullmatch(r"\..*\.(last|notes|[1-9][0-9]*)", entry.name)
+    )
+
+
+def predecessors(path: Path) -> list[str]:
+    """What `path` held before, the newest first, decrypted."""
+    found = [beside for number in range(1, 20) if (beside := path.with_name(f".{path.name}.{number}")).exists()]
+    return [decrypt(beside) for beside in found]
 
 
 @pytest.fixture
@@ -945,7 +958,7 @@ def test_root_writes_and_locks_for_the_owner_of_the_file(path: Path, monkeypatch
     )
     owner = (path.stat().st_uid, path.stat().st_gid)
     put(VaultStore(str(path), vault()), "ci", CI)
-    assert given == [(f"{path.parent}/.keys.yml.lock", *owner), (f"{path.parent}/.keys.yml.tmp", *owner)]
+    assert given == [(f"{path.parent}/.keys.yml.{name}", *owner) for name in ("lock", "tmp", "1.new", "last.new")]
     given.clear()
     monkeypatch.setattr(os, "geteuid", lambda: 1000)
     put(VaultStore(str(path), vault()), "ci", NEXT)
@@ -983,7 +996,7 @@ def test_plaintext_never_touches_the_disk(path: Path, monkeypatch: pytest.Monkey
     monkeypatch.setattr(os, "replace", lambda temporary, _file: written.append(Path(temporary).read_bytes()))
     put(VaultStore(str(path), vault()), "ci", CI)
     assert [line for line in written if line.startswith(b"/")] == [
-        os.fsencode(path.parent / name) for name in (".keys.yml.lock", ".keys.yml.tmp", "")
+        os.fsencode(path.parent / name) for name in (".keys.yml.lock", ".keys.yml.tmp", ".keys.yml.last.new", "")
     ]
     assert not any(SECRET.encode() in line for line in written)
     assert any(line.startswith(b"$ANSIBLE_VAULT;1.1;AES256\n") for line in written)
@@ -1119,3 +1132,306 @@ def test_an_older_copy_put_back_is_what_is_read(path: Path) -> None:
     put(store, "ci", NEXT)
     path.write_bytes(older)
     assert store.entry("ci") == CI
+
+
+# -- what the store held before ------------------------------------------------------------------------------------
+
+
+def test_the_last_ten_predecessors_stay_beside_the_file(path: Path) -> None:
+    store = VaultStore(str(path), vault())
+    texts = []
+    for number in range(14):
+        put(store, "ci", replace(CI, hold_until=NOW + timedelta(days=number)))
+        texts.insert(0, decrypt(path))
+        assert predecessors(path) == texts[1:11]
+    assert all(stat.S_IMODE(entry.stat().st_mode) == 0o600 for entry in path.parent.iterdir())
+
+
+def test_a_predecessor_is_the_old_file_itself(path: Path) -> None:
+    store = VaultStore(str(path), vault())
+    put(store, "ci", CI)
+    before = path.stat().st_ino
+    put(store, "ci", NEXT)
+    assert path.with_name(".keys.yml.1").stat().st_ino == before
+
+
+def test_what_a_dead_run_had_begun_goes(path: Path) -> None:
+    store = VaultStore(str(path), vault())
+    for name in (".keys.yml.3.new", ".keys.yml.notes.new", ".keys.yml.last.new"):
+        path.with_name(name).write_text("$ANSIBLE_VAULT;1.1;AES256\n31")
+    path.with_name(".keys.yml.mine.new").write_text("a person's")
+    put(store, "ci", CI)
+    assert names(path.parent) == [".keys.yml.lock", ".keys.yml.mine.new", "keys.yml"]
+
+
+@pytest.mark.parametrize("number", [errno.EPERM, errno.EXDEV, errno.ENOTSUP, errno.EMLINK])
+def test_where_no_hard_link_can_be_made_it_is_a_copy(path: Path, monkeypatch: pytest.MonkeyPatch, number: int) -> None:
+    encrypt(path, "mine: 1\n")
+    path.chmod(0o600)
+    monkeypatch.setattr(os, "link", fails(number))
+    put(VaultStore(str(path), vault()), "ci", CI)
+    assert predecessors(path) == ["mine: 1\n"]
+
+
+def test_a_file_that_others_can_read_has_a_private_predecessor(path: Path) -> None:
+    encrypt(path, "mine: 1\n")
+    path.chmod(0o644)
+    put(VaultStore(str(path), vault()), "ci", CI)
+    assert predecessors(path) == ["mine: 1\n"]
+    assert stat.S_IMODE(path.with_name(".keys.yml.1").stat().st_mode) == 0o600
+
+
+def test_a_linked_stores_predecessors_lie_beside_the_real_file(tmp_path: Path) -> None:
+    (tmp_path / "real").mkdir()
+    (tmp_path / "keys.yml").symlink_to("real/secrets.yml")
+    store = VaultStore(str(tmp_path / "keys.yml"), vault())
+    put(store, "ci", CI)
+    put(store, "ci", NEXT)
+    assert len(predecessors(tmp_path / "real" / "secrets.yml")) == 1
+    assert sorted(entry.name for entry in tmp_path.iterdir()) == ["keys.yml", "real"]
+
+
+@pytest.mark.parametrize("way", ["a new file", "into the file", "removed"])
+def test_what_another_hand_overwrote_is_found_again(path: Path, way: str) -> None:
+    store = VaultStore(str(path), vault())
+    put(store, "backup", Entry(current_id="AKIAB", current=StoredKey("b")))
+    put(store, "ci", Entry().of("012345678901", "AIDA").ask(NOW, ()))
+    stale = encrypt(path.with_name("stale"), decrypt(path))
+    put(store, "ci", store.entry("ci").stage_next("AKIANEXT", SECRET, NOW))
+    if way == "a new file":
+        path.with_name("stale").rename(path)
+    elif way == "into the file":
+        path.write_bytes(stale)
+    else:
+        path.unlink()
+    path.with_name("stale").unlink(missing_ok=True)
+    for fresh in (store, VaultStore(str(path), vault())):
+        lost = {key.access_key_id: key for key in fresh.lost_keys()}
+        assert set(lost) == ({"AKIANEXT", "AKIAB"} if way == "removed" else {"AKIANEXT"})
+        assert SECRET in decrypt(lost["AKIANEXT"].file)
+    with store.locked("ci", write=True) as stored:
+        assert [key.access_key_id for key in stored.lost] == ["AKIANEXT"]
+        stored.refuse_lost(["AKIAOTHER"])
+        with pytest.raises(StoreError) as caught:
+            stored.refuse_lost(["AKIANEXT"])
+        assert str(lost["AKIANEXT"].file) in caught.value.message
+        assert f"ansible-vault edit {path}" in caught.value.message
+    # However often others are written meanwhile.
+    for number in range(25):
+        put(store, f"user{number}", CI)
+    (found,) = [key for key in store.lost_keys() if key.access_key_id == "AKIANEXT"]
+    assert (found.user_name, SECRET in decrypt(found.file)) == ("ci", True)
+    assert len(predecessors(path)) == (12 if way == "removed" else 11)
+    # Put back, nothing is lost any more, and the predecessor may go.
+    with store.locked("ci", write=True) as stored:
+        stored.write(stored.entry.stage_next("AKIANEXT", SECRET, NOW))
+    assert "AKIANEXT" not in [key.access_key_id for key in store.lost_keys()]
+
+
+def test_what_is_named_keeps_its_name(path: Path) -> None:
+    store = VaultStore(str(path), vault())
+    put(store, "ci", CI)
+    stale = path.read_bytes()
+    put(store, "b", Entry(current_id="AKIAB", current=StoredKey(SECRET)))
+    put(store, "c", CI.deactivated("AKIAHAND", NOW))
+    path.write_bytes(stale)
+    (lost,) = (key for key in store.lost_keys() if key.access_key_id == "AKIAB")
+    assert lost.file.name == ".keys.yml.1"
+    for number in range(12):
+        put(store, f"user{number}", CI)
+        assert lost in store.lost_keys()
+        assert SECRET in decrypt(lost.file)
+
+
+def test_what_we_removed_ourselves_is_not_lost(path: Path) -> None:
+    store = VaultStore(str(path), vault())
+    put(store, "ci", NEXT)
+    with store.locked("ci", write=True) as stored:
+        stored.write(stored.entry.without("AKIAI44QH8DHBEXAMPLE"))
+    encrypt(path, f"{decrypt(path)}mine: 1\n")
+    assert store.lost_keys() == ()
+    put(store, "b", CI)
+    assert store.lost_keys() == ()
+
+
+def test_a_renamed_entry_or_a_rekeyed_file_lacks_nothing(path: Path) -> None:
+    store = VaultStore(str(path), vault())
+    put(store, "ci", CI)
+    put(store, "b", Entry(current_id="AKIAB", current=StoredKey("b")))
+    encrypt(path, decrypt(path).replace("  ci:", "  moved:"))
+    assert store.lost_keys() == ()
+    encrypt(path, decrypt(path), password="changed")
+    rekeyed = VaultStore(str(path), vault(default="changed"))
+    assert rekeyed.lost_keys() == ()
+    put(rekeyed, "c", CI)
+    assert decrypt(path.with_name(".keys.yml.1"), "changed")
+    assert "moved:" not in decrypt(path.with_name(".keys.yml.3"))
+
+
+def test_predecessors_are_cleaned_of_keys_that_are_gone_for_good(path: Path) -> None:
+    now = NOW
+    store = VaultStore(str(path), vault())
+    store.keep_deleted(lambda: now, 30)
+    put(store, "ci", NEXT)
+    put(store, "b", Entry(current_id="AKIAB", current=StoredKey("of b")))
+    with store.locked("ci", write=True) as stored:
+        stored.write(stored.entry.without("AKIAI44QH8DHBEXAMPLE"))
+    gone = "je7MtGbClwBF"
+    assert gone in predecessors(path)[0]
+    for days, kept in ((29.9, True), (30, False)):
+        now = NOW + timedelta(days=days)
+        put(store, "b", replace(store.entry("b"), hold_until=now))
+        assert any(gone in text for text in predecessors(path)) is kept
+    assert all(SECRET in text for text in predecessors(path))
+    assert any("of b" in text for text in predecessors(path))
+    assert not path.with_name(".keys.yml.notes").exists()
+
+
+@pytest.mark.parametrize(
+    "notes", ["", "{", "[]", '{"removed": 3, "lost": {}}', '{"removed": {}, "lost": {"A": {"x": 1}}}']
+)
+def test_notes_of_another_make_are_none(path: Path, notes: str) -> None:
+    path.with_name(".keys.yml.notes").write_text(notes)
+    store = VaultStore(str(path), vault())
+    put(store, "ci", CI)
+    put(store, "ci", NEXT)
+    assert (store.lost_keys(), store.entry("ci")) == ((), NEXT)
+
+
+# -- another hand's text ------------------------------------------------------------------------------------------
+
+
+def test_what_another_hand_wrote_meanwhile_is_kept(path: Path) -> None:
+    store = VaultStore(str(path), vault())
+    put(store, "ci", CI)
+    with store.locked("ci", write=True) as stored:
+        encrypt(path, f"# a person\n{decrypt(path)}mine: 1\n")
+        stored.write(NEXT)
+    assert decrypt(path).startswith("# a person\n") and decrypt(path).endswith("mine: 1\n")
+    assert store.entry("ci") == NEXT
+
+
+def test_an_entry_that_another_hand_changed_is_not_written_over(path: Path) -> None:
+    store = VaultStore(str(path), vault())
+    put(store, "ci", CI)
+    with store.locked("ci", write=True) as stored:
+        theirs = encrypt(path, decrypt(path).replace(SECRET, "another secret"))
+        with pytest.raises(StoreError, match="was changed by another hand while this task worked on it"):
+            stored.write(NEXT)
+        assert path.read_bytes() == theirs
+
+
+def test_a_hand_that_saves_while_we_encrypt_is_seen(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    store = VaultStore(str(path), vault())
+    put(store, "ci", CI)
+    really, saved = store_file._encrypted, []
+
+    def encrypted(*arguments: Any) -> bytes:
+        if not saved:
+            saved.append(encrypt(path, f"# a person\n{decrypt(path)}"))
+        return really(*arguments)
+
+    monkeypatch.setattr(store_file, "_encrypted", encrypted)
+    put(store, "ci", NEXT)
+    assert decrypt(path).startswith("# a person\n")
+    assert VaultStore(str(path), vault()).entry("ci") == NEXT
+
+
+def test_a_write_that_failed_after_it_reached_the_file_can_be_taken_back(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store = VaultStore(str(path), vault())
+    put(store, "ci", CI)
+    with store.locked("ci", write=True) as stored:
+        with monkeypatch.context() as patched:
+            sync = os.fsync
+            patched.setattr(
+                os,
+                "fsync",
+                lambda handle: fails(errno.EIO)() if stat.S_ISDIR(os.fstat(handle).st_mode) else sync(handle),
+            )
+            with pytest.raises(StoreError):
+                stored.write(NEXT)
+        assert store.entry("ci") == NEXT
+        stored.write(CI)
+    assert store.entry("ci") == CI
+
+
+# -- a lock that was removed --------------------------------------------------------------------------------------
+
+
+def test_who_waits_for_a_lock_that_was_removed_waits_for_the_one_that_is_there(path: Path) -> None:
+    inside, first = [], VaultStore(str(path), vault())
+    second, third = VaultStore(str(path), vault(), lock_timeout=20), VaultStore(str(path), vault())
+
+    def wait() -> None:
+        with second.locked("ci", write=True):
+            inside.append("second")
+
+    with first.locked("ci", write=True):
+        waiting = threading.Thread(target=wait)
+        waiting.start()
+        time.sleep(0.2)
+        path.with_name(".keys.yml.lock").unlink()
+        third_holds = third.locked("ci", write=True)
+        third_holds.__enter__()
+    time.sleep(0.4)
+    assert inside == []
+    third_holds.__exit__(None, None, None)
+    waiting.join(20)
+    assert inside == ["second"]
+
+
+def test_a_lock_file_removed_between_opening_and_locking_is_no_lock(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lock, really, locked = path.with_name(".keys.yml.lock"), fcntl.flock, []
+
+    def flock(handle: int, operation: int) -> None:
+        if not locked:
+            lock.unlink()
+        really(handle, operation)
+        locked.append(os.fstat(handle).st_ino)
+
+    monkeypatch.setattr(fcntl, "flock", flock)
+    with VaultStore(str(path), vault()).locked("ci", write=True):
+        assert len(locked) == 2
+        assert locked[-1] == lock.stat().st_ino
+
+
+def test_a_write_whose_lock_was_removed_waits_in_line_once_more(path: Path) -> None:
+    first, second = VaultStore(str(path), vault(), lock_timeout=0.2), VaultStore(str(path), vault())
+    with first.locked("ci", write=True) as stored:
+        path.with_name(".keys.yml.lock").unlink()
+        with second.locked("b", write=True), pytest.raises(StoreError, match="is locked by another run"):
+            stored.write(CI)
+    assert not path.exists()
+    put(first, "ci", CI)
+
+
+# -- a password typed once -----------------------------------------------------------------------------------------
+
+
+def typed(*vault_ids: str, password: str = "letmein") -> VaultLib:
+    return VaultLib([(vault_id, PromptVaultSecret(password.encode(), vault_id)) for vault_id in vault_ids])
+
+
+def test_a_new_file_is_not_made_with_a_password_typed_once(path: Path) -> None:
+    way_out = f"make the file with `ansible-vault create {path}`, which asks twice"
+    for vault_id in (None, "default"):
+        assert way_out in refused(path, f"{path} is not made: ", typed("default"), vault_id, reads=True)
+    encrypt(path, "")
+    put(VaultStore(str(path), typed("default")), "ci", CI)
+    assert "ci:" in decrypt(path)
+
+
+def test_a_file_is_not_encrypted_anew_with_a_password_typed_once(path: Path) -> None:
+    encrypt(path, "mine: 1\n", "dev")
+    both = VaultLib([*vault(dev="letmein").secrets, *typed("prod", password="slip").secrets])
+    refused(path, f"{path} is not encrypted anew: ", both, "prod", reads=True)
+    put(VaultStore(str(path), both), "ci", CI)
+    assert "ci:" in decrypt(path)
+    # What has opened the file is proven, by whatever name.
+    encrypt(path, "mine: 1\n", "prod")
+    put(VaultStore(str(path), typed("prod"), "prod"), "ci", CI)
+    assert "ci:" in decrypt(path)

@@ -60,6 +60,8 @@ def _under_lock(work: Work) -> str | None:
             remove.from_a_store_without_its_user(work, stored)
             return None
         work.done.before = seen.picture()
+        if want.state == "present":
+            stored.refuse_lost([key.access_key_id for key in seen.keys])
         if work.check:
             seen = seen.without(key_id for key_id in want.assume_deleted if seen.listed(key_id))
         return _bring_about(work, stored, seen)

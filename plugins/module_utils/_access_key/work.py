@@ -6,7 +6,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field
 from typing import Any, Protocol
@@ -26,6 +26,9 @@ class Transaction(Protocol):
     def write(self, entry: Entry) -> None:
         """Puts the entry into the file, synced when it returns. Raises StoreError."""
 
+    def refuse_lost(self, listed: Collection[str]) -> None:
+        """Raises StoreError for a key of IAM's that the store had, and that another hand's file lacks."""
+
 
 class Store(Protocol):
     """Where secrets are kept; `path` is None where they are not."""
@@ -43,6 +46,9 @@ class _Nothing:
     entry: Entry = field(default_factory=Entry)
 
     def write(self, entry: Entry) -> None:
+        pass
+
+    def refuse_lost(self, listed: Collection[str]) -> None:
         pass
 
 

@@ -9,16 +9,14 @@ Role variables, extra variables (which are strings) or a mapping of their own.
 
 from __future__ import annotations
 
-import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from datetime import datetime, timedelta, timezone
-from fnmatch import fnmatchcase
 from functools import cached_property
 from typing import Any
 
-from ansible_collections.keyturn.iam.plugins.module_utils._options import is_pattern
-from ansible_collections.keyturn.iam.plugins.plugin_utils._values import plain_text, shown
+from ansible_collections.keyturn.iam.plugins.plugin_utils._names import fits, read_names
+from ansible_collections.keyturn.iam.plugins.plugin_utils._values import is_left_out, plain_text, read_number, shown
 
 END_OF_TIME = datetime(9999, 12, 31, tzinfo=timezone.utc)
 """What would be later than this never comes."""
@@ -53,77 +51,26 @@ class Policy:
             if name not in known:
                 raise ValueError(f"The rotation policy has no key {shown(raw_name)}: it takes {', '.join(known)}.")
             if name == "exempt":
-                values[name] = _names(name, value)
+                values[name] = read_names(f"In the rotation policy, {name}", value, patterns=True)
             elif name == "now":
-                values[name] = _literal_names(name, value)
-            elif name == "unused_days" and _is_left_out(value):
+                values[name] = read_names(f"In the rotation policy, {name}", value, patterns=False)
+            elif name == "unused_days" and is_left_out(value):
                 values[name] = None
             else:
-                values[name] = _days(name, value)
+                values[name] = read_number(f"In the rotation policy, {name}", value, "days")
         return cls(**values)
 
     def exempts(self, user_name: str) -> str | None:
-        """The name or pattern that exempts the user, or null. IAM's names are told apart without case."""
-        name = user_name.lower()
-        return next((pattern for pattern in self.exempt if fnmatchcase(name, pattern.lower())), None)
+        """The name or pattern that exempts the user, or null."""
+        return next((pattern for pattern in self.exempt if fits(user_name, pattern)), None)
 
     def names(self, user_name: str) -> bool:
-        """Whether a person has decided on a new key for the user now."""
+        """Whether a person has named the user in `now`."""
         return user_name.lower() in self._named
 
     @cached_property
     def _named(self) -> frozenset[str]:
         return frozenset(name.lower() for name in self.now)
-
-
-def _is_left_out(value: Any) -> bool:
-    """Extra variables given as C(-e name=) and C(-e name=null) are strings."""
-    return value is None or (isinstance(value, str) and value.strip().lower() in ("", "null", "none"))
-
-
-def _days(name: str, value: Any) -> float:
-    """A number of days; extra variables given as C(-e name=90) are strings."""
-    number: float | None = None
-    if isinstance(value, (int, float)) and not isinstance(value, bool):
-        number = value
-    elif isinstance(value, str):
-        try:
-            number = float(value)
-        except ValueError:
-            number = None
-    if number is None or not math.isfinite(number) or number < 0:
-        raise ValueError(f"In the rotation policy, {name} must be a number of days, 0 or more, not {shown(value)}.")
-    return int(number) if number == int(number) else float(number)
-
-
-def _names(name: str, value: Any) -> tuple[str, ...]:
-    items = value
-    if value is None:
-        items = []
-    elif isinstance(value, str):  # "a,b" is a list to Ansible: so extra variables are given on the command line
-        items = value.split(",")
-    elif isinstance(value, int):
-        items = [value]
-    if not isinstance(items, Iterable) or isinstance(items, (Mapping, bytes)):
-        raise ValueError(f"In the rotation policy, {name} must be a list of user names, not {shown(value)}.")
-    names = []
-    for item in items:
-        # YAML reads a user called 1234 as a number.
-        if isinstance(item, bool) or not isinstance(item, (str, int)):
-            raise ValueError(
-                f"In the rotation policy, {name} must be a list of user names, but it holds {shown(item)}."
-            )
-        names.append((plain_text(item) or "").strip())
-    return tuple(name for name in names if name)
-
-
-def _literal_names(name: str, value: Any) -> tuple[str, ...]:
-    names = _names(name, value)
-    for item in names:
-        # No user name has these characters, so that a pattern would quietly name nobody.
-        if is_pattern(item):
-            raise ValueError(f"In the rotation policy, {name} takes user names, not patterns like {item!r}.")
-    return names
 
 
 def in_days(number: float) -> timedelta:

@@ -9,10 +9,14 @@ from __future__ import annotations
 import os
 import secrets
 
+from ansible.parsing.vault import is_encrypted
 from ansible_collections.keyturn.iam.plugins.plugin_utils._report.document import as_json
 from ansible_collections.keyturn.iam.plugins.plugin_utils._report.model import Report, ReportError
 from ansible_collections.keyturn.iam.plugins.plugin_utils._report.page import as_html
 from ansible_collections.keyturn.iam.plugins.plugin_utils._report.tables import as_csv, as_markdown
+
+_BEGINNING = 64
+ENDINGS = (".json", ".md", ".html", ".csv")
 
 
 def render(report: Report, path: str, show_all: bool = False) -> str:
@@ -32,12 +36,34 @@ def render(report: Report, path: str, show_all: bool = False) -> str:
     )
 
 
-def write(path: str, text: str) -> None:
+def _refuse_vault_file(path: str, target: str, vault_file: str | None) -> None:
+    """A report takes no vault file's place, nor that of the run's own store, made or not."""
+    if vault_file and target == os.path.realpath(vault_file):
+        raise ReportError(_not_overwritten(path, "that is the place of the store"))
+    if not os.path.isfile(target):
+        return
+    try:
+        with open(target, "rb") as file:
+            encrypted = is_encrypted(file.read(_BEGINNING))
+    except OSError as error:
+        why = f"there is a file that cannot be read ({error.strerror}), so that it may be a vault file"
+        raise ReportError(_not_overwritten(path, why)) from error
+    if encrypted:
+        raise ReportError(_not_overwritten(path, "that is an Ansible Vault file"))
+
+
+def _not_overwritten(path: str, why: str) -> str:
+    return f"The report {path} was not written, because {why}; name another file."
+
+
+def write(path: str, text: str, vault_file: str | None = None) -> None:
     """Puts the text into the file at once: whoever reads it meanwhile sees the old one or the new one, never half of one.
 
-    Keeps a symbolic link and the permissions of a file that is replaced. Raises ReportError in one sentence.
+    Keeps a symbolic link and the permissions of a file that is replaced; never replaces a vault file, nor `vault_file`, the run's store.
+    Raises ReportError in one sentence.
     """
     target = os.path.realpath(path)
+    _refuse_vault_file(path, target, vault_file)
     folder = os.path.dirname(target)
     if not os.path.isdir(folder):
         raise ReportError(
