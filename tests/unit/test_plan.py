@@ -228,7 +228,7 @@ def test_a_revoked_key_is_nothing_else() -> None:
         info([key(A, 20, 1)], entry(A, 20, 20, other_keys={N: {**note(0.01), "revoke_date": ago(0.01)}}))
     )
     assert (unlisted["status"], unlisted["actions"]) == ("compliant", []), "a list will show it for nothing"
-    current = decided(info([key(A, 20, 1, "Inactive")], {**entry(A, 20, 20, off=1), "revoke_date": ago(1)}))
+    current = decided(info([key(A, 20, 1, "Inactive")], {**entry(A, 20, 20), "revoke_date": ago(1)}))
     assert current["status"] == "no_active_key", (
         "somebody wrote that by hand: it is current for nobody, and so not broken"
     )
