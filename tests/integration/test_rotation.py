@@ -266,6 +266,18 @@ def test_the_report_files(lab: Lab, controller: Controller, rotate: Rotate) -> N
     assert not lab.requests()
 
 
+def test_a_revoked_key_that_works_again_is_switched_off(lab: Lab, controller: Controller, rotate: Rotate) -> None:
+    """Cases L1 to L3: the next run finishes what a revocation began, in use or not, exempt or not."""
+    leaked = lab.seed("ci", Key(age_days=20, used_days=0)).keys[0].access_key_id
+    kept(controller, ci={"other_keys": {leaked: {"revoke_date": "2026-01-01T00:00:00+00:00"}}})
+    report = rotate(rotation_exempt=["ci"]).ok()
+    assert "switched off: revoked" in " ".join(report.stdout.split())
+    assert lab.state()["ci"].keys[0].status == "Inactive"
+    lab.clear_requests()
+    assert rotate(rotation_exempt=["ci"]).ok().changed == 0
+    assert not writes(lab)
+
+
 def test_drift_can_fail_a_check(lab: Lab, rotate: Rotate) -> None:
     lab.seed("ci", OLD)
     run = rotate(check=True, rotation_fail_on_drift=True)

@@ -16,6 +16,7 @@ from ansible.errors import AnsibleFilterError
 from ansible_collections.keyturn.iam.plugins.filter.rotation import FilterModule
 from ansible_collections.keyturn.iam.plugins.plugin_utils._plan.policy import Policy
 from worlds import NOW, Info, Record, ago, apply, entry, info, key, note, user
+from worlds import row as row_of
 
 A, B, C, N, L = (f"AKIA{letter * 16}" for letter in "ABCNL")
 HOUR = 1 / 24
@@ -227,7 +228,7 @@ def test_a_revoked_key_is_nothing_else() -> None:
         info([key(A, 20, 1)], entry(A, 20, 20, other_keys={N: {**note(0.01), "revoke_date": ago(0.01)}}))
     )
     assert (unlisted["status"], unlisted["actions"]) == ("compliant", []), "a list will show it for nothing"
-    current = decided(info([key(A, 20, 1, "Inactive")], {**entry(A, 20, 20, off=1), "revoke_date": ago(1)}))
+    current = decided(info([key(A, 20, 1, "Inactive")], {**entry(A, 20, 20), "revoke_date": ago(1)}))
     assert current["status"] == "no_active_key", (
         "somebody wrote that by hand: it is current for nobody, and so not broken"
     )
@@ -900,6 +901,26 @@ def test_an_older_key_that_is_idle_at_last_makes_room(others: dict[str, Any]) ->
         [("deactivate", B)],
     )
     assert decided(info([key(B, 300, 1), key(A, 100, 1)], entry(A, 100, 100, other_keys=others)))["status"] == "blocked"
+
+
+@pytest.mark.parametrize(
+    ("every", "policy"), [(1, {"max_age_days": 1}), (91, {})], ids=["max_age_days 1", "once a quarter"]
+)
+def test_nobody_is_blocked_for_good_by_a_key_that_nobody_uses(every: int, policy: dict[str, Any]) -> None:
+    """Case P1, over two years of runs: the user gets new keys again and again."""
+    world = info([key(B, 300, 60), key(A, 100, 0)], entry(A, 100, 100))
+    made = []
+    for day in range(0, 730, every):
+        world = {**world, "now": ahead(day)}
+        if (current := row_of(world, world["users"][0]["store"]["access_key_id"])) is not None:
+            current["last_used_date"] = ahead(day)
+        for _look in range(2):
+            decisions = rotation_plan(world, policy)
+            made += [day for action in decisions[0]["actions"] if action["action"] == "create"]
+            world = apply(world, decisions)
+    assert row_of(world, B) is None
+    pause = 7 + 7 + 30 + every  # grace, idle_days, delete_after_days
+    assert len(made) >= 4 and max(later - earlier for earlier, later in zip(made, made[1:])) <= max(3 * every, pause)
 
 
 def test_no_room_until_a_key_is_deleted() -> None:
