@@ -41,6 +41,8 @@ def read_names(what: str, value: Any, patterns: bool) -> tuple[str, ...]:
 def read_name(what: str, value: Any) -> str | None:
     """One user's name, whatever is in it that IAM allows; null where there is none. Raises ValueError."""
     name = _read_name(what, value) if value is not None else ""
+    if is_pattern(name):
+        raise ValueError(f"{what} must name one user, not be a pattern like {name!r}")
     if name:
         _check(what, name, patterns=False)
     return name or None

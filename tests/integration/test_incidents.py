@@ -206,8 +206,8 @@ def test_no_rollback_to_what_is_not_there(lab: Lab, controller: Controller, run:
         ),
         ({"rotation_user_name": "*"}, "rotation_user_name must name one user"),
         ({"rotation_user_name": "ci", "rotation_vault_file": ""}, "rotation_vault_file is empty"),
-        ({"rotation_user_name": "ci", "rotation_hold_days": -1}, "hold_days must be a number that is not negative"),
-        ({}, "missing required arguments: rotation_user_name"),
+        ({"rotation_user_name": "ci", "rotation_hold_days": -1}, "rotation_hold_days must be a number of days, 0 or more"),
+        ({}, "rotation_user_name is not set: it takes the name of the user"),
     ):
         failed = run("rollback", **variables)
         assert failed.rc == 2 and said in failed.msg.replace(str(controller.cwd) + "/", ""), str(failed)
@@ -455,7 +455,7 @@ def test_what_cannot_be_revoked_is_said_before_anything_is_done(lab: Lab, run: P
     assert signs.rc == 2 and "signs this run, which would lock itself out: run it with other credentials" in signs.msg
     nobody = run("revoke", rotation_access_key_id="AKIANOBODYSKEY000000")
     assert nobody.rc == 2 and "No user of this account could be found for access key AKIANOBODYSKEY000000" in nobody.msg
-    assert "missing required arguments: rotation_access_key_id" in run("revoke").msg
+    assert "rotation_access_key_id is not set: it takes the id of the key" in run("revoke").msg
     assert "UpdateAccessKey" not in actions(lab)
 
 

@@ -72,8 +72,9 @@ def test_a_name_that_no_user_can_have_is_refused(name: str) -> None:
 def test_one_name() -> None:
     assert read_name("rotation_user_name", " a,b ") == "a,b"
     assert read_name("rotation_user_name", "") is read_name("rotation_user_name", None) is None
-    with pytest.raises(ValueError, match="in quotes"):
-        read_name("rotation_user_name", 83)
+    for wrong, said in ((83, "in quotes"), ("*", "must name one user"), ("ci/x", "no IAM user can be called")):
+        with pytest.raises(ValueError, match=f"rotation_user_name .*{said}"):
+            read_name("rotation_user_name", wrong)
 
 
 def test_names_are_compared_without_case() -> None:
