@@ -118,7 +118,7 @@ options:
     description:
       - Keep the secret in this Ansible Vault file on the controller. The task is then satisfied by an Active key that is the store's current.
       - The file is made where it does not exist, with mode 0600; its folder must exist. It is not made with a password that was typed once
-        at a prompt: make it with C(ansible-vault create).
+        at a prompt; make it with C(ansible-vault create) then.
       - Refused where the file lies in a folder that is thrown away with a job (AWX and CI runners), unless the variable C(keyturn_store_is_saved) is V(true).
         With O(leaked=true) it is not refused.
       - A relative path counts from the folder in which ansible-playbook was started.
