@@ -204,9 +204,12 @@ def test_no_rollback_to_what_is_not_there(lab: Lab, controller: Controller, run:
             {"rotation_user_name": "ci", "rotation_access_key_id": "AKIANOBODYSKEY000000"},
             "User ci has no access key AKIANOBODYSKEY000000",
         ),
-        ({"rotation_user_name": "*"}, "rotation_user_name must name one user"),
+        ({"rotation_user_name": "*"}, "rotation_user_name takes user names, not patterns"),
         ({"rotation_user_name": "ci", "rotation_vault_file": ""}, "rotation_vault_file is empty"),
-        ({"rotation_user_name": "ci", "rotation_hold_days": -1}, "rotation_hold_days must be a number of days, 0 or more"),
+        (
+            {"rotation_user_name": "ci", "rotation_hold_days": -1},
+            "rotation_hold_days must be a number of days, 0 or more",
+        ),
         ({}, "rotation_user_name is not set: it takes the name of the user"),
     ):
         failed = run("rollback", **variables)
@@ -229,7 +232,7 @@ def test_what_sts_does_not_accept_is_not_put_in_force(
         and f"STS did not accept access key {old.access_key_id}" in failed.msg
         and "it is switched on and held, but not current" in failed.msg
     )
-    assert entry(controller)["access_key_id"] == new.access_key_id and "hold_until" not in entry(controller)
+    assert entry(controller)["access_key_id"] == new.access_key_id and entry(controller)["hold_until"]
     lab.clear_faults()
     run("rollback", rotation_user_name="ci").ok()
     assert entry(controller)["access_key_id"] == old.access_key_id
@@ -304,7 +307,7 @@ def test_a_leaked_key_is_switched_off_and_replaced(lab: Lab, controller: Control
 
     run("revoke", **given).ok()
     # Once before anything else, and once with the note, for what a run that held the lock may have done meanwhile.
-    assert written(lab) == [("UpdateAccessKey", leaked.access_key_id)] * 2 + [("CreateAccessKey", None)]
+    assert written(lab) == [("UpdateAccessKey", leaked.access_key_id), ("CreateAccessKey", None)]
     assert status(lab) == ["Inactive", "Active"] and status(lab, "other") == ["Active"]
     new = lab.state()["ci"].keys[1]
     after = entry(controller)
@@ -373,7 +376,7 @@ def test_a_key_beside_the_one_in_force_is_only_switched_off(
 ) -> None:
     lab.set_key(rotated.keys[0].access_key_id, "Active")
     off = run("revoke", rotation_access_key_id=rotated.keys[0].access_key_id).ok()
-    assert written(lab) == [("UpdateAccessKey", rotated.keys[0].access_key_id)] * 2 and off.changed == 1
+    assert written(lab) == [("UpdateAccessKey", rotated.keys[0].access_key_id)] and off.changed == 1
     assert status(lab) == ["Inactive", "Active"]
 
 
@@ -436,7 +439,7 @@ def test_nothing_stands_before_the_revocation(
         failed = run("revoke", rotation_access_key_id=leaked, **given)
     assert status(lab)[0] == "Inactive", failed.stdout
     assert actions(lab)[:2] == ["GetAccessKeyLastUsed", "UpdateAccessKey"]
-    assert failed.rc == 2 and failed.msg
+    assert failed.rc == (0 if what == "a report nowhere" else 2)  # a revocation writes no report
 
 
 def test_without_a_store_a_key_is_switched_off_and_no_other_made(lab: Lab, run: Playbook) -> None:
@@ -533,7 +536,8 @@ def test_a_rotation_on_its_way_does_not_make_current_what_was_rolled_back_or_rev
 ) -> None:
     user = lab.seed("ci", Key(100, "Inactive"), Key(50), Key(0.1))
     old, new, coming = user.keys
-    others = {old.access_key_id: stored(old, promote_date=old.create_date), coming.access_key_id: stored(coming)}
+    ours = stored(old, promote_date=old.create_date, deactivate_date=later(lab.clock(), days=-1))
+    others = {old.access_key_id: ours, coming.access_key_id: stored(coming)}
     write_store(controller.cwd / STORE, {"iam_access_keys": {"ci": entry_of(user, new, other_keys=others)}})
     given = {"rotation_user_name": "ci"} if what == "rollback" else {"rotation_access_key_id": coming.access_key_id}
     rotation = meanwhile("GetCallerIdentity", lambda: run(what, **given).ok(), user="ci", nth=2)
@@ -570,7 +574,7 @@ def test_a_key_that_seems_to_be_off_is_switched_off_all_the_same(
     run("rollback", rotation_user_name="ci", rotation_access_key_id=new.access_key_id, rotation_hold_days=0).ok()
     lab.clear_requests()
     run("revoke", rotation_access_key_id=old.access_key_id).ok()
-    assert written(lab) == [("UpdateAccessKey", old.access_key_id)] * 2 and status(lab) == ["Inactive", "Active"]
+    assert written(lab) == [("UpdateAccessKey", old.access_key_id)] and status(lab) == ["Inactive", "Active"]
     lab.settings(stale_lists_seconds=0)
     by_hand = lab.seed("vendor", Key(50, "Inactive"), Key(40, used_days=1)).keys[0].access_key_id
     run("revoke", rotation_access_key_id=by_hand).ok()
@@ -601,7 +605,7 @@ def test_check_mode_of_a_revocation_predicts_what_comes(
     check = run("revoke", check=True, **given).ok()
     assert not written(lab) and "Would make 1 key, switch off 1, delete 0." in check.stdout
     run("revoke", **given).ok()
-    assert [action for action, _key in written(lab)] == ["UpdateAccessKey", "UpdateAccessKey", "CreateAccessKey"]
+    assert [action for action, _key in written(lab)] == ["UpdateAccessKey", "CreateAccessKey"]
 
 
 def test_two_revocations_at_once_end_as_one(lab: Lab, controller: Controller) -> None:

@@ -254,7 +254,7 @@ def test_what_is_seen_has_the_revocation_in_it() -> None:
 def test_without_a_store_it_says_what_it_takes() -> None:
     found = left([key("LEAKED", 20, stored=None), key("HAND", 90, stored=None, **OFF)])
     assert step_of(found) is None
-    assert found["problem"] == "User ci has no other access key in force. Give rotation_vault_file for a new one."
+    assert found["problem"] == "no store was named; give rotation_vault_file for a new one"
     assert found["info"]["users"][0]["store"] is None
 
 

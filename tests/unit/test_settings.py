@@ -32,7 +32,6 @@ def test_the_defaults() -> None:
         "deactivate_after_days": 7,
         "idle_days": 7,
         "delete_after_days": 30,
-        "unused_days": None,
         "exempt": [],
         "now": [],
     }

@@ -91,7 +91,7 @@ def revoked(info: Mapping[str, Any], access_key_id: str, replace_it: bool = True
     if user.get("store") is None and not any(row["stored"] is not None for row in rows):
         return {
             **left,
-            "problem": f"User {name} has no other access key in force. Give rotation_vault_file for a new one.",
+            "problem": "no store was named; give rotation_vault_file for a new one",
         }
     if user.get("error") or _owner_error(user, entry, info):
         return {**left, "problem": user.get("error") or _owner_error(user, entry, info)}
