@@ -195,7 +195,10 @@ def test_no_rollback_to_what_is_not_there(lab: Lab, controller: Controller, run:
         ),
         ({"rotation_user_name": "*"}, "rotation_user_name must name one user"),
         ({"rotation_user_name": "ci", "rotation_vault_file": ""}, "rotation_vault_file is empty"),
-        ({"rotation_user_name": "ci", "rotation_hold_days": -1}, "rotation_hold_days must be a number of days, 0 or more"),
+        (
+            {"rotation_user_name": "ci", "rotation_hold_days": -1},
+            "rotation_hold_days must be a number of days, 0 or more",
+        ),
         ({}, "rotation_user_name is not set: it takes the name of the user"),
     ):
         failed = run("rollback", **variables)
