@@ -581,10 +581,10 @@ def test_each_rule_has_a_note_of_its_own() -> None:
     ]
 
 
-@pytest.mark.parametrize("now", [["cii", "ci", "elsewhere"], "cii,ci,elsewhere"])
+@pytest.mark.parametrize("now", [["cii", "CI", "other-account"], "cii,ci,other-account"])
 def test_a_name_that_asks_for_a_new_key_in_vain_is_said(now: Any) -> None:
     report = build(WORLD, [decision("ci", "compliant")], policy={"now": now})
-    assert report.notes == ["rotation_now names cii, elsewhere, whom this run did not look at."]
+    assert report.notes == ["rotation_now names cii, other-account, whom this run did not look at."]
     assert report.notes[0] in words(screen(report))
     assert build(WORLD, [decision("ci", "compliant")], policy={"now": ["ci"]}).notes == []
 

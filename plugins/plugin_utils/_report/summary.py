@@ -73,8 +73,8 @@ def _named_in_vain(now: Any, names: set[str]) -> list[str]:
         named = Policy.read({"now": now}).now
     except ValueError as error:
         raise ReportError(str(error)) from None
-    looked_at = {name.lower() for name in names}  # as IAM compares them
-    vain = [name for name in named if name.lower() not in looked_at]
+    known = {name.lower() for name in names}
+    vain = [name for name in named if name.lower() not in known]
     return [f"rotation_now names {', '.join(vain)}, whom this run did not look at."] if vain else []
 
 

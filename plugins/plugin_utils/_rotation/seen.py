@@ -23,20 +23,15 @@ def account_error(wanted: str | None, account_id: str | None) -> str | None:
 
 
 def unmatched_names(settings: Mapping[str, Any], user_names: Iterable[str]) -> list[str]:
-    """A sentence for each name of `exempt` and `now` that fits none of the users.
+    """A sentence for each name of `exempt` that fits none of the users; the report says those of `now`.
 
-    Whom `exempt` means may be among those who were not looked at, so it is told only where everyone was.
+    Who is meant may be among those who were not looked at, so it is told only where everyone was.
     """
     users = list(user_names)
     everyone = "*" in (settings.get("users") or ()) and settings.get("path_prefix") in (None, "", "/")
-    whose = "which no user has" if everyone else "who is none of this run's users"
-    lists = [("rotation_now", settings.get("now") or ())]
-    if everyone:
-        lists.append(("rotation_exempt", settings.get("exempt") or ()))
     return [
-        f"{variable} names {name}, {whose}{_hint(name, users)}"
-        for variable, names in lists
-        for name in names
+        f"rotation_exempt names {name}, which no user has{_hint(name, users)}"
+        for name in (settings.get("exempt") or () if everyone else ())
         if not any(fits(user, name) for user in users)
     ]
 
