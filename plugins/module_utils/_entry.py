@@ -299,7 +299,9 @@ class Entry:
         if access_key_id == self.current_id:
             key = _that_was_current(key, moment)
             entry = replace(entry, current_id=None, current=StoredKey())
-        noted = replace(key, deactivate_date=key.deactivate_date or moment, revoke_date=key.revoke_date or moment)
+        # What had been switched off before is kept for as long as any other key that is switched off now.
+        off_since = key.deactivate_date if key.revoke_date else moment
+        noted = replace(key, deactivate_date=off_since or moment, revoke_date=key.revoke_date or moment)
         return entry._with(access_key_id, noted)
 
     def _with(self, access_key_id: str, key: StoredKey) -> Entry:

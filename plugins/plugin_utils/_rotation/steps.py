@@ -98,7 +98,7 @@ def look(info: Mapping[str, Any], again: Mapping[str, Any], user_names: Sequence
 
 def applied(info: Mapping[str, Any], results: Iterable[Mapping[str, Any]]) -> dict[str, Any]:
     """The look with what was deactivated and deleted since, so that the report is about what there is now."""
-    done = [result["action"] for result in results if result["changed"] and not result["failed"]]
+    done = [result["action"] for result in results if _took_effect(result)]
     rows = {row["access_key_id"]: row for row in info["access_keys"]}
     off = {key_id: _off_since(rows.get(key_id), info) for key_id in _key_ids(done, "deactivate")}
     gone = _key_ids(done, "delete")
@@ -111,6 +111,11 @@ def applied(info: Mapping[str, Any], results: Iterable[Mapping[str, Any]]) -> di
         ],
         "users": [_user_after(user, done, off) for user in info["users"]],
     }
+
+
+def _took_effect(result: Mapping[str, Any]) -> bool:
+    """Of a leaked key nobody knows whether it was on: IAM is told before it is asked."""
+    return not result["failed"] and bool(result["changed"] or result["action"].get("leaked"))
 
 
 def _key_ids(actions: Iterable[Action], kind: str) -> set[str]:
