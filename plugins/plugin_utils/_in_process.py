@@ -30,6 +30,7 @@ from ansible_collections.keyturn.iam.plugins.module_utils._connection import con
 from ansible_collections.keyturn.iam.plugins.module_utils._credentials import connection_options, with_wider
 from ansible_collections.keyturn.iam.plugins.module_utils._errors import KeyturnError, StoreError
 from ansible_collections.keyturn.iam.plugins.module_utils._iam import Iam
+from ansible_collections.keyturn.iam.plugins.module_utils._time import to_iso
 from ansible_collections.keyturn.iam.plugins.plugin_utils._job_folders import thrown_away
 from ansible_collections.keyturn.iam.plugins.plugin_utils._module_defaults import of_siblings, of_wider_groups
 from ansible_collections.keyturn.iam.plugins.plugin_utils._store.file import VaultStore
@@ -167,8 +168,26 @@ class InProcessAction(ActionBase):
                 return {"failed": True, "msg": str(error.message)}
             module = ModuleInProcess(self.module_name, {name: plain(arguments.get(name)) for name in spec})
             with _failures_as_result(module) as result:
+                self._refuse_revoked(module.params, variables)
                 result.update(self.perform(module, self._store(module, variables)))
         return _like_a_module(result, module.params, validated, variables)
+
+    def _refuse_revoked(self, params: Mapping[str, Any], variables: Mapping[str, Any]) -> None:
+        """A task without vault_file knows of no revocation; where the rotation's store is known, that one is asked."""
+        path, key_id = variables.get("rotation_vault_file"), params.get("access_key_id")
+        switches_on = params.get("active") and key_id and params.get("leaked") is not False
+        if not path or not switches_on or params.get("vault_file"):
+            return
+        file = os.path.abspath(os.path.expanduser(os.path.expandvars(str(self._templar.template(path)))))
+        try:
+            record = VaultStore(file, self._loader._vault).entry(str(params.get("user_name"))).key(key_id)
+        except StoreError:
+            return  # no store of this run's, and none that the task named
+        if record and record.revoke_date:
+            raise KeyturnError(
+                f"Access key {key_id} of user {params['user_name']} is not switched on: it was revoked on {to_iso(record.revoke_date)}, "
+                f"as {file} (rotation_vault_file) has it; leaked=false says that it is safe all the same"
+            )
 
     def _store(self, module: ModuleInProcess, variables: Mapping[str, Any]) -> VaultStore | None:
         """The store by the vault secrets of this run. A relative path counts from where ansible-playbook was started."""

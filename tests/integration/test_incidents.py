@@ -479,6 +479,10 @@ def test_a_revoked_key_stays_off(lab: Lab, controller: Controller, run: Playbook
         key_task("safe", "ci", access_key_id=leaked, active=True, leaked=False, vault_file=STORE),
     ]
     assert status(lab) == ["Inactive", "Active"]
+    # A task that names no store asks the rotation's, where that is known.
+    bare = key_task("bare", "ci", access_key_id=leaked, active=True)
+    ran = controller.run(play(bare), extra_vars={"rotation_vault_file": STORE}).ok()
+    assert "was revoked on" in refusal(ran, "bare") and status(lab) == ["Inactive", "Active"]
     ran = controller.run(play(*tasks)).ok()
     assert "was revoked on" in refusal(ran, "on") and ok(ran, "safe")["changed"]
     assert status(lab) == ["Active", "Active"] and "revoke_date" not in entry(controller)["other_keys"][leaked]

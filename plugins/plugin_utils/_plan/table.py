@@ -186,39 +186,36 @@ def _unused_limit(case: Case) -> float:
 
 # -- the table -------------------------------------------------------------------------------------------------------
 
-# fmt: off
 DELETES_NOTHING = (
-    Row(Case.cannot_be_read,                     "error",         nothing,                  words.not_read),
-    Row(Case.is_gone,                            "gone",          nothing,                  words.gone),
-    Row(Case.revoked_keys_that_work,             "revoked",       switch_off_for_good,      words.revoked),
-    Row(Case.is_exempt,                          "exempt",        nothing,                  words.exempt),
-    Row(Case.is_held,                            "held",          nothing,                  words.held),
+    Row(Case.cannot_be_read, "error", nothing, words.not_read),
+    Row(Case.is_gone, "gone", nothing, words.gone),
+    Row(Case.revoked_keys_that_work, "revoked", switch_off_for_good, words.revoked),
+    Row(Case.is_exempt, "exempt", nothing, words.exempt),
+    Row(Case.is_held, "held", nothing, words.held),
 )
 TABLE = (
     *DELETES_NOTHING,
     # Before the rows from here on, what `goes_first` names is deleted: a leftover that is not young, what we switched
     # off long ago.
-    Row(Case.a_young_leftover,                   "leftover",      nothing,                  words.leftover),
-    Row(Case.next_that_is_active,                "due",           verify,                   words.waits_for_sts),
-    Row(Case.a_request_without_an_answer,        "due",           nothing,                  words.unanswered),
-    Row(Case.a_broken_stored_key,                "broken",        nothing,                  words.broken),
-    Row(Case.no_active_key,                      "no_active_key", nothing,                  words.no_active_key),
-    Row(Case.only_unused_keys,                   "unused",        deactivate_all,           words.nothing_used),
-    Row(Case.due_with_room,                      "due",           make_room_and_create,     words.new_key),
-    Row(Case.due_with_an_unused_key_to_delete,   "due",           delete_unused_and_create, words.new_key),
-    Row(Case.due_with_unused_keys_to_switch_off, "due",           deactivate_unused,        words.room_later,
-        until=Case.room_date),
-    Row(Case.due_with_an_idle_key_to_switch_off, "retire",        deactivate_idle,          words.retired),
-    Row(Case.due_without_room,                   "blocked",       nothing,                  words.no_room),
-    Row(Case.older_keys_in_grace,                "grace",         nothing,                  words.grace),
-    Row(Case.older_keys_all_in_use,              "blocked",       nothing,                  words.in_use),
-    Row(Case.idle_older_keys,                    "retire",        deactivate_idle,          words.retired),
-    Row(Case.keys_that_we_switched_off,          "grace",         nothing,                  words.until_deleted),
-    Row(Case.several_made_by_hand,               "unmanaged",     nothing,                  words.unmanaged),
-    Row(Case.due_soon,                           "due_soon",      nothing,                  words.due_soon),
-    Row(Case.anything,                           "compliant",     nothing,                  words.compliant),
+    Row(Case.a_young_leftover, "leftover", nothing, words.leftover),
+    Row(Case.next_that_is_active, "due", verify, words.waits_for_sts),
+    Row(Case.a_request_without_an_answer, "due", nothing, words.unanswered),
+    Row(Case.a_broken_stored_key, "broken", nothing, words.broken),
+    Row(Case.no_active_key, "no_active_key", nothing, words.no_active_key),
+    Row(Case.only_unused_keys, "unused", deactivate_all, words.nothing_used),
+    Row(Case.due_with_room, "due", make_room_and_create, words.new_key),
+    Row(Case.due_with_an_unused_key_to_delete, "due", delete_unused_and_create, words.new_key),
+    Row(Case.due_with_unused_keys_to_switch_off, "due", deactivate_unused, words.room_later, until=Case.room_date),
+    Row(Case.due_with_an_idle_key_to_switch_off, "retire", deactivate_idle, words.retired),
+    Row(Case.due_without_room, "blocked", nothing, words.no_room),
+    Row(Case.older_keys_in_grace, "grace", nothing, words.grace),
+    Row(Case.older_keys_all_in_use, "blocked", nothing, words.in_use),
+    Row(Case.idle_older_keys, "retire", deactivate_idle, words.retired),
+    Row(Case.keys_that_we_switched_off, "grace", nothing, words.until_deleted),
+    Row(Case.several_made_by_hand, "unmanaged", nothing, words.unmanaged),
+    Row(Case.due_soon, "due_soon", nothing, words.due_soon),
+    Row(Case.anything, "compliant", nothing, words.compliant),
 )
-# fmt: on
 
 
 def first_fit(case: Case) -> tuple[Row, Sequence[Key]]:
