@@ -2,7 +2,9 @@
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Holds the first look against what was asked for: the account has to be the right one, and names that fit nobody are told."""
+"""Holds the first look against what was asked for: the account has to be the right one, and names that fit nobody are
+told.
+"""
 
 from __future__ import annotations
 

@@ -2,7 +2,9 @@
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Prints the report of a rotation or an audit, and writes it to a file; documented in plugins/modules/rotation_report.py."""
+"""Prints the report of a rotation or an audit, and writes it to a file; documented in
+plugins/modules/rotation_report.py.
+"""
 
 from __future__ import annotations
 

@@ -15,7 +15,8 @@ from typing import Any
 from ._errors import KeyturnError
 from ._time import from_iso, to_iso
 
-# AWS's own clocks differ by seconds. A date that jumps by more, while this machine counts the seconds, is somebody else's.
+# AWS's own clocks differ by seconds. A date that jumps by more, while this machine counts the seconds, is somebody
+# else's.
 MOST_JUMP = timedelta(minutes=5)
 
 
@@ -41,7 +42,10 @@ class Clock:
         return self._heard[0]
 
     def hear(self, response: Mapping[str, Any]) -> None:
-        """Keeps the time that an answer (or an error's answer) carries. A jump is told by whoever asks next: this answer is not lost."""
+        """Keeps the time that an answer (or an error's answer) carries.
+
+        A jump is told by whoever asks next: this answer is not lost.
+        """
         date = _date_of(response)
         if date is None:
             return
@@ -69,6 +73,7 @@ def _date_of(response: Mapping[str, Any]) -> datetime | None:
 
 def _jump_sentence(before: datetime, after: datetime, seconds: float) -> str:
     return (
-        f"AWS's answers give the time as {to_iso(before)} and {seconds:.0f} seconds later as {to_iso(after)}: one of these dates is "
+        f"AWS's answers give the time as {to_iso(before)} and {seconds:.0f} seconds later as {to_iso(after)}: one of "
+        "these dates is "
         "wrong (a proxy's or a gateway's, perhaps), and keys are judged by them; run again once they agree"
     )

@@ -108,14 +108,18 @@ def _connect(options: _Options, pool: int) -> Iam:
 
 
 def _connection_info(options: _Options) -> tuple[str | None, str | None, dict[str, Any]]:
-    """Region, endpoint and what a client is made with. Raises KeyturnError for an `aws_config` that botocore does not take."""
+    """Region, endpoint and what a client is made with.
+
+    Raises KeyturnError for an `aws_config` that botocore does not take.
+    """
     try:
         region, endpoint, params = get_aws_connection_info(options)
     except (TypeError, AttributeError) as error:
         if not options.params.get("aws_config"):
             raise
         raise KeyturnError(
-            f"aws_config is not what botocore's Config takes: {' '.join(str(error).split())}; the number of tries goes under "
+            f"aws_config is not what botocore's Config takes: {' '.join(str(error).split())}; the number of tries "
+            "goes under "
             "retries, as in {retries: {max_attempts: 5}}"
         ) from None
     return region, endpoint, params
@@ -125,15 +129,20 @@ def _connection_info(options: _Options) -> tuple[str | None, str | None, dict[st
 
 
 def _refuse_bad_credentials(client: Any, profile: str | None) -> None:
-    """Has the credentials before the first request, so that what goes wrong with them is said as such. Raises KeyturnError."""
+    """Has the credentials before the first request, so that what goes wrong with them is said as such.
+
+    Raises KeyturnError.
+    """
     credentials = client._request_signer._credentials  # botocore has no public way to ask a client
     if credentials is None:
         return  # the first request says so
     asking = _profile_with_mfa(profile) if credentials.method == "assume-role" else None
     if asking:
         raise KeyturnError(
-            f"Profile {asking} asks for an MFA code (mfa_serial), which nobody can type in here: get session credentials with the "
-            "code first (aws sts assume-role or get-session-token), and give them as access_key, secret_key and session_token or AWS_* variables"
+            f"Profile {asking} asks for an MFA code (mfa_serial), which nobody can type in here: get session "
+            "credentials with the "
+            "code first (aws sts assume-role or get-session-token), and give them as access_key, secret_key and "
+            "session_token or AWS_* variables"
         )
     try:
         frozen = credentials.get_frozen_credentials()
@@ -155,7 +164,8 @@ def _refuse_unprintable(credentials: Any) -> None:
     for name, value in values.items():
         if value and not re.fullmatch("[!-~]+", str(value)):
             raise KeyturnError(
-                f"The {name} of these AWS credentials has a line break, a blank or another character that no {name} has: "
+                f"The {name} of these AWS credentials has a line break, a blank or another character that no {name} "
+                "has: "
                 "it was not copied well, so take it anew"
             )
 
@@ -229,7 +239,8 @@ class StsCheck:
     def identity(self, access_key_id: str, secret_access_key: str) -> dict[str, Any]:
         """GetCallerIdentity signed with the key, over a connection of its own: another answer may be another server's.
 
-        Raises SDK_ERRORS. It needs no permission and answers even under an explicit deny (STS API Reference, GetCallerIdentity).
+        Raises SDK_ERRORS. It needs no permission and answers even under an explicit deny (STS API Reference,
+        GetCallerIdentity).
         """
         self._client._endpoint.http_session.close()  # its connections are made anew; `client.close()` is younger
         self._credentials.access_key, self._credentials.secret_key = access_key_id, secret_access_key

@@ -2,7 +2,9 @@
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Which credentials are meant where more than one source gives some: the task's before wider defaults, and those before the environment."""
+"""Which credentials are meant where more than one source gives some: the task's before wider defaults, and those before
+the environment.
+"""
 
 from __future__ import annotations
 
@@ -18,9 +20,11 @@ _OPTIONS = {alias: name for name, option in _SPEC.items() for alias in (name, *o
 
 
 def without_foreign_credentials(params: Mapping[str, Any]) -> dict[str, Any]:
-    """The parameters without credentials of the environment beside some that the task gives: theirs is another key, or another account.
+    """The parameters without credentials of the environment beside some that the task gives: theirs is another key, or
+    another account.
 
-    amazon.aws refuses a task's keys beside AWS_PROFILE, and signs with a task's keys and the environment's AWS_SESSION_TOKEN.
+    amazon.aws refuses a task's keys beside AWS_PROFILE, and signs with a task's keys and the environment's
+    AWS_SESSION_TOKEN.
     """
     given = [name for name in CREDENTIALS if params.get(name)]
     foreign = [name for name in given if params[name] in _in_environment(name)]
@@ -38,7 +42,10 @@ def connection_options(options: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def with_wider(narrow: Mapping[str, Any], wide: Mapping[str, Any]) -> dict[str, Any]:
-    """The options with those connection options of a wider scope that they leave open. Credentials are taken whole, never mixed."""
+    """The options with those connection options of a wider scope that they leave open.
+
+    Credentials are taken whole, never mixed.
+    """
     given = connection_options(narrow)
     wider = connection_options(wide)
     if any(given.get(name) for name in CREDENTIALS):

@@ -37,7 +37,10 @@ def _text(fields: Mapping[str, Any], name: str) -> str | None:
 
 
 def _without_secret(shown: Mapping[str, Any]) -> dict[str, Any]:
-    """What `public` shows, as the file would have it but for the secret. Raises ValueError for what is not a mapping."""
+    """What `public` shows, as the file would have it but for the secret.
+
+    Raises ValueError for what is not a mapping.
+    """
     if not isinstance(shown, Mapping):
         raise ValueError("has other_keys that are not a mapping of mappings")
     return {name: value for name, value in shown.items() if name not in ("stored", "secret_access_key")}
@@ -152,9 +155,11 @@ class Entry:
 
     @classmethod
     def from_public(cls, shown: Mapping[str, Any]) -> Entry:
-        """An entry as `public` shows it, or a person wrote it in an info. Raises ValueError where its structure is not ours.
+        """An entry as `public` shows it, or a person wrote it in an info. Raises ValueError where its structure is not
+        ours.
 
-        Without the word `stored` the current key's secret is there, and that of another key which we made, as its creation tells.
+        Without the word `stored` the current key's secret is there, and that of another key which we made, as its
+        creation tells.
         """
         if not isinstance(shown, Mapping):
             raise ValueError("is not a mapping")
@@ -216,7 +221,9 @@ class Entry:
 
     @property
     def next_id(self) -> str | None:
-        """The newest key that was never current nor revoked, not older than the current one (AWS's dates are whole seconds)."""
+        """The newest key that was never current nor revoked, not older than the current one (AWS's dates are whole
+        seconds).
+        """
         oldest = datetime.min.replace(tzinfo=timezone.utc)
         newest, found = self.current.create_date or oldest, None
         for key_id, key in self.others.items():
@@ -248,7 +255,10 @@ class Entry:
         return replace(self, asked=Asked(now, known))
 
     def stage_next(self, access_key_id: str, secret_access_key: str | None, create_date: datetime) -> Entry:
-        """A new key's secret is kept (None: will be, as check mode predicts). `asked` stays until the key is current."""
+        """A new key's secret is kept (None: will be, as check mode predicts).
+
+        `asked` stays until the key is current.
+        """
         if access_key_id in self.key_ids:
             raise ValueError(f"{access_key_id} is in the store already")
         key = StoredKey(secret_access_key, create_date, secret_withheld=secret_access_key is None)
@@ -269,7 +279,8 @@ class Entry:
     def put_in_force(self, access_key_id: str, now: datetime, hold_until: datetime | None) -> Entry:
         """The key is current by a person's word (a rollback), and until `hold_until` the user is left alone.
 
-        `asked` stays where it is another key's. A key that had never become current and was passed over is not `next` because an older one is current now.
+        `asked` stays where it is another key's. A key that had never become current and was passed over is not `next`
+        because an older one is current now.
         """
         key, asked = self.key(access_key_id), self.asked
         its_own = bool(asked and key and asked.explains(access_key_id, key.create_date))
@@ -324,15 +335,19 @@ class Entry:
         return replace(entry, others={key_id: key for key_id, key in self.others.items() if key_id != access_key_id})
 
     def wrong_owner(self, user_name: str, account_id: str | None, user_id: str | None, where: str) -> str | None:
-        """Why the entry is not that user's, in one sentence with the way out; None where it is, as far as both are known."""
+        """Why the entry is not that user's, in one sentence with the way out; None where it is, as far as both are
+        known.
+        """
         if self.account_id and account_id and self.account_id != account_id:
             return (
-                f"The keys of user {user_name} in {where} belong to account {self.account_id}, but these credentials are for "
+                f"The keys of user {user_name} in {where} belong to account {self.account_id}, but these credentials "
+                "are for "
                 f"account {account_id}; use that account's credentials or another vault_file"
             )
         if self.user_id and user_id and self.user_id != user_id:
             return (
-                f"The keys of user {user_name} in {where} belong to user id {self.user_id}, but IAM's user of that name is "
+                f"The keys of user {user_name} in {where} belong to user id {self.user_id}, but IAM's user of that "
+                "name is "
                 f"{user_id}: deleted and made again; remove the old keys with state=absent, or rename their entry"
             )
         return None

@@ -161,7 +161,9 @@ def _cannot_be_sent(error: Exception) -> bool:
 
 
 def request_error(to: str, error: Exception, unknown: type[IamError] = IamError) -> IamError:
-    """The error of a request, with the way out where the cause is one that people meet; `unknown` where it may have been executed."""
+    """The error of a request, with the way out where the cause is one that people meet; `unknown` where it may have
+    been executed.
+    """
     message = f"Could not {to}"
     if isinstance(error, NO_CREDENTIALS):
         message += ": no AWS credentials were found; set access_key and secret_key, profile, or AWS_* variables"
@@ -219,7 +221,9 @@ def reading(to: str, unknown: type[IamError] = IamError) -> Iterator[None]:
 
 
 def call_error(error: Exception) -> SdkError:
-    """What a call of a client raised that is none of botocore's errors: its parsers stumble over answers that are not AWS's."""
+    """What a call of a client raised that is none of botocore's errors: its parsers stumble over answers that are not
+    AWS's.
+    """
     frame = error.__traceback__
     while frame:
         if frame.tb_frame.f_globals.get("__name__") == "botocore.parsers":

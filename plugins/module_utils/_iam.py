@@ -90,7 +90,8 @@ class Iam:
     def _repeated(
         self, policy: type[AWSRetry], operation: str, params: Mapping[str, Any], client: Any = None
     ) -> dict[str, Any]:
-        # A decorator of its own for each request: the delays of one that is shared start anew with each request of another thread.
+        # A decorator of its own for each request: the delays of one that is shared start anew with each request of
+        # another thread.
         repeated: Callable[..., dict[str, Any]] = policy.jittered_backoff(**self._backoff)(self._send)
         return repeated(operation, params, client)
 
@@ -240,7 +241,10 @@ class Iam:
         _refuse_foreign(to, answer)
 
     def delete(self, user_name: str, access_key_id: str) -> bool:
-        """Deletes a key. False where the user or the key is not there (any more): a repeated request finds its own work done."""
+        """Deletes a key.
+
+        False where the user or the key is not there (any more): a repeated request finds its own work done.
+        """
         to = f"delete access key {access_key_id} of user {user_name}"
         try:
             answer = self._ask("delete_access_key", to, UserName=user_name, AccessKeyId=access_key_id)
@@ -259,24 +263,26 @@ class Iam:
         return self._sts()
 
     def prepare_sts(self) -> None:
-        """Makes the checker of new keys before it is needed, and sees that STS answers where it will ask. Raises KeyturnError."""
+        """Makes the checker of new keys before it is needed, and sees that STS answers where it will ask.
+
+        Raises KeyturnError.
+        """
         self._sts()
         try:
-            _ = self._identity
+            self._identity()
         except IamError as error:
             raise _no_sts_error(self._own_sts(), error) from error
 
     @property
     def account_id(self) -> str:
         """The account of the run's own credentials."""
-        return self._identity[0]
+        return self._identity()[0]
 
     @property
     def partition(self) -> str:
         """The partition of the run's own credentials."""
-        return self._identity[1].split(":")[1]
+        return self._identity()[1].split(":")[1]
 
-    @property
     def _identity(self) -> tuple[str, str]:
         """Account and ARN by GetCallerIdentity, which needs no permission, asked once a connection."""
         to = "read the account of these credentials"

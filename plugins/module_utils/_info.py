@@ -174,7 +174,9 @@ def _missing(name: str, prefix: str | None) -> _Look:
 
 
 def _tell_the_renamed(iam: Iam, users: list[_Look], entries: Entries) -> None:
-    """A key stays with its user: of a user who is not there any more, the owner of the stored current key is the new name."""
+    """A key stays with its user: of a user who is not there any more, the owner of the stored current key is the new
+    name.
+    """
     for one in users:
         entry = entries.get(one.user_name)
         if one.user or not isinstance(entry, Entry) or not entry.current_id:

@@ -4,9 +4,9 @@
 
 """A user's access keys as IAM lists them, beside what the store knows of them: which of the two is to be believed.
 
-IAM's lists lag behind what was done, and the store knows only what we did. What follows from the two together stands here once, for
-the task that acts and for the plan that decides. Every change returns another `Seen`: check mode predicts with the call that a run
-makes, and a diff is two pictures.
+IAM's lists lag behind what was done, and the store knows only what we did. What follows from the two together stands
+here once, for the task that acts and for the plan that decides. Every change returns another `Seen`: check mode
+predicts with the call that a run makes, and a diff is two pictures.
 """
 
 from __future__ import annotations
@@ -94,7 +94,9 @@ class Seen:
 
     @property
     def asked_in_vain(self) -> datetime | None:
-        """Until when a request for a key may still turn out to have made one: no list shows it, and lists lag by an hour."""
+        """Until when a request for a key may still turn out to have made one: no list shows it, and lists lag by an
+        hour.
+        """
         asked = self.entry.asked
         until = asked.date + LIST_LAG if asked else None
         return until if until and until > self.now and not self._has_shown else None
@@ -112,7 +114,8 @@ class Seen:
 
     @property
     def leftover(self) -> Key | None:
-        """The key that such a request has made, as far as lists tell: the only one, and the store has none of that request.
+        """The key that such a request has made, as far as lists tell: the only one, and the store has none of that
+        request.
 
         Whether it was ever used is for whoever asks: a key that was used is somebody's.
         """

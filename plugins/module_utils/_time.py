@@ -12,7 +12,8 @@ from typing import Any
 DAY = timedelta(days=1)
 # How far the creation of a key may lie from the `asked` that explains it, both by AWS's clock.
 ASKED_WINDOW = timedelta(minutes=5)
-# Nobody holds a leftover's secret, so it may wait; a person who made it by hand has this long to use it, and uses show hours late.
+# Nobody holds a leftover's secret, so it may wait; a person who made it by hand has this long to use it, and uses show
+# hours late.
 LEFTOVER_WAIT = timedelta(hours=12)
 # IAM's lists are eventually consistent: a key younger than this that a list leaves out is not gone.
 LIST_LAG = timedelta(hours=1)

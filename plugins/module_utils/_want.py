@@ -43,7 +43,10 @@ class Want:
 
     @property
     def planned(self) -> bool:
-        """Whether a plan decided it, some time ago: it names what has to be so still. A person's own task names none of that."""
+        """Whether a plan decided it, some time ago: it names what has to be so still.
+
+        A person's own task names none of that.
+        """
         return self.min_idle_days is not None or bool(self.replacement or self.replaces)
 
     @classmethod
@@ -65,7 +68,8 @@ class Want:
             (params.get("user_name") is not None and not self.user_name.strip(), "user_name must not be empty"),
             (
                 params.get("vault_file") == "",
-                "vault_file must not be empty: name the file, or leave the option out where the secret is to be returned",
+                "vault_file must not be empty: name the file, or leave the option out where the secret is to be "
+                "returned",
             ),
             (not present and not named, "state=absent needs access_key_id: which key is to be deleted"),
             (
@@ -74,11 +78,13 @@ class Want:
             ),
             (
                 bool(self.replacement) and not (named and off and present),
-                "replacement goes with access_key_id and active=false: which key is in force when that one is switched off",
+                "replacement goes with access_key_id and active=false: which key is in force when that one is "
+                "switched off",
             ),
             (
                 self.hold_days is not None and not (named and stored and present and (self.stage or self.active)),
-                "hold_days goes with access_key_id, vault_file, and stage=current or active=true: how long the rotation leaves the user alone",
+                "hold_days goes with access_key_id, vault_file, and stage=current or active=true: how long the "
+                "rotation leaves the user alone",
             ),
             (
                 bool(self.stage) and not (named and stored and present),
@@ -86,7 +92,8 @@ class Want:
             ),
             (
                 bool(self.stage) and (off or not self.verify),
-                "stage=current does not go with active=false or verify=false: what is current is Active, and STS has accepted it",
+                "stage=current does not go with active=false or verify=false: what is current is Active, and STS has "
+                "accepted it",
             ),
             (
                 bool(self.leaked) and not (named and off and present),
@@ -94,7 +101,8 @@ class Want:
             ),
             (
                 self.leaked is False and not (named and present and (self.stage or self.active)),
-                "leaked=false goes with access_key_id, and stage=current or active=true: it says that a revoked key is safe",
+                "leaked=false goes with access_key_id, and stage=current or active=true: it says that a revoked key "
+                "is safe",
             ),
             (named and bool(self.replaces), "replaces does not go with access_key_id: it is for making a new key"),
             (

@@ -185,12 +185,16 @@ class InProcessAction(ActionBase):
             return  # no store of this run's, and none that the task named
         if record and record.revoke_date:
             raise KeyturnError(
-                f"Access key {key_id} of user {params['user_name']} is not switched on: it was revoked on {to_iso(record.revoke_date)}, "
+                f"Access key {key_id} of user {params['user_name']} is not switched on: it was revoked on "
+                f"{to_iso(record.revoke_date)}, "
                 f"as {file} (rotation_vault_file) has it; leaked=false says that it is safe all the same"
             )
 
     def _store(self, module: ModuleInProcess, variables: Mapping[str, Any]) -> VaultStore | None:
-        """The store by the vault secrets of this run. A relative path counts from where ansible-playbook was started."""
+        """The store by the vault secrets of this run.
+
+        A relative path counts from where ansible-playbook was started.
+        """
         params = module.params
         if not params.get("vault_file"):
             return None
@@ -211,8 +215,10 @@ class InProcessAction(ActionBase):
         if not folder or boolean(self._templar.template(variables.get("keyturn_store_is_saved", False)), strict=False):
             return
         raise StoreError(
-            f"vault_file {path} lies in {folder}, which is thrown away with this job and the new secrets with it: name a file "
-            "outside, or save the file in a later task and say so with the variable keyturn_store_is_saved: true (see docs/store.md)"
+            f"vault_file {path} lies in {folder}, which is thrown away with this job and the new secrets with it: "
+            "name a file "
+            "outside, or save the file in a later task and say so with the variable keyturn_store_is_saved: true "
+            "(see docs/store.md)"
         )
 
     def _censored(self, result: dict[str, Any]) -> dict[str, Any]:
@@ -246,7 +252,9 @@ def _like_a_module(
 
 
 def _without(result: dict[str, Any], secrets: set[str]) -> dict[str, Any]:
-    """The result with secret arguments blotted out; its walk over a fleet's result is spared where no secret can be in it."""
+    """The result with secret arguments blotted out; its walk over a fleet's result is spared where no secret can be in
+    it.
+    """
     text = json.dumps(result, default=str) if secrets else ""
     return blotted(result, secrets) if any(json.dumps(secret)[1:-1] in text for secret in secrets) else result
 
@@ -281,7 +289,9 @@ def _environment(changes: Mapping[str, Any]) -> Iterator[None]:
 
 @contextmanager
 def _failures_as_result(module: ModuleInProcess) -> Iterator[dict[str, Any]]:
-    """A result to fill in: a failure fills it in too, as a module's does, and so does a log of requests that was asked for."""
+    """A result to fill in: a failure fills it in too, as a module's does, and so does a log of requests that was asked
+    for.
+    """
     result: dict[str, Any] = {}
     with _endpoint_log(module) as log:
         try:

@@ -31,7 +31,9 @@ _FOLDERS_OF = {
 
 
 def job_folders(environment: Mapping[str, str] | None = None) -> list[str]:
-    """The folders that are thrown away with this job, none where it is no job; `environment`: the process's own where left out."""
+    """The folders that are thrown away with this job, none where it is no job; `environment`: the process's own where
+    left out.
+    """
     given = os.environ if environment is None else environment
     names = [*_FOLDERS, *(name for runner, folders in _FOLDERS_OF.items() if given.get(runner) for name in folders)]
     # AWX calls its folder /runner inside the container.
@@ -40,7 +42,10 @@ def job_folders(environment: Mapping[str, str] | None = None) -> list[str]:
 
 
 def thrown_away(path: str, folders: Iterable[str] | None = None) -> str | None:
-    """The first of the folders (left out: this job's) in which the file lies, or null; it need not exist. Links are followed on both sides."""
+    """The first of the folders (left out: this job's) in which the file lies, or null; it need not exist.
+
+    Links are followed on both sides.
+    """
     file = _real(path)
     found = job_folders() if folders is None else folders
     return next((str(folder) for folder in found if _real(folder) in (file, *file.parents)), None)

@@ -4,8 +4,9 @@
 
 """What `module_defaults` say of the account, seen from our modules.
 
-Ansible hands an action the defaults of its module and of the group keyturn.iam.aws. Those of amazon.aws's groups it does not: they are
-closed to other collections, so that a profile set for them would leave our tasks in the account of the environment.
+Ansible hands an action the defaults of its module and of the group keyturn.iam.aws. Those of amazon.aws's groups it
+does not: they are closed to other collections, so that a profile set for them would leave our tasks in the account of
+the environment.
 """
 
 from __future__ import annotations
@@ -54,7 +55,8 @@ def conflict(defaults: Defaults) -> str | None:
             values.append(connection_options(of_group)[option])
         if any(value != values[0] for value in values):
             return (
-                f"module_defaults give the modules of keyturn.iam different values of {option}, so that the role would look in one account "
+                f"module_defaults give the modules of keyturn.iam different values of {option}, so that the role "
+                "would look in one account "
                 f"and write in another: set it once, for {OWN_GROUP}"
             )
     return None

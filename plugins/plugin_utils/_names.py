@@ -25,8 +25,8 @@ _PATTERN = re.compile(r"[\w+=,.@\-*?\[\]!]+", re.ASCII)
 def read_names(what: str, value: Any, patterns: bool) -> tuple[str, ...]:
     """The names, or patterns where those are allowed, that a person gave as `what`: a list, or a text.
 
-    A text is JSON or YAML where it begins as a list of those, else names with commas, blanks or line breaks between them.
-    Raises ValueError, one sentence, for what is no list of names and for a name that no IAM user can have.
+    A text is JSON or YAML where it begins as a list of those, else names with commas, blanks or line breaks between
+    them. Raises ValueError, one sentence, for what is no list of names and for a name that no IAM user can have.
     """
     if patterns and isinstance(value, str) and _ONE_IN_BRACKETS.fullmatch(value.strip()):
         raise ValueError(

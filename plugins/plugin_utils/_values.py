@@ -12,7 +12,8 @@ from typing import Any
 
 
 def plain(value: Any) -> Any:
-    """The value in plain Python types: since ansible-core 2.19 strings, numbers, lists and mappings may be tagged subclasses.
+    """The value in plain Python types: since ansible-core 2.19 strings, numbers, lists and mappings may be tagged
+    subclasses.
 
     What is none of these stays as it is.
     """
@@ -88,7 +89,10 @@ def is_left_out(value: Any) -> bool:
 
 
 def read_number(what: str, value: Any, unit: str) -> float:
-    """A number that is not negative; extra variables given as `-e name=90` are strings. Raises ValueError, one sentence."""
+    """A number that is not negative; extra variables given as `-e name=90` are strings.
+
+    Raises ValueError, one sentence.
+    """
     number: float | None = None
     if isinstance(value, (int, float)) and not isinstance(value, bool):
         number = value

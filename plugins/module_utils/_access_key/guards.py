@@ -2,7 +2,10 @@
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""What refuses: a function for each promise that a task could break, asked just before it writes. Each raises KeyturnError."""
+"""What refuses: a function for each promise that a task could break, asked just before it writes.
+
+Each raises KeyturnError.
+"""
 
 from __future__ import annotations
 
@@ -41,11 +44,14 @@ def refuse_wrong_owner(work: Work, entry: Entry, account_id: str, user_id: str |
 
 
 def refuse_unanswered_request(work: Work, seen: Seen) -> None:
-    """No secret is lost: where a request for a key got no answer, lists may show its key for an hour, and no other is made."""
+    """No secret is lost: where a request for a key got no answer, lists may show its key for an hour, and no other is
+    made.
+    """
     until = seen.asked_in_vain
     if until and not work.want.ask_again:
         raise KeyturnError(
-            f"No other access key is made for user {seen.user_name}: no answer came to the last request for one, and its key may show "
+            f"No other access key is made for user {seen.user_name}: no answer came to the last request for one, and "
+            "its key may show "
             f"until {to_iso(until)}; run again then, or ask_again=true makes one now"
         )
 
@@ -70,7 +76,9 @@ def refuse_revoked(work: Work, seen: Seen, access_key_id: str) -> None:
 
 
 def refuse_held(work: Work, seen: Seen, what: str) -> None:
-    """A person's word counts longer than a plan: what a plan decided is not done against a rollback that came meanwhile."""
+    """A person's word counts longer than a plan: what a plan decided is not done against a rollback that came
+    meanwhile.
+    """
     if work.want.planned and seen.held and seen.entry.hold_until:
         raise held_error(work.want, what, seen.entry.hold_until)
 
@@ -92,22 +100,28 @@ def refuse_replacement_not_in_force(work: Work, seen: Seen) -> None:
     another = current_id is not None and current_id != want.replacement and seen.in_force(current_id)
     if another or _current_was_deleted(seen) or not seen.in_force(want.replacement):
         raise KeyturnError(
-            f"Access key {want.access_key_id} of user {want.user_name} is not switched off: {want.replacement}, which replaced "
+            f"Access key {want.access_key_id} of user {want.user_name} is not switched off: {want.replacement}, "
+            "which replaced "
             "it, is no longer in force; look again and plan anew"
         )
 
 
 def _current_was_deleted(seen: Seen) -> bool:
-    """Whether the store has keys that were replaced, and the one that replaced them no longer: a list may show it for a while."""
+    """Whether the store has keys that were replaced, and the one that replaced them no longer: a list may show it for a
+    while.
+    """
     others = seen.entry.others.values()
     return seen.entry.current_id is None and any(key.promote_date and not key.revoke_date for key in others)
 
 
 def refuse_off_by_another_hand(work: Work, seen: Seen, key: Key) -> None:
-    """A playbook's choice is not switched on that a person or a revocation has switched off since: only a person who names it may."""
+    """A playbook's choice is not switched on that a person or a revocation has switched off since: only a person who
+    names it may.
+    """
     if work.want.noted and not key.active and not seen.record(key.access_key_id).deactivate_date:
         raise KeyturnError(
-            f"Access key {key.access_key_id} of user {seen.user_name} is not switched on: it was switched off by another hand meanwhile; "
+            f"Access key {key.access_key_id} of user {seen.user_name} is not switched on: it was switched off by "
+            "another hand meanwhile; "
             "look again, or name it"
         )
 
@@ -128,7 +142,8 @@ def _refuse_used(work: Work, access_key_id: str, what: str, used: LastUsed) -> N
     days = work.want.min_idle_days
     if days is not None and used.date and (work.iam.now - used.date) < timedelta(days=days):
         raise KeyturnError(
-            f"Access key {access_key_id} of user {work.want.user_name} is not {what}: it was last used {used}, within the "
+            f"Access key {access_key_id} of user {work.want.user_name} is not {what}: it was last used {used}, "
+            "within the "
             f"{days:g} days of min_idle_days; move its user to the new key first"
         )
 
@@ -165,14 +180,16 @@ def refuse_elsewhere(work: Work, seen: Seen | None, access_key_id: str) -> None:
         raise KeyturnError(said, error.exception) from error
     if used.user_name and not same_name(used.user_name, want.user_name):
         raise KeyturnError(
-            f"Access key {access_key_id} is not removed: it belongs to user {used.user_name} now, so user {want.user_name} was "
+            f"Access key {access_key_id} is not removed: it belongs to user {used.user_name} now, so user "
+            f"{want.user_name} was "
             f"renamed; rename the entry in {work.store.path}"
         )
     _refuse_used(work, access_key_id, "deleted", used)
 
 
 def _may_read_last_uses(work: Work, seen: Seen | None, access_key_id: str) -> bool:
-    """Whether a denial is about the key, which is gone then, and not about the permission: a key that exists is asked for.
+    """Whether a denial is about the key, which is gone then, and not about the permission: a key that exists is asked
+    for.
 
     Where there is none to ask for, a person's word decides, and no plan's.
     """

@@ -2,7 +2,9 @@
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Any key that satisfies the task: one that is there, one that waits in the store, or a new one, whose secret is kept at once."""
+"""Any key that satisfies the task: one that is there, one that waits in the store, or a new one, whose secret is kept
+at once.
+"""
 
 from __future__ import annotations
 
@@ -80,7 +82,10 @@ def _go_on_with_next(work: Work, seen: Seen, access_key_id: str) -> str | None:
 
 
 def _clear_leftover(work: Work, stored: Transaction, seen: Seen) -> Seen:
-    """Deletes what an interrupted CreateAccessKey left, once it has waited; until then the task waits. Raises KeyturnError."""
+    """Deletes what an interrupted CreateAccessKey left, once it has waited; until then the task waits.
+
+    Raises KeyturnError.
+    """
     key = seen.leftover
     if key is None or work.iam.last_used(key.access_key_id).date:  # a key that was used is somebody's
         return seen
@@ -93,8 +98,10 @@ def _clear_leftover(work: Work, stored: Transaction, seen: Seen) -> Seen:
 def _leftover_sentence(user_name: str, key: Key) -> str:
     until = to_iso(key.create_date + LEFTOVER_WAIT)
     return (
-        f"User {user_name} has access key {key.access_key_id}, which an interrupted run left: nobody holds its secret, so it does no "
-        f"harm; the first run after {until} removes it, or remove it now with state=absent and access_key_id={key.access_key_id}"
+        f"User {user_name} has access key {key.access_key_id}, which an interrupted run left: nobody holds its "
+        "secret, so it does no "
+        f"harm; the first run after {until} removes it, or remove it now with state=absent and "
+        f"access_key_id={key.access_key_id}"
     )
 
 
@@ -198,7 +205,8 @@ def _switch_off_new(work: Work, seen: Seen, key: Key) -> None:
         work.iam.set_status(key.user_name, key.access_key_id, False)
     except IamError as error:
         raise KeyturnError(
-            f"Access key {key.access_key_id} of user {key.user_name} was made and returned, but it is still Active: switching it off failed",
+            f"Access key {key.access_key_id} of user {key.user_name} was made and returned, but it is still Active: "
+            "switching it off failed",
             error.exception,
             returns={
                 "changed": True,
@@ -232,7 +240,8 @@ def _outcome_unknown_error(work: Work, asked: Seen, error: UnknownOutcome) -> Ke
         return KeyturnError(f"{said}. {_leftover_sentence(name, new[0])}", error.exception)
     names = ", ".join(key.access_key_id for key in new)
     return KeyturnError(
-        f"{said}; IAM's list shows {names}, which it may have made: nobody holds the secret, so it does no harm; if it is not "
+        f"{said}; IAM's list shows {names}, which it may have made: nobody holds the secret, so it does no harm; if "
+        "it is not "
         "somebody else's, remove it with state=absent and access_key_id, then run again",
         error.exception,
     )

@@ -23,7 +23,8 @@ from .work import Transaction, Work
 # STS must have answered for a new key this often in a row: new keys were seen to pass once and fail next.
 ANSWERS_IN_A_ROW = 3
 STS_PAUSE = 0.5
-# Answers that are not of the key: STS is off in this region for the account, or an endpoint's policy denies whoever asks.
+# Answers that are not of the key: STS is off in this region for the account, or an endpoint's policy denies whoever
+# asks.
 NOT_FOR_THIS_PLACE = ("RegionDisabledException", "OptInRequired", "AccessDenied", "AccessDeniedException")
 
 
@@ -70,7 +71,9 @@ def predict(work: Work, seen: Seen) -> None:
 
 
 def put_in_force(work: Work, stored: Transaction, seen: Seen) -> str | None:
-    """A stored key that a person wants as the current one (again): it is switched on here, and current once STS accepts it."""
+    """A stored key that a person wants as the current one (again): it is switched on here, and current once STS accepts
+    it.
+    """
     want = work.want
     record, key = seen.record(want.access_key_id), seen.listed(want.access_key_id)
     seen = guards.owned(work, seen)
@@ -215,7 +218,10 @@ def await_sts(work: Work, entry: Entry, access_key_id: str) -> None:
 
 
 def _ask_sts(work: Work, entry: Entry, record: StoredKey, access_key_id: str) -> Exception | None:
-    """Asks STS once: None where it answered for the user's own key, else what it answered. Raises KeyturnError for another's key."""
+    """Asks STS once: None where it answered for the user's own key, else what it answered.
+
+    Raises KeyturnError for another's key.
+    """
     try:
         answer = work.iam.sts.identity(access_key_id, str(record.secret_access_key))
     except SDK_ERRORS as error:
@@ -227,7 +233,9 @@ def _ask_sts(work: Work, entry: Entry, record: StoredKey, access_key_id: str) ->
 
 
 def _too_early(want: Want, record: StoredKey, iam: Iam) -> float:
-    """Seconds until an answer counts: verify_delay after the key was made, by AWS's clock, and never longer than that setting."""
+    """Seconds until an answer counts: verify_delay after the key was made, by AWS's clock, and never longer than that
+    setting.
+    """
     if not record.create_date or not want.verify_delay:
         return 0
     left = want.verify_delay - (iam.now - record.create_date).total_seconds()
@@ -239,7 +247,8 @@ def _refuse_for_good(want: Want, access_key_id: str, refusal: Exception) -> None
     if code_of(refusal) not in NOT_FOR_THIS_PLACE:
         return
     raise KeyturnError(
-        f"STS cannot be asked for access key {access_key_id} of user {want.user_name} in this region or through this endpoint, so "
+        f"STS cannot be asked for access key {access_key_id} of user {want.user_name} in this region or through this "
+        "endpoint, so "
         f"{_then(want)}, with a region (or endpoint_url) where STS answers",
         refusal,
     )
@@ -247,7 +256,8 @@ def _refuse_for_good(want: Want, access_key_id: str, refusal: Exception) -> None
 
 def _not_accepted_error(want: Want, access_key_id: str, last: Exception | None) -> KeyturnError:
     return KeyturnError(
-        f"STS did not accept access key {access_key_id} of user {want.user_name} within {want.verify_timeout:g} seconds; {_then(want)}",
+        f"STS did not accept access key {access_key_id} of user {want.user_name} within {want.verify_timeout:g} "
+        f"seconds; {_then(want)}",
         last,
     )
 
@@ -274,6 +284,7 @@ def _refuse_another_identity(user_name: str, entry: Entry, access_key_id: str, a
     # IAM tells no two names apart by their capitals.
     if (account_id, name.lower()) != (entry.account_id, user_name.lower()):
         raise KeyturnError(
-            f"Access key {access_key_id}, stored for user {user_name} of account {entry.account_id}, belongs to user {name} of "
+            f"Access key {access_key_id}, stored for user {user_name} of account {entry.account_id}, belongs to user "
+            f"{name} of "
             f"account {account_id}; rename the entry, or remove the key from it"
         )

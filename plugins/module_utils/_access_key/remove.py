@@ -32,7 +32,10 @@ def _absent_listed(work: Work, stored: Transaction, seen: Seen, key_id: str) -> 
 
 
 def delete(work: Work, stored: Transaction, seen: Seen, key_id: str) -> Seen:
-    """Deletes the key; then its secret may leave the store. A key that IAM no longer finds is deleted, unless another user has it."""
+    """Deletes the key; then its secret may leave the store.
+
+    A key that IAM no longer finds is deleted, unless another user has it.
+    """
     after = seen.without([key_id])
     if not work.check and not work.iam.delete(seen.user_name, key_id) and work.keeps:
         guards.refuse_elsewhere(work, seen, key_id)
@@ -43,7 +46,8 @@ def delete(work: Work, stored: Transaction, seen: Seen, key_id: str) -> Seen:
 
 
 def _absent_unlisted(work: Work, stored: Transaction, seen: Seen, key_id: str) -> None:
-    """A stored key that the list lacks: deleted by an earlier run that died before it noted so, by a person, or renamed away.
+    """A stored key that the list lacks: deleted by an earlier run that died before it noted so, by a person, or renamed
+    away.
 
     That the list lacks it proves nothing, so the key is deleted all the same and IAM's answer is the proof.
     """
@@ -75,7 +79,8 @@ def _forget(work: Work, stored: Transaction, key_id: str) -> None:
     """Only a person says so: a plan knows no user that IAM does not have."""
     if work.want.planned:
         raise KeyturnError(
-            f"Access key {key_id} of user {work.want.user_name} is not removed from {work.store.path}: IAM does not have that user "
+            f"Access key {key_id} of user {work.want.user_name} is not removed from {work.store.path}: IAM does not "
+            "have that user "
             "(any more); remove it with a task of its own (state=absent) if nobody needs it"
         )
     work.done.before = {key_id: in_words("gone", stored.entry.stage(key_id))}

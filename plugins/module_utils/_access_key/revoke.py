@@ -20,7 +20,10 @@ from .work import Work
 
 
 def revoke(work: Work) -> None:
-    """Switches the key off for good. Nothing stands before the request but, where the task names no user, the question whose it is."""
+    """Switches the key off for good.
+
+    Nothing stands before the request but, where the task names no user, the question whose it is.
+    """
     guards.refuse_signing(work)
     _name_the_owner(work)
     if work.check:
@@ -46,7 +49,8 @@ def _name_the_owner(work: Work) -> None:
     except IamError as error:
         if error.missing or error.denied:  # AWS denies the request for a key that does not exist, too
             raise KeyturnError(
-                f"No user of this account could be found for access key {want.access_key_id}: name the user (user_name), "
+                f"No user of this account could be found for access key {want.access_key_id}: name the user "
+                "(user_name), "
                 "or use the credentials of the key's own account",
                 error.exception,
             ) from error
@@ -85,10 +89,11 @@ def _refuse_another_owner(work: Work, error: IamError) -> None:
 
 
 def _note(work: Work, failed: IamError | None) -> tuple[Entry, tuple[Key, ...] | None, IamError | None]:
-    """Writes the note; returns the entry as it was before, the keys as IAM lists them, and why the key may be Active again.
+    """Writes the note; returns the entry as it was before, the keys as IAM lists them, and why the key may be Active
+    again.
 
-    A task that held the lock may have switched the key on since the request; from now on none will. So a list is read under the
-    lock, and where it shows the key Active (it may lag, too) the request goes out again.
+    A task that held the lock may have switched the key on since the request; from now on none will. So a list is read
+    under the lock, and where it shows the key Active (it may lag, too) the request goes out again.
     """
     with work.store.locked(work.want.user_name, write=True) as stored:
         before = stored.entry
@@ -129,7 +134,9 @@ def _owned(work: Work, entry: Entry) -> Entry:
 
 
 def _now(work: Work) -> datetime:
-    """AWS's time; where AWS has never answered this machine's, for that there is a note counts more than what its date is."""
+    """AWS's time; where AWS has never answered this machine's, for that there is a note counts more than what its date
+    is.
+    """
     return work.iam.now if work.iam.knows_time else datetime.fromtimestamp(int(time.time()), timezone.utc)
 
 
@@ -138,7 +145,8 @@ def _not_noted_error(work: Work, failed: IamError | None, error: KeyturnError) -
     key = f"Access key {work.want.access_key_id} of user {work.want.user_name}"
     now = f"{key} may still be Active ({failed.message})" if failed else f"{key} is Inactive"
     return KeyturnError(
-        f"{now}, but the store does not know that it was revoked: {error.message}; run the same again once that is mended, "
+        f"{now}, but the store does not know that it was revoked: {error.message}; run the same again once that is "
+        "mended, "
         "lest a rollback bring the key back",
         failed.exception if failed else error.exception,
         returns={} if failed else {"changed": True, "access_key": _shown(work)},

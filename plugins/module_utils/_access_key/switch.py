@@ -41,7 +41,9 @@ def named_key(work: Work, stored: Transaction, seen: Seen) -> None:
 
 
 def hold(want: Want, seen: Seen, now: datetime, settled: bool) -> datetime | None:
-    """Until when the user is held: as it was where the task says nothing, or where all else is settled and the user is held."""
+    """Until when the user is held: as it was where the task says nothing, or where all else is settled and the user is
+    held.
+    """
     until = seen.entry.hold_until
     if want.hold_days is None or (settled and seen.held and want.hold_days):
         return until
@@ -53,7 +55,10 @@ def hold(want: Want, seen: Seen, now: datetime, settled: bool) -> datetime | Non
 
 
 def switch_on(work: Work, stored: Transaction, seen: Seen, key: Key, hold_until: datetime | None) -> Seen:
-    """Switches the key on. A hold is written first: what was planned before then leaves the user alone, whatever comes between."""
+    """Switches the key on.
+
+    A hold is written first: what was planned before then leaves the user alone, whatever comes between.
+    """
     key_id = key.access_key_id
     held = hold_first(work, stored, seen.at(work.iam.now), key_id, hold_until)
     after = held.switched(key_id, True)

@@ -184,7 +184,9 @@ class Case:
 
     @property
     def in_grace(self) -> bool:
-        """Whether the replacement is too young as the current key for an older one to be switched off (or not to be seen in IAM yet)."""
+        """Whether the replacement is too young as the current key for an older one to be switched off (or not to be
+        seen in IAM yet).
+        """
         current = self.current
         return current is not None and (
             not current.listed or self.since(current.current_since) < in_days(self.policy.deactivate_after_days)

@@ -50,7 +50,8 @@ DRIFT = frozenset(("error", "gone", "revoked", "leftover", "due", "broken", "unu
 class Action:
     """One task of the role. `reason` is a phrase that follows the action.
 
-    `leaked`: it is switched off for good. `noted`, `ask_again`: what has to be so still, and what may be so, when it is done.
+    `leaked`: it is switched off for good. `noted`, `ask_again`: what has to be so still, and what may be so, when it is
+    done.
     """
 
     action: str
@@ -75,8 +76,9 @@ class Action:
 class Decision:
     """What becomes of one user.
 
-    `about`: the ids of the keys that it is about, the key to be replaced and those of the row first. `in_grace`: it is the
-    rotation that has more than one key Active, for a while. `next_date` only where the row knows better than a look at the same world later.
+    `about`: the ids of the keys that it is about, the key to be replaced and those of the row first. `in_grace`: it is
+    the rotation that has more than one key Active, for a while. `next_date` only where the row knows better than a look
+    at the same world later.
     """
 
     status: str
@@ -93,7 +95,8 @@ class Decision:
 
 
 class Row(NamedTuple):
-    """What is seen (the keys that the row is about, or null where it does not fit), the status, what is done, what is said.
+    """What is seen (the keys that the row is about, or null where it does not fit), the status, what is done, what is
+    said.
 
     `until`: when the decision changes though something is done now.
     """

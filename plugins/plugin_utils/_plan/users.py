@@ -31,9 +31,10 @@ LONG_AGO = datetime(1970, 1, 1, tzinfo=timezone.utc)
 class Key:
     """One access key: what IAM says of it and what the store does.
 
-    `status` is IAM's word, and null where IAM does not list the key. `created`, `last_used`, `promoted` (when it became current),
-    `deactivated` (by our hand) and `revoked` (for good) are null where there is none. `appearing`: not listed, but made so shortly ago that it may still be.
-    `stored`: the store has its secret. `signing`: it signs the requests of this run.
+    `status` is IAM's word, and null where IAM does not list the key. `created`, `last_used`, `promoted` (when it became
+    current), `deactivated` (by our hand) and `revoked` (for good) are null where there is none. `appearing`: not
+    listed, but made so shortly ago that it may still be. `stored`: the store has its secret. `signing`: it signs the
+    requests of this run.
     """
 
     id: str
@@ -92,10 +93,11 @@ class Key:
 class User:
     """A user, or an entry of the store that fits no user (`gone`).
 
-    `seen`: IAM's keys beside the store's entry. `keys`: what IAM has, appearing keys too, the oldest first. `departed`: what only the store
-    has. `current` is the store's, whether IAM has it or not, but never a revoked one. `error`: why nothing may be decided. `new_name`, `old_name`: of a renamed user,
-    whose entry is still under the old one. `strangers`: keys of the entry that IAM shows with another user, and that user. `quota`: how many
-    keys the account allows a user, null where that may not be read. `vault_file`: where the store is.
+    `seen`: IAM's keys beside the store's entry. `keys`: what IAM has, appearing keys too, the oldest first. `departed`:
+    what only the store has. `current` is the store's, whether IAM has it or not, but never a revoked one. `error`: why
+    nothing may be decided. `new_name`, `old_name`: of a renamed user, whose entry is still under the old one.
+    `strangers`: keys of the entry that IAM shows with another user, and that user. `quota`: how many keys the account
+    allows a user, null where that may not be read. `vault_file`: where the store is.
     """
 
     name: str
@@ -118,9 +120,11 @@ class _Unreadable(Exception):
 
 
 def read_info(info: Any) -> tuple[list[User], datetime]:
-    """All users of an info and the store's entries that fit none, ordered by name; and the time at which they were looked at.
+    """All users of an info and the store's entries that fit none, ordered by name; and the time at which they were
+    looked at.
 
-    Raises ValueError, one sentence, for an info that no plan can be made from. What is wrong with one user is that user's error.
+    Raises ValueError, one sentence, for an info that no plan can be made from. What is wrong with one user is that
+    user's error.
     """
     if not isinstance(info, Mapping):
         raise ValueError(f"The plan needs the result of keyturn.iam.iam_access_key_info, not {shown(info)}.")
@@ -319,7 +323,8 @@ def _read_key(name: str, row: Mapping[str, Any], entry: Entry, world: _World) ->
         known = "last_used_date" in row
     if not known:
         raise _Unreadable(
-            f"The last use of key {key_id} of user {name} could not be read, so that nothing is done for {name} until it can be."
+            f"The last use of key {key_id} of user {name} could not be read, so that nothing is done for {name} "
+            "until it can be."
         )
     return replace(
         _noted_key(entry, key_id, world),
@@ -339,7 +344,8 @@ def _created(name: str, key_id: str, row: Mapping[str, Any], entry: Entry, world
         created = (entry.key(key_id) or StoredKey()).create_date
     if created is None:
         raise _Unreadable(
-            f"When key {key_id} of user {name} was made could not be read, so that nothing is done for {name} until it can be."
+            f"When key {key_id} of user {name} was made could not be read, so that nothing is done for {name} until "
+            "it can be."
         )
     return created
 

@@ -136,7 +136,8 @@ def waits_for_sts(case: Case, keys: Sequence[Key]) -> Said:
 def unanswered(case: Case, _keys: Sequence[Key]) -> Said:
     until = date(case.seen.asked_in_vain or case.now)
     return Said(
-        f"No answer came to a request for a key of user {case.user.name}: unless its key shows, a run goes on after {until}.",
+        f"No answer came to a request for a key of user {case.user.name}: unless its key shows, a run goes on after "
+        f"{until}.",
         [remedies.name_for_a_key(case)],
     )
 
@@ -173,7 +174,8 @@ def no_active_key(case: Case, keys: Sequence[Key]) -> Said:
 def nothing_used(case: Case, keys: Sequence[Key]) -> Said:
     limit, are = days(case.policy.unused_days or 0), agree(keys, "is", "are")
     return Said(
-        f"No key of user {case.user.name} was used for {limit} (rotation_unused_days): {_ids(keys)} {are} switched off.",
+        f"No key of user {case.user.name} was used for {limit} (rotation_unused_days): {_ids(keys)} {are} switched "
+        "off.",
         [Remedy(f"Name {case.user.name} in rotation_exempt to keep {agree(keys, 'it', 'them')}.")],
     )
 

@@ -38,7 +38,8 @@ def build(
     check_mode: bool = False,
     policy: Mapping[str, Any] | None = None,
 ) -> Report:
-    """The report on a plan (`decisions`, of rotation_plan), what was seen (`info`, of iam_access_key_info) and what was done (`results`).
+    """The report on a plan (`decisions`, of rotation_plan), what was seen (`info`, of iam_access_key_info) and what was
+    done (`results`).
 
     The decisions may be those from before or from after the run: an action is matched with its result, and a result
     without a decision is told too. Raises ReportError where the data has another shape.
@@ -110,7 +111,9 @@ def _without_decision(
 
 
 def _order(user: UserReport) -> tuple[int, int]:
-    """What is (or was) done first, then what needs a person, then what needs nothing; the sort keeps the names' order within."""
+    """What is (or was) done first, then what needs a person, then what needs nothing; the sort keeps the names' order
+    within.
+    """
     if not user.needs_attention:
         return 2, _position(user.status)
     if user.steps and not any(step.outcome == "failed" for step in user.steps):

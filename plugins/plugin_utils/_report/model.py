@@ -28,7 +28,9 @@ class Remedy:
 
 @dataclass(frozen=True)
 class Step:
-    """One action of a plan and what came of it: `planned`, `done`, `unchanged`, `failed`, or `pending` (not reached in this run)."""
+    """One action of a plan and what came of it: `planned`, `done`, `unchanged`, `failed`, or `pending` (not reached in
+    this run).
+    """
 
     action: str
     user_name: str
@@ -89,7 +91,8 @@ class Row:
 
 @dataclass(frozen=True)
 class UserReport:
-    """What the plan says of one user, the keys that were seen, each step with its outcome, and the rows that tell all that.
+    """What the plan says of one user, the keys that were seen, each step with its outcome, and the rows that tell all
+    that.
 
     `about`: the keys that the plan's reason is about; null where the decision does not say so.
     """

@@ -26,7 +26,9 @@ from markupsafe import Markup
 
 
 def as_html(report: Report, show_all: bool = False) -> str:
-    """One page for a mail or a build server: drift first, the users with nothing to do folded in (unfolded with `show_all`)."""
+    """One page for a mail or a build server: drift first, the users with nothing to do folded in (unfolded with
+    `show_all`).
+    """
     return _template().render(
         title=title(report),
         when_and_whether=when_and_whether(report),

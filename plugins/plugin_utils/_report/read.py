@@ -27,7 +27,10 @@ def read_keys(info: Any) -> dict[str, list[Mapping[str, Any]]]:
 
 
 def read_steps(decisions: list[Any], results: list[Any], check_mode: bool) -> dict[str, list[Step]]:
-    """Each user's steps: first what was tried, in that order, then what was planned and not tried. Raises ReportError."""
+    """Each user's steps: first what was tried, in that order, then what was planned and not tried.
+
+    Raises ReportError.
+    """
     found: dict[tuple[str, str, str | None], Step] = {}
     for result in results:
         if not isinstance(result, Mapping):
@@ -84,7 +87,10 @@ def _step(action: Any, outcome: str, result: Mapping[str, Any]) -> Step:
 
 
 def read_about(decision: Mapping[str, Any]) -> list[str] | None:
-    """The keys that a decision is about; null where it does not say so, as one that somebody made by hand. Raises ReportError."""
+    """The keys that a decision is about; null where it does not say so, as one that somebody made by hand.
+
+    Raises ReportError.
+    """
     about = decision.get("about")
     if about is None:
         return None

@@ -27,7 +27,8 @@ class _Rows:
     def all(self) -> list[Row]:
         told = _worth_telling(self.user.steps)
         rows = [self._row(step.about, True, step.head(self.check_mode), _why(step, self.user)) for step in told]
-        # What the second look of a run found is told beside what the run did; a plan's own status is told by its actions.
+        # What the second look of a run found is told beside what the run did; a plan's own status is told by its
+        # actions.
         is_stuck = self.user.drift and not self.user.has_plan and all(step.outcome != "failed" for step in told)
         if self.user.status and (is_stuck or not told):
             rows += self._of_status()
@@ -60,7 +61,9 @@ class _Rows:
         return key.get("status") == "Active" and key.get("stage") != "current"
 
     def _others(self, rows: Sequence[Row], listed: bool) -> list[Row]:
-        """The keys that no sentence stands beside: those that the plan is about, which IAM may not list, then what it lists."""
+        """The keys that no sentence stands beside: those that the plan is about, which IAM may not list, then what it
+        lists.
+        """
         shown = {row.access_key_id for row in rows}
         about = [key_id for key_id in self.user.about or () if key_id not in shown]
         rest = [key for key in self.user.keys if key["access_key_id"] not in (*shown, *about)]

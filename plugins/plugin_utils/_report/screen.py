@@ -31,7 +31,9 @@ _SENTENCE_MOST = 8  # lines; a longer one is in the file, whole
 
 
 def screen(report: Report, show_all: bool = False) -> list[str]:
-    """The table and the line of totals as lines of at most 100 columns: plain text, the same on a terminal and in a log."""
+    """The table and the line of totals as lines of at most 100 columns: plain text, the same on a terminal and in a
+    log.
+    """
     rows = [row for row in report.rows if show_all or row.listed]
     lines = [*_Table(rows).lines(), ""] if rows else []
     totals = " ".join(totals_sentences(report))

@@ -19,7 +19,9 @@ from ansible_collections.keyturn.iam.plugins.plugin_utils._report.vocabulary imp
 
 
 def totals_of(users: Sequence[UserReport]) -> dict[str, int]:
-    """The users by status; keys made, verified, switched off and deleted (in check mode: that would be); and what failed."""
+    """The users by status; keys made, verified, switched off and deleted (in check mode: that would be); and what
+    failed.
+    """
     by_status = Counter(user.status for user in users if user.status)
     totals = {"users": sum(by_status.values())}
     totals.update({status: by_status.pop(status, 0) for status in STATUSES})

@@ -109,7 +109,9 @@ def key_cells(row: Row) -> list[tuple[str, str]]:
 
 
 def as_markdown(report: Report, show_all: bool = False) -> str:
-    """A table that a ticket shows: the users that need something, those with nothing to do counted (all of them with `show_all`)."""
+    """A table that a ticket shows: the users that need something, those with nothing to do counted (all of them with
+    `show_all`).
+    """
     parts = [f"# {_md(title(report))}", _md(when_and_whether(report)), _md(" ".join(totals_sentences(report)))]
     failed = failures_line(report, most=len(report.failures))
     if failed:

@@ -17,7 +17,9 @@ from ansible_collections.keyturn.iam.plugins.plugin_utils._report.vocabulary imp
 
 
 def totals_sentences(report: Report) -> list[str]:
-    """`14 users: 3 due, 11 compliant.` and `Would make 3 keys, switch off 0, delete 0.`; `No user.` where there is none."""
+    """`14 users: 3 due, 11 compliant.` and `Would make 3 keys, switch off 0, delete 0.`; `No user.` where there is
+    none.
+    """
     totals = report.totals
     if not totals["users"] and not report.rows:
         return ["No user."]
@@ -93,7 +95,9 @@ def in_one_line(task: Mapping[str, Any]) -> str:
 
 
 def clean(text: Any) -> str:
-    """The text in one line, without control characters, which could move a terminal's cursor or turn the direction of writing."""
+    """The text in one line, without control characters, which could move a terminal's cursor or turn the direction of
+    writing.
+    """
     return " ".join("".join(c if c.isprintable() else " " for c in str(text)).split())
 
 

@@ -57,10 +57,11 @@ def _not_overwritten(path: str, why: str) -> str:
 
 
 def write(path: str, text: str, vault_file: str | None = None) -> None:
-    """Puts the text into the file at once: whoever reads it meanwhile sees the old one or the new one, never half of one.
+    """Puts the text into the file at once: whoever reads it meanwhile sees the old one or the new one, never half of
+    one.
 
-    Keeps a symbolic link and the permissions of a file that is replaced; never replaces a vault file, nor `vault_file`, the run's store.
-    Raises ReportError in one sentence.
+    Keeps a symbolic link and the permissions of a file that is replaced; never replaces a vault file, nor `vault_file`,
+    the run's store. Raises ReportError in one sentence.
     """
     target = os.path.realpath(path)
     _refuse_vault_file(path, target, vault_file)

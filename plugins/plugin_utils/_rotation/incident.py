@@ -2,7 +2,10 @@
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""What is decided when a consumer breaks or a key leaks: which key a rollback brings back, what a revocation leaves. Pure."""
+"""What is decided when a consumer breaks or a key leaks: which key a rollback brings back, what a revocation leaves.
+
+Pure.
+"""
 
 from __future__ import annotations
 
@@ -17,11 +20,13 @@ IAM_DEFAULT_QUOTA = 2
 
 
 def previous(info: Mapping[str, Any], access_key_id: str | None = None) -> dict[str, Any]:
-    """Which key a rollback of the user in `info` puts back in force, whether its secret is `stored`, or the `problem` why none.
+    """Which key a rollback of the user in `info` puts back in force, whether its secret is `stored`, or the `problem`
+    why none.
 
-    Of the keys that IAM has and that work or that we switched off, and that nobody revoked, it is the stored one that was current last,
-    else the one made by hand that was switched off last. Keys younger than the current one do not come back in this way, for that is what there is after a rollback: so it does not
-    toggle, and where another key works already beside the current one there is nothing to put back.
+    Of the keys that IAM has and that work or that we switched off, and that nobody revoked, it is the stored one that
+    was current last, else the one made by hand that was switched off last. Keys younger than the current one do not
+    come back in this way, for that is what there is after a rollback: so it does not toggle, and where another key
+    works already beside the current one there is nothing to put back.
     """
     if len(info["users"]) != 1:
         return {"problem": "rotation_user_name must name one user"}
@@ -78,8 +83,9 @@ def _order_of_return(row: Mapping[str, Any], note: Mapping[str, Any]) -> tuple[i
 def revoked(info: Mapping[str, Any], access_key_id: str, replace_it: bool = True) -> dict[str, Any]:
     """What is left to be done once the key of the one user in `info` was revoked.
 
-    `info`: the look with the revocation in it, whatever a list that lags or check mode show. `steps`: the actions that give the user a
-    key in force, at most one; `problem`: why there is none though one is needed, with the ways out. No other key is deleted for it.
+    `info`: the look with the revocation in it, whatever a list that lags or check mode show. `steps`: the actions that
+    give the user a key in force, at most one; `problem`: why there is none though one is needed, with the ways out. No
+    other key is deleted for it.
     """
     after = _with_revocation(info, access_key_id)
     user, rows = after["users"][0], after["access_keys"]

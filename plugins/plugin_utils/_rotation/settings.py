@@ -172,7 +172,8 @@ def _account_id(name: str, value: Any) -> str | None:
     text = _text(name, value)
     if text and not re.fullmatch(r"[0-9]{12}", text):
         raise ValueError(
-            f"{name} must be the twelve digits of an account, not {shown(value)} (in quotes: YAML reads a leading 0 otherwise)"
+            f"{name} must be the twelve digits of an account, not {shown(value)} (in quotes: YAML reads a leading 0 "
+            "otherwise)"
         )
     return text
 

@@ -22,7 +22,8 @@ STEPS = ("make_room", "create", "verify", "put_back", "deactivate", "delete")
 def steps(decisions: Iterable[Decision], step: str, results: Iterable[Mapping[str, Any]] = ()) -> list[dict[str, Any]]:
     """The actions of one step, without the users for whom a step failed before and what is done already.
 
-    `verify` has the planned ones and those for the keys that `create` has just made. Raises ValueError for an unknown step.
+    `verify` has the planned ones and those for the keys that `create` has just made. Raises ValueError for an unknown
+    step.
     """
     if step not in STEPS:
         raise ValueError(f"step must be one of {', '.join(STEPS)}, not {step}")

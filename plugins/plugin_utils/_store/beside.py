@@ -2,11 +2,13 @@
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""What lies beside the vault file, all names beginning with a dot: its predecessors, encrypted as they were, and notes on keys that left.
+"""What lies beside the vault file, all names beginning with a dot: its predecessors, encrypted as they were, and notes
+on keys that left.
 
-`.NAME.1` is what the last write replaced, `.NAME.2` what the one before it did, and so on to ten. `.NAME.last` is a copy of what we
-wrote last: where the file is another one by now, another hand has written it, and the copy becomes a predecessor.
-`.NAME.notes` (JSON, no secret) says which keys we removed and when, and which ones another hand's file lacked.
+`.NAME.1` is what the last write replaced, `.NAME.2` what the one before it did, and so on to ten. `.NAME.last` is a
+copy of what we wrote last: where the file is another one by now, another hand has written it, and the copy becomes a
+predecessor. `.NAME.notes` (JSON, no secret) says which keys we removed and when, and which ones another hand's file
+lacked.
 """
 
 from __future__ import annotations
@@ -105,7 +107,8 @@ class Beside:
     def keep(self, overwritten: bool, pinned: Collection[str]) -> None:
         """Makes the file a predecessor, before another replaces it; `overwritten`: what we wrote last becomes one, too.
 
-        The others move on by as many numbers, and what comes after the tenth goes. Those with a pinned fingerprint keep their numbers.
+        The others move on by as many numbers, and what comes after the tenth goes. Those with a pinned fingerprint keep
+        their numbers.
         """
         slots = self._slots(pinned)
         entering = [self._file] if self._is_new(slots[0]) else []
@@ -145,7 +148,10 @@ class Beside:
         self.put(name, path.read_bytes())
 
     def put(self, path: Path, data: bytes, synced: bool = True) -> None:
-        """Puts a file there that only the store's owner may read, at once. One that is not synced may go with the power, not with the process."""
+        """Puts a file there that only the store's owner may read, at once.
+
+        One that is not synced may go with the power, not with the process.
+        """
         new = path.with_name(f"{path.name}.new")
         with contextlib.suppress(FileNotFoundError):
             new.unlink()  # of a run that died

@@ -4,8 +4,9 @@
 
 """The store: one Ansible Vault file with the secrets, on the controller.
 
-Reading needs no lock, for the file is only ever replaced whole; whoever decides and writes holds the lock. People's editors
-hold none: an entry is written only over what was read, into the file as it is by then, and what was there before stays beside it.
+Reading needs no lock, for the file is only ever replaced whole; whoever decides and writes holds the lock. People's
+editors hold none: an entry is written only over what was read, into the file as it is by then, and what was there
+before stays beside it.
 """
 
 from __future__ import annotations
@@ -34,7 +35,10 @@ _ATTEMPTS = 5
 
 
 class VaultStore:
-    """The vault file at `path`, opened with the vault secrets of the run. Raises StoreError for whatever is wrong with it."""
+    """The vault file at `path`, opened with the vault secrets of the run.
+
+    Raises StoreError for whatever is wrong with it.
+    """
 
     def __init__(
         self, path: str, vault: VaultLib, vault_id: str | None = None, lock_timeout: float = LOCK_TIMEOUT
@@ -46,7 +50,9 @@ class VaultStore:
         self._opened: Opened | None = None
 
     def keep_deleted(self, clock: Callable[[], datetime], delete_after_days: float = DELETE_AFTER_DAYS) -> None:
-        """By which clock, and for how many days at least, predecessors keep the secret of a key that was deleted for good."""
+        """By which clock, and for how many days at least, predecessors keep the secret of a key that was deleted for
+        good.
+        """
         self._history.clock, self._history.delete_after_days = clock, delete_after_days
 
     @contextlib.contextmanager
@@ -84,8 +90,10 @@ class VaultStore:
     def lost_error(self, lost: LostKey) -> StoreError:
         """What a person is told of such a key, with the way to put it back."""
         return StoreError(
-            f"Access key {lost.access_key_id} of user {lost.user_name} is no longer in {self.path}, which another hand has overwritten; "
-            f"its secret is in {lost.file.name} beside it: look it up with `ansible-vault view {lost.file}`, put it back with "
+            f"Access key {lost.access_key_id} of user {lost.user_name} is no longer in {self.path}, which another "
+            "hand has overwritten; "
+            f"its secret is in {lost.file.name} beside it: look it up with `ansible-vault view {lost.file}`, put it "
+            "back with "
             f"`ansible-vault edit {self.path}`, and run again"
         )
 
@@ -126,7 +134,8 @@ class VaultStore:
     # -- writing -----------------------------------------------------------------------------------------------
 
     def write(self, user_name: str, entry: Entry, over: Collection[Entry]) -> None:
-        """Replaces the user's entry, which is one of `over`; when this returns, the file and its folder are synced. The lock is held.
+        """Replaces the user's entry, which is one of `over`; when this returns, the file and its folder are synced. The
+        lock is held.
 
         What another hand has written meanwhile stays; where that is this very entry, nothing is written.
         """
@@ -136,7 +145,8 @@ class VaultStore:
             before = self.entry(user_name)
             if _as_written(before) not in [_as_written(one) for one in over]:
                 raise StoreError(
-                    f"The entry of user {user_name} in {self.path} was changed by another hand while this task worked on it, "
+                    f"The entry of user {user_name} in {self.path} was changed by another hand while this task "
+                    "worked on it, "
                     "so it was not written over; run again"
                 )
             secret, label = self._vault.encrypt_with(opened)
@@ -229,7 +239,9 @@ class _Transaction:
         return tuple(key for key in self.store.lost_keys() if key.user_name == self.user_name)
 
     def refuse_lost(self, listed: Collection[str]) -> None:
-        """Raises StoreError where a key that IAM lists (`listed`) is such a one: it is put back before the user is touched."""
+        """Raises StoreError where a key that IAM lists (`listed`) is such a one: it is put back before the user is
+        touched.
+        """
         for key in self.lost:
             if key.access_key_id in listed:
                 raise self.store.lost_error(key)

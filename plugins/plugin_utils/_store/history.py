@@ -2,7 +2,9 @@
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""What the store held before: kept beside it, looked up where another hand has overwritten it, cleaned of keys that are gone for good."""
+"""What the store held before: kept beside it, looked up where another hand has overwritten it, cleaned of keys that are
+gone for good.
+"""
 
 from __future__ import annotations
 
@@ -130,7 +132,8 @@ class History:
         except OSError as error:
             if not self._warned:
                 display.warning(
-                    f"What {self._vault.path} held before could not be kept beside it ({error.strerror}); the file itself is written"
+                    f"What {self._vault.path} held before could not be kept beside it ({error.strerror}); the file "
+                    "itself is written"
                 )
             self._warned = True
 
@@ -155,7 +158,9 @@ class History:
         )
 
     def _lost_since(self, opened: Opened) -> dict[str, Lost]:
-        """The keys of what we wrote last that the file lacks, where another hand has written it since; and the newest predecessor with each."""
+        """The keys of what we wrote last that the file lacks, where another hand has written it since; and the newest
+        predecessor with each.
+        """
         if not self._is_overwritten(opened):
             return {}
         there = _secrets(opened)
@@ -169,7 +174,9 @@ class History:
         return lost
 
     def _files(self) -> list[Path]:
-        """The predecessors, the newest first; then the copy of what we wrote last, whose name is another's after the next write."""
+        """The predecessors, the newest first; then the copy of what we wrote last, whose name is another's after the
+        next write.
+        """
         return [*self._beside.numbered().values(), self._beside.last]
 
     def _is_overwritten(self, opened: Opened) -> bool:

@@ -24,7 +24,10 @@ LOCK_TIMEOUT = 120.0
 
 
 class Lock:
-    """The lock of the vault file `file`, which errors call `shown`. Raises StoreError where it cannot be had in time."""
+    """The lock of the vault file `file`, which errors call `shown`.
+
+    Raises StoreError where it cannot be had in time.
+    """
 
     def __init__(self, file: Path, shown: str, timeout: float = LOCK_TIMEOUT) -> None:
         self._file, self._shown, self._timeout = file, shown, timeout
@@ -56,7 +59,8 @@ class Lock:
         while not self._try():
             if time.monotonic() >= deadline:
                 raise StoreError(
-                    f"{self._shown} is locked by another run for more than {self._timeout:g} seconds; wait for it, or see with "
+                    f"{self._shown} is locked by another run for more than {self._timeout:g} seconds; wait for it, "
+                    "or see with "
                     f"`fuser {self._path}` who holds it, and run again"
                 )
             time.sleep(pause)

@@ -2,7 +2,9 @@
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""The decrypted file's text, in pieces: one an entry, so that a change dumps one entry and leaves the rest, comments too, as it was."""
+"""The decrypted file's text, in pieces: one an entry, so that a change dumps one entry and leaves the rest, comments
+too, as it was.
+"""
 
 from __future__ import annotations
 
@@ -43,7 +45,9 @@ class _Scalar(str):
 
 
 def _represent_text(dumper: Any, text: str) -> yaml.ScalarNode:
-    """Quoted where another reader of YAML could see a number, as in 098765432109; tagged strings of Ansible's as plain ones."""
+    """Quoted where another reader of YAML could see a number, as in 098765432109; tagged strings of Ansible's as plain
+    ones.
+    """
     style = "'" if text[:1] in tuple("0123456789+-.") else None
     node: yaml.ScalarNode = dumper.represent_scalar(TEXT, str.__str__(text), style=style)
     return node
@@ -56,7 +60,8 @@ _Dumper.add_representer(_Scalar, lambda _dumper, text: yaml.ScalarNode(text.tag,
 
 @dataclass
 class Text:
-    """The decrypted file: what comes before the entries, each entry's own lines and those before it, and what comes after.
+    """The decrypted file: what comes before the entries, each entry's own lines and those before it, and what comes
+    after.
 
     `parsed` has each entry's fields, or the reason why it has none.
     """
@@ -181,7 +186,9 @@ def _section(root: Any, path: str) -> tuple[Any, Any] | None:
 
 
 def _in_pieces(text: str, root: yaml.MappingNode, section: tuple[Any, Any] | None) -> bool:
-    """Whether each entry stands on lines of its own that nothing else refers to, so that lines can be added and replaced."""
+    """Whether each entry stands on lines of its own that nothing else refers to, so that lines can be added and
+    replaced.
+    """
     if root.flow_style or root.start_mark.column > 0:
         return False
     if not text.endswith("\n") and _ends_in_block_scalar(root):
@@ -266,7 +273,10 @@ def _fields(node: yaml.Node) -> Any:
 
 
 def _value_of(node: Any) -> Any:
-    """A node's value, every scalar as it is written: an account id must not become a number, nor a date an object. Raises ValueError."""
+    """A node's value, every scalar as it is written: an account id must not become a number, nor a date an object.
+
+    Raises ValueError.
+    """
     if isinstance(node, yaml.SequenceNode):
         return [_value_of(item) for item in node.value]
     if not isinstance(node, yaml.MappingNode):

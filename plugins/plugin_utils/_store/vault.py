@@ -70,7 +70,9 @@ class Vault:
         return Opened(stamp, text, secret, label)
 
     def encrypt_with(self, opened: Opened) -> tuple[Any, str | None]:
-        """The secret and the label to encrypt with: vault_id's, else the file's own, else what `ansible-vault encrypt` would take."""
+        """The secret and the label to encrypt with: vault_id's, else the file's own, else what `ansible-vault encrypt`
+        would take.
+        """
         secrets = self._vault.secrets or []
         if self._vault_id:
             found = match_secrets(secrets, [self._vault_id])
@@ -92,7 +94,9 @@ class Vault:
         return self._proven(secret, opened), vault_id
 
     def _proven(self, secret: Any, opened: Opened) -> Any:
-        """A password that was typed once, and that has not opened the file, may be a slip of the finger: nobody could read what it encrypts."""
+        """A password that was typed once, and that has not opened the file, may be a slip of the finger: nobody could
+        read what it encrypts.
+        """
         if not isinstance(secret, PromptVaultSecret) or secret is opened.secret:
             return secret
         typed = "the vault password was typed once at a prompt, and nothing tells whether it is the one that was meant"
