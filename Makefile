@@ -35,7 +35,7 @@ bench: $(READY) ## how fast it is here, beside amazon.aws's modules and bare bot
 	@$(BIN)/python tests/bench/bench.py
 
 test: $(READY) lint ## lint, then all tests (about ten minutes)
-	@$(PYTEST) -n 2 --dist loadfile tests
+	@$(PYTEST) -n 2 --dist worksteal tests
 
 test-unit test-property test-integration: test-%: $(READY) ## these tests only
 	@$(PYTEST) tests/$*

@@ -134,7 +134,7 @@ class Show:
         shown = self.stage.show(command)
         expect(shown.rc == 2, f"the run ended with {shown.rc}")
         words = " ".join(shown.output.split())
-        sentence = f"entry for user ci belongs to account {ACCOUNTS['shop']}, but these credentials to account {ACCOUNTS['billing']}"
+        sentence = f"belong to account {ACCOUNTS['shop']}, but these credentials are for account {ACCOUNTS['billing']}"
         expect(sentence in words, f"the run does not say: {sentence}")
         expect(not self._writes(), f"the run asked for {self._writes()}")
         expect(store.read_bytes() == before, "the store was written")

@@ -51,7 +51,7 @@ def test_each_user_has_a_mishap(lab: Lab, controller: Controller, run: str) -> N
         for target in own
         if ALL or target in CHOSEN_WRITES or _in_turn(name, target)
     }
-    fleet = Fleet(lab, controller, [*STAGES, *chosen], variables={"rotation_verify_timeout": 1.5})
+    fleet = Fleet(lab, controller, [*STAGES, *chosen], variables={"rotation_verify_timeout": 4})
     if "hangs" in RUNS[run] or "hangs_after" in RUNS[run]:
         fleet.aws_config["read_timeout"] = 1
     fleet.seed()

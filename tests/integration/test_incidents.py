@@ -204,7 +204,7 @@ def test_no_rollback_to_what_is_not_there(lab: Lab, controller: Controller, run:
             {"rotation_user_name": "ci", "rotation_access_key_id": "AKIANOBODYSKEY000000"},
             "User ci has no access key AKIANOBODYSKEY000000",
         ),
-        ({"rotation_user_name": "*"}, "rotation_user_name takes user names, not patterns"),
+        ({"rotation_user_name": "*"}, "rotation_user_name must name one user"),
         ({"rotation_user_name": "ci", "rotation_vault_file": ""}, "rotation_vault_file is empty"),
         (
             {"rotation_user_name": "ci", "rotation_hold_days": -1},

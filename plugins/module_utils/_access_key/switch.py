@@ -93,7 +93,7 @@ def _send_off(work: Work, stored: Transaction, before: Seen, key: Key) -> None:
     try:
         work.iam.set_status(before.user_name, key.access_key_id, False)
     except IamError as error:
-        work.done.changed = True  # the note is in the store
+        work.done.changed = work.keeps  # the note is in the store
         if error.proves_nothing_done:
             stored.write(before.entry)
             work.done.changed = False
