@@ -113,6 +113,23 @@ def test_check_mode_that_a_play_takes_back(lab: Lab, controller: Controller) -> 
     assert entries(controller)["ci"]["access_key_id"] == lab.state()["ci"].keys[1].access_key_id
 
 
+def test_check_mode_of_a_revocation_by_keyword(lab: Lab, controller: Controller) -> None:
+    """A key that works is not said to be Inactive; and what a play really does is said, although --check was given."""
+    user = lab.seed("ci", OLD)
+    leaked = user.keys[0].access_key_id
+    write_store(controller.cwd / "keys.yml", {"iam_access_keys": {"ci": entry_of(user, user.keys[0])}})
+    before = (controller.cwd / "keys.yml").read_bytes()
+    revoke = role("off", "revoke", rotation_access_key_id=leaked)
+    run = controller.run(play(revoke, check_mode=True)).ok()
+    said = " ".join(run.stdout.split())
+    assert not writes(lab) and (controller.cwd / "keys.yml").read_bytes() == before
+    assert f"Access key {leaked} of user ci would be Inactive." in said and "Would make 1 key, switch off 1" in said
+    run = controller.run(play(revoke, check_mode=False), check=True).ok()
+    said = " ".join(run.stdout.split())
+    assert f"Access key {leaked} of user ci is Inactive." in said and "Made 1 key, switched off 1" in said
+    assert [request.action for request in writes(lab)] == ["UpdateAccessKey", "CreateAccessKey"]
+
+
 def test_saved_before_reported(lab: Lab, controller: Controller) -> None:
     """A report that cannot be written stops no save, and is an error at the end."""
     lab.seed("ci", OLD)
