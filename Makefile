@@ -34,7 +34,7 @@ demo-fleet: $(READY) ## three accounts at once
 bench: $(READY) ## how fast it is here, beside amazon.aws's modules and bare boto3
 	@$(BIN)/python tests/bench/bench.py
 
-test: $(READY) lint ## lint, then all tests (about ten minutes)
+test: $(READY) lint ## lint, then all tests (about a quarter of an hour)
 	@$(PYTEST) -n 2 --dist worksteal tests
 
 test-unit test-property test-integration: test-%: $(READY) ## these tests only
