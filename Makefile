@@ -41,7 +41,7 @@ test-unit test-property test-integration: test-%: $(READY) ## these tests only
 	@$(PYTEST) tests/$*
 
 test-faults: $(READY) ## every fault at every request, every history (three quarters of an hour)
-	@KEYTURN_FAULTS=all $(PYTEST) -n 2 tests/faults tests/property/test_histories.py
+	@KEYTURN_FAULTS=all $(PYTEST) -n 2 tests/faults tests/property/test_histories.py tests/integration/test_worst_histories.py
 
 lint: $(READY) ## ruff, mypy, ansible-lint, licences and changelog fragments
 	@$(BIN)/ruff check --quiet --no-cache

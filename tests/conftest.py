@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import signal
 import sys
 import tempfile
@@ -16,6 +17,8 @@ from lab.client import Lab
 from lab.playbook import Controller, Run, default_collections
 
 CHECKOUT = Path(__file__).resolve().parent.parent
+# Its histories are played over a simulated account every time; through the real playbook with all faults only.
+collect_ignore = [] if os.environ.get("KEYTURN_FAULTS") == "all" else ["integration/test_worst_histories.py"]
 
 
 def _collections() -> Path:
