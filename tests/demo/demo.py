@@ -72,7 +72,7 @@ rotation_vault_file: iam-keys.yml    # the secrets, encrypted
 REAL_COMMANDS = """\
 export AWS_PROFILE=... AWS_REGION=us-east-1
 .venv/bin/ansible-playbook keyturn.iam.audit                      # reads only: everyone's keys
-.venv/bin/ansible-vault create iam-keys.yml                       # asks for its password twice; save it empty
+.venv/bin/ansible-vault create iam-keys.yml   # asks for a password twice; save it empty
 .venv/bin/ansible-playbook keyturn.iam.rotate -e @rotation.yml --ask-vault-pass --check --diff
 .venv/bin/ansible-playbook keyturn.iam.rotate -e @rotation.yml --ask-vault-pass
 """
