@@ -73,9 +73,8 @@ class ActionModule(ActionBase):
         if not folder:
             return []
         return [
-            f"rotation_vault_file {path} lies in {folder}, which is thrown away with this job and the new secrets "
-            "with it: "
-            "name a file outside, or give rotation_on_stored, tasks that save it (see docs/fleet.md)"
+            f"rotation_vault_file {path} lies in {folder}, which is thrown away with this job and the new secrets with "
+            "it: name a file outside, or give rotation_on_stored, tasks that save it (see docs/fleet.md)"
         ]
 
     def _store_problems(self, settings: Settings) -> list[str]:

@@ -140,9 +140,8 @@ def _refuse_bad_credentials(client: Any, profile: str | None) -> None:
     if asking:
         raise KeyturnError(
             f"Profile {asking} asks for an MFA code (mfa_serial), which nobody can type in here: get session "
-            "credentials with the "
-            "code first (aws sts assume-role or get-session-token), and give them as access_key, secret_key and "
-            "session_token or AWS_* variables"
+            "credentials with the code first (aws sts assume-role or get-session-token), and give them as access_key, "
+            "secret_key and session_token or AWS_* variables"
         )
     try:
         frozen = credentials.get_frozen_credentials()
@@ -165,8 +164,7 @@ def _refuse_unprintable(credentials: Any) -> None:
         if value and not re.fullmatch("[!-~]+", str(value)):
             raise KeyturnError(
                 f"The {name} of these AWS credentials has a line break, a blank or another character that no {name} "
-                "has: "
-                "it was not copied well, so take it anew"
+                "has: it was not copied well, so take it anew"
             )
 
 

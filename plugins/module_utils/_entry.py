@@ -341,8 +341,7 @@ class Entry:
         if self.account_id and account_id and self.account_id != account_id:
             return (
                 f"The keys of user {user_name} in {where} belong to account {self.account_id}, but these credentials "
-                "are for "
-                f"account {account_id}; use that account's credentials or another vault_file"
+                f"are for account {account_id}; use that account's credentials or another vault_file"
             )
         if self.user_id and user_id and self.user_id != user_id:
             return (

@@ -309,3 +309,18 @@ def _no_sts_error(client: Any, error: IamError) -> KeyturnError:
             error.exception,
         )
     return KeyturnError(f"{said}: set region (or endpoint_url) to where STS answers", error.exception)
+
+
+def owner_of(iam: Iam, access_key_id: str, way_out: str = "") -> str:
+    """The name of the user whose key it is. Raises KeyturnError, with the way out, where there is none."""
+    try:
+        owner = iam.last_used(access_key_id).user_name
+    except IamError as error:
+        if not (error.missing or error.denied):
+            raise
+        # AWS denies the request for a key that does not exist, too
+        said = f"No user of this account could be found for access key {access_key_id}{way_out}"
+        raise KeyturnError(said, error.exception) from error
+    if not owner:
+        raise KeyturnError(f"Access key {access_key_id} belongs to no IAM user (to the root user, perhaps)")
+    return owner

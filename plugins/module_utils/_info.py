@@ -19,7 +19,7 @@ from typing import Any, Union
 from ._answers import Key, LastUsed, User
 from ._entry import Entry
 from ._errors import IamError, KeyturnError
-from ._iam import Iam
+from ._iam import Iam, owner_of
 from ._options import is_pattern, names_user, refuse_negative, same_name
 from ._time import days, to_iso
 
@@ -108,7 +108,7 @@ def _select(iam: Iam, params: Mapping[str, Any], warnings: list[str]) -> tuple[l
     """The users to look at, and whether these are all that the account has."""
     names, prefix = params.get("user_name"), params.get("path_prefix")
     if params.get("access_key_id"):
-        names = [_owner(iam, params["access_key_id"])]
+        names = [owner_of(iam, params["access_key_id"])]
     if names is not None:
         names = list({name.lower(): name for name in names if name}.values())
     if names is not None and len(names) <= FEW and not any(is_pattern(name) for name in names):
@@ -128,21 +128,6 @@ def _select(iam: Iam, params: Mapping[str, Any], warnings: list[str]) -> tuple[l
         elif not matches and name != "*":
             warnings.append(f"No user matches {name}")
     return list(chosen.values()), "*" in names and not prefix
-
-
-def _owner(iam: Iam, access_key_id: str) -> str:
-    try:
-        owner = iam.last_used(access_key_id).user_name
-    except IamError as error:
-        if not (error.missing or error.denied):
-            raise
-        # AWS denies the request for a key that does not exist, too
-        raise KeyturnError(
-            f"No user of this account could be found for access key {access_key_id}", error.exception
-        ) from error
-    if not owner:
-        raise KeyturnError(f"Access key {access_key_id} belongs to no IAM user (to the root user, perhaps)")
-    return owner
 
 
 def _named(iam: Iam, name: str, prefix: str | None) -> _Look:

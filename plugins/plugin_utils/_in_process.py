@@ -180,7 +180,7 @@ class InProcessAction(ActionBase):
             return
         file = os.path.abspath(os.path.expanduser(os.path.expandvars(str(self._templar.template(path)))))
         try:
-            record = VaultStore(file, self._loader._vault).entry(str(params.get("user_name"))).key(key_id)
+            record = self._store_at(file, None, variables).entry(str(params.get("user_name"))).key(key_id)
         except StoreError:
             return  # no store of this run's, and none that the task named
         if record and record.revoke_date:
@@ -199,13 +199,18 @@ class InProcessAction(ActionBase):
         if not params.get("vault_file"):
             return None
         self._refuse_thrown_away(params, variables)
+        store = self._store_at(params["vault_file"], params.get("vault_id"), variables)
+        days = self._templar.template(variables.get("rotation_delete_after_days"))
+        store.keep_deleted(lambda: module.connect().now, _number_or(days, DELETE_AFTER_DAYS))
+        return store
+
+    def _store_at(self, path: str, vault_id: str | None, variables: Mapping[str, Any]) -> VaultStore:
+        """The store of that file, kept for the items of a loop."""
         timeout = float(self._templar.template(variables.get("keyturn_lock_timeout", LOCK_TIMEOUT)))
-        key = (os.path.abspath(params["vault_file"]), params.get("vault_id"), timeout)
+        key = (os.path.abspath(path), vault_id, timeout)
         if key not in _stores:
             # Public ways read files only; the secrets are the loader's own.
             _stores[key] = VaultStore(key[0], self._loader._vault, *key[1:])
-        days = self._templar.template(variables.get("rotation_delete_after_days"))
-        _stores[key].keep_deleted(lambda: module.connect().now, _number_or(days, DELETE_AFTER_DAYS))
         return _stores[key]
 
     def _refuse_thrown_away(self, params: Mapping[str, Any], variables: Mapping[str, Any]) -> None:
@@ -215,10 +220,9 @@ class InProcessAction(ActionBase):
         if not folder or boolean(self._templar.template(variables.get("keyturn_store_is_saved", False)), strict=False):
             return
         raise StoreError(
-            f"vault_file {path} lies in {folder}, which is thrown away with this job and the new secrets with it: "
-            "name a file "
-            "outside, or save the file in a later task and say so with the variable keyturn_store_is_saved: true "
-            "(see docs/store.md)"
+            f"vault_file {path} lies in {folder}, which is thrown away with this job and the new secrets with it: name "
+            "a file outside, or save the file in a later task and say so with the variable keyturn_store_is_saved: "
+            "true (see docs/store.md)"
         )
 
     def _censored(self, result: dict[str, Any]) -> dict[str, Any]:

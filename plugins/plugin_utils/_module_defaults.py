@@ -55,9 +55,8 @@ def conflict(defaults: Defaults) -> str | None:
             values.append(connection_options(of_group)[option])
         if any(value != values[0] for value in values):
             return (
-                f"module_defaults give the modules of keyturn.iam different values of {option}, so that the role "
-                "would look in one account "
-                f"and write in another: set it once, for {OWN_GROUP}"
+                f"module_defaults give the modules of keyturn.iam different values of {option}, so that the role would "
+                f"look in one account and write in another: set it once, for {OWN_GROUP}"
             )
     return None
 

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping
-from fnmatch import fnmatchcase
 from typing import Any
 
 import yaml
@@ -46,11 +45,6 @@ def read_name(what: str, value: Any) -> str | None:
     if name:
         _check(what, name, patterns=False)
     return name or None
-
-
-def fits(user_name: str, pattern: str) -> bool:
-    """Whether a name or a pattern means the user. To IAM, names that differ in their capitals only are one name."""
-    return fnmatchcase(user_name.lower(), pattern.lower())
 
 
 def _items(what: str, value: Any) -> list[Any]:

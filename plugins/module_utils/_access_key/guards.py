@@ -26,6 +26,16 @@ def no_such_user_error(work: Work) -> KeyturnError:
     return KeyturnError(f"There is no IAM user {work.want.user_name} ({asked_with})")
 
 
+def keys_of_user(work: Work) -> tuple[Key, ...]:
+    """The user's keys as IAM lists them."""
+    try:
+        return tuple(work.iam.keys(work.want.user_name))
+    except IamError as error:
+        if error.missing:
+            raise no_such_user_error(work) from error
+        raise
+
+
 def owned(work: Work, seen: Seen) -> Seen:
     """The right account: the user with the entry's owner noted, once IAM has shown that it is that very user's."""
     if not work.keeps:
@@ -51,8 +61,7 @@ def refuse_unanswered_request(work: Work, seen: Seen) -> None:
     if until and not work.want.ask_again:
         raise KeyturnError(
             f"No other access key is made for user {seen.user_name}: no answer came to the last request for one, and "
-            "its key may show "
-            f"until {to_iso(until)}; run again then, or ask_again=true makes one now"
+            f"its key may show until {to_iso(until)}; run again then, or ask_again=true makes one now"
         )
 
 
@@ -100,9 +109,8 @@ def refuse_replacement_not_in_force(work: Work, seen: Seen) -> None:
     another = current_id is not None and current_id != want.replacement and seen.in_force(current_id)
     if another or _current_was_deleted(seen) or not seen.in_force(want.replacement):
         raise KeyturnError(
-            f"Access key {want.access_key_id} of user {want.user_name} is not switched off: {want.replacement}, "
-            "which replaced "
-            "it, is no longer in force; look again and plan anew"
+            f"Access key {want.access_key_id} of user {want.user_name} is not switched off: {want.replacement}, which "
+            "replaced it, is no longer in force; look again and plan anew"
         )
 
 
@@ -121,8 +129,7 @@ def refuse_off_by_another_hand(work: Work, seen: Seen, key: Key) -> None:
     if work.want.noted and not key.active and not seen.record(key.access_key_id).deactivate_date:
         raise KeyturnError(
             f"Access key {key.access_key_id} of user {seen.user_name} is not switched on: it was switched off by "
-            "another hand meanwhile; "
-            "look again, or name it"
+            "another hand meanwhile; look again, or name it"
         )
 
 
@@ -142,9 +149,8 @@ def _refuse_used(work: Work, access_key_id: str, what: str, used: LastUsed) -> N
     days = work.want.min_idle_days
     if days is not None and used.date and (work.iam.now - used.date) < timedelta(days=days):
         raise KeyturnError(
-            f"Access key {access_key_id} of user {work.want.user_name} is not {what}: it was last used {used}, "
-            "within the "
-            f"{days:g} days of min_idle_days; move its user to the new key first"
+            f"Access key {access_key_id} of user {work.want.user_name} is not {what}: it was last used {used}, within "
+            f"the {days:g} days of min_idle_days; move its user to the new key first"
         )
 
 
@@ -181,8 +187,7 @@ def refuse_elsewhere(work: Work, seen: Seen | None, access_key_id: str) -> None:
     if used.user_name and not same_name(used.user_name, want.user_name):
         raise KeyturnError(
             f"Access key {access_key_id} is not removed: it belongs to user {used.user_name} now, so user "
-            f"{want.user_name} was "
-            f"renamed; rename the entry in {work.store.path}"
+            f"{want.user_name} was renamed; rename the entry in {work.store.path}"
         )
     _refuse_used(work, access_key_id, "deleted", used)
 

@@ -98,9 +98,8 @@ def _clear_leftover(work: Work, stored: Transaction, seen: Seen) -> Seen:
 def _leftover_sentence(user_name: str, key: Key) -> str:
     until = to_iso(key.create_date + LEFTOVER_WAIT)
     return (
-        f"User {user_name} has access key {key.access_key_id}, which an interrupted run left: nobody holds its "
-        "secret, so it does no "
-        f"harm; the first run after {until} removes it, or remove it now with state=absent and "
+        f"User {user_name} has access key {key.access_key_id}, which an interrupted run left: nobody holds its secret, "
+        f"so it does no harm; the first run after {until} removes it, or remove it now with state=absent and "
         f"access_key_id={key.access_key_id}"
     )
 
@@ -240,9 +239,8 @@ def _outcome_unknown_error(work: Work, asked: Seen, error: UnknownOutcome) -> Ke
         return KeyturnError(f"{said}. {_leftover_sentence(name, new[0])}", error.exception)
     names = ", ".join(key.access_key_id for key in new)
     return KeyturnError(
-        f"{said}; IAM's list shows {names}, which it may have made: nobody holds the secret, so it does no harm; if "
-        "it is not "
-        "somebody else's, remove it with state=absent and access_key_id, then run again",
+        f"{said}; IAM's list shows {names}, which it may have made: nobody holds the secret, so it does no harm; if it "
+        "is not somebody else's, remove it with state=absent and access_key_id, then run again",
         error.exception,
     )
 

@@ -11,9 +11,10 @@ from collections.abc import Mapping
 from typing import Any
 
 from .._entry import Entry, StoredKey
-from .._errors import IamError, KeyturnError
+from .._errors import KeyturnError
 from .._failures import SDK_ERRORS, code_of
 from .._iam import Iam
+from .._options import same_name
 from .._seen import Seen
 from .._time import to_iso
 from .._want import Want
@@ -209,7 +210,9 @@ def await_sts(work: Work, entry: Entry, access_key_id: str) -> None:
             _refuse_for_good(want, access_key_id, refusal)
             if not looked and not want.stage:  # of a key that was just switched on the list may still say Inactive
                 looked = True
-                guards.refuse_next_out_of_force(_look_again(work, entry), access_key_id)
+                listed = guards.keys_of_user(work)
+                seen = Seen(want.user_name, listed, entry, iam.now)
+                guards.refuse_next_out_of_force(seen, access_key_id)
             if time.monotonic() >= deadline:
                 with work.store.locked(want.user_name, write=False) as stored:
                     _refuse_what_changed(work, stored.entry, entry, access_key_id)  # the reason, where there is one
@@ -248,8 +251,7 @@ def _refuse_for_good(want: Want, access_key_id: str, refusal: Exception) -> None
         return
     raise KeyturnError(
         f"STS cannot be asked for access key {access_key_id} of user {want.user_name} in this region or through this "
-        "endpoint, so "
-        f"{_then(want)}, with a region (or endpoint_url) where STS answers",
+        f"endpoint, so {_then(want)}, with a region (or endpoint_url) where STS answers",
         refusal,
     )
 
@@ -269,22 +271,11 @@ def _then(want: Want) -> str:
     return "it stays in the store as next and the next run goes on with it"
 
 
-def _look_again(work: Work, entry: Entry) -> Seen:
-    name = work.want.user_name
-    try:
-        return Seen(name, tuple(work.iam.keys(name)), entry, work.iam.now)
-    except IamError as error:
-        if error.missing:
-            raise guards.no_such_user_error(work) from error
-        raise
-
-
 def _refuse_another_identity(user_name: str, entry: Entry, access_key_id: str, answer: Mapping[str, Any]) -> None:
     account_id, name = answer["Account"], answer["Arn"].rsplit("/", 1)[-1]
     # IAM tells no two names apart by their capitals.
-    if (account_id, name.lower()) != (entry.account_id, user_name.lower()):
+    if account_id != entry.account_id or not same_name(name, user_name):
         raise KeyturnError(
             f"Access key {access_key_id}, stored for user {user_name} of account {entry.account_id}, belongs to user "
-            f"{name} of "
-            f"account {account_id}; rename the entry, or remove the key from it"
+            f"{name} of account {account_id}; rename the entry, or remove the key from it"
         )

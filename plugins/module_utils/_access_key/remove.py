@@ -80,8 +80,7 @@ def _forget(work: Work, stored: Transaction, key_id: str) -> None:
     if work.want.planned:
         raise KeyturnError(
             f"Access key {key_id} of user {work.want.user_name} is not removed from {work.store.path}: IAM does not "
-            "have that user "
-            "(any more); remove it with a task of its own (state=absent) if nobody needs it"
+            "have that user (any more); remove it with a task of its own (state=absent) if nobody needs it"
         )
     work.done.before = {key_id: in_words("gone", stored.entry.stage(key_id))}
     work.done.changed = True

@@ -13,6 +13,7 @@ from datetime import datetime, timezone
 from .._answers import Key
 from .._entry import Entry
 from .._errors import IamError, KeyturnError
+from .._iam import owner_of
 from .._options import same_name
 from .._seen import Seen, in_words
 from . import guards
@@ -41,23 +42,10 @@ def revoke(work: Work) -> None:
 
 
 def _name_the_owner(work: Work) -> None:
-    want = work.want
-    if want.user_name:
+    if work.want.user_name:
         return
-    try:
-        owner = work.iam.last_used(str(want.access_key_id)).user_name
-    except IamError as error:
-        if error.missing or error.denied:  # AWS denies the request for a key that does not exist, too
-            raise KeyturnError(
-                f"No user of this account could be found for access key {want.access_key_id}: name the user "
-                "(user_name), "
-                "or use the credentials of the key's own account",
-                error.exception,
-            ) from error
-        raise
-    if not owner:
-        raise KeyturnError(f"Access key {want.access_key_id} belongs to no IAM user (to the root user, perhaps)")
-    work.want = replace(want, user_name=owner)
+    way_out = ": name the user (user_name), or use the credentials of the key's own account"
+    work.want = replace(work.want, user_name=owner_of(work.iam, str(work.want.access_key_id), way_out))
 
 
 def _send(work: Work) -> IamError | None:
@@ -146,8 +134,7 @@ def _not_noted_error(work: Work, failed: IamError | None, error: KeyturnError) -
     now = f"{key} may still be Active ({failed.message})" if failed else f"{key} is Inactive"
     return KeyturnError(
         f"{now}, but the store does not know that it was revoked: {error.message}; run the same again once that is "
-        "mended, "
-        "lest a rollback bring the key back",
+        "mended, lest a rollback bring the key back",
         failed.exception if failed else error.exception,
         returns={} if failed else {"changed": True, "access_key": _shown(work)},
     )
@@ -179,7 +166,7 @@ def _predict(work: Work) -> None:
     want, key_id = work.want, str(work.want.access_key_id)
     with work.store.locked(want.user_name, write=False) as stored:
         entry = stored.entry
-    keys = _keys(work)
+    keys = guards.keys_of_user(work)
     seen = Seen(want.user_name, keys, _owned(work, entry), work.iam.now)
     key = seen.listed(key_id)
     if key is None:
@@ -190,12 +177,3 @@ def _predict(work: Work) -> None:
         work.nothing_to_do(seen, key)
         return
     work.changed_key(after, key_id)
-
-
-def _keys(work: Work) -> tuple[Key, ...]:
-    try:
-        return tuple(work.iam.keys(work.want.user_name))
-    except IamError as error:
-        if error.missing:
-            raise guards.no_such_user_error(work) from error
-        raise

@@ -15,7 +15,8 @@ from datetime import datetime, timedelta, timezone
 from functools import cached_property
 from typing import Any
 
-from ansible_collections.keyturn.iam.plugins.plugin_utils._names import fits, read_names
+from ansible_collections.keyturn.iam.plugins.module_utils._options import names_user
+from ansible_collections.keyturn.iam.plugins.plugin_utils._names import read_names
 from ansible_collections.keyturn.iam.plugins.plugin_utils._values import is_left_out, plain_text, read_number, shown
 
 END_OF_TIME = datetime(9999, 12, 31, tzinfo=timezone.utc)
@@ -62,7 +63,7 @@ class Policy:
 
     def exempts(self, user_name: str) -> str | None:
         """The name or pattern that exempts the user, or null."""
-        return next((pattern for pattern in self.exempt if fits(user_name, pattern)), None)
+        return next((pattern for pattern in self.exempt if names_user(pattern, user_name)), None)
 
     def names(self, user_name: str) -> bool:
         """Whether a person has named the user in `now`."""

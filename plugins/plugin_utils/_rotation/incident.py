@@ -14,9 +14,7 @@ from typing import Any
 
 from ansible_collections.keyturn.iam.plugins.module_utils._entry import Entry
 from ansible_collections.keyturn.iam.plugins.module_utils._time import from_iso, to_iso
-
-# What an account allows where its quota may not be read; AWS's answer decides then.
-IAM_DEFAULT_QUOTA = 2
+from ansible_collections.keyturn.iam.plugins.plugin_utils._plan.case import UNKNOWN_QUOTA_FULL_AT
 
 
 def previous(info: Mapping[str, Any], access_key_id: str | None = None) -> dict[str, Any]:
@@ -145,7 +143,7 @@ def _to_a_key_in_force(
         return [
             {"action": "verify", "user_name": name, "access_key_id": entry.next_id, "reason": "it waits in the store"}
         ]
-    if len(rows) < (quota or IAM_DEFAULT_QUOTA):
+    if len(rows) < (quota or UNKNOWN_QUOTA_FULL_AT):
         return [
             {"action": "create", "user_name": name, "access_key_id": None, "reason": "the key in force was revoked"}
         ]

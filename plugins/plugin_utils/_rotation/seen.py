@@ -10,7 +10,7 @@ from collections.abc import Iterable, Mapping
 from difflib import get_close_matches
 from typing import Any
 
-from ansible_collections.keyturn.iam.plugins.plugin_utils._names import fits
+from ansible_collections.keyturn.iam.plugins.module_utils._options import names_user
 
 
 def account_error(wanted: str | None, account_id: str | None) -> str | None:
@@ -32,7 +32,7 @@ def unmatched_names(settings: Mapping[str, Any], user_names: Iterable[str]) -> l
     return [
         f"rotation_exempt names {name}, which no user has{_hint(name, users)}"
         for name in (settings.get("exempt") or () if everyone else ())
-        if not any(fits(user, name) for user in users)
+        if not any(names_user(name, user) for user in users)
     ]
 
 

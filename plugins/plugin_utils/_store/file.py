@@ -90,11 +90,9 @@ class VaultStore:
     def lost_error(self, lost: LostKey) -> StoreError:
         """What a person is told of such a key, with the way to put it back."""
         return StoreError(
-            f"Access key {lost.access_key_id} of user {lost.user_name} is no longer in {self.path}, which another "
-            "hand has overwritten; "
-            f"its secret is in {lost.file.name} beside it: look it up with `ansible-vault view {lost.file}`, put it "
-            "back with "
-            f"`ansible-vault edit {self.path}`, and run again"
+            f"Access key {lost.access_key_id} of user {lost.user_name} is no longer in {self.path}, which another hand "
+            f"has overwritten; its secret is in {lost.file.name} beside it: look it up with `ansible-vault view "
+            f"{lost.file}`, put it back with `ansible-vault edit {self.path}`, and run again"
         )
 
     # -- reading -----------------------------------------------------------------------------------------------
@@ -145,9 +143,8 @@ class VaultStore:
             before = self.entry(user_name)
             if _as_written(before) not in [_as_written(one) for one in over]:
                 raise StoreError(
-                    f"The entry of user {user_name} in {self.path} was changed by another hand while this task "
-                    "worked on it, "
-                    "so it was not written over; run again"
+                    f"The entry of user {user_name} in {self.path} was changed by another hand while this task worked "
+                    "on it, so it was not written over; run again"
                 )
             secret, label = self._vault.encrypt_with(opened)
             try:

@@ -59,9 +59,8 @@ class Lock:
         while not self._try():
             if time.monotonic() >= deadline:
                 raise StoreError(
-                    f"{self._shown} is locked by another run for more than {self._timeout:g} seconds; wait for it, "
-                    "or see with "
-                    f"`fuser {self._path}` who holds it, and run again"
+                    f"{self._shown} is locked by another run for more than {self._timeout:g} seconds; wait for it, or "
+                    f"see with `fuser {self._path}` who holds it, and run again"
                 )
             time.sleep(pause)
             pause = min(pause * 1.5, 0.1)
