@@ -6,7 +6,10 @@
 
 from __future__ import annotations
 
+import json
 import random
+import re
+import shlex
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
@@ -15,6 +18,7 @@ import pytest
 from ansible_collections.keyturn.iam.plugins.module_utils._argspec import ACCESS_KEY
 from ansible_collections.keyturn.iam.plugins.module_utils._want import Want
 from ansible_collections.keyturn.iam.plugins.plugin_utils._plan.plan import plan
+from ansible_collections.keyturn.iam.plugins.plugin_utils._rotation.settings import unknown_variables
 from hypothesis import HealthCheck, given, note, settings
 from hypothesis import strategies as st
 from worlds import ACCOUNT, NOW, Info, Record, ago, apply, key, row, rows, user
@@ -233,9 +237,9 @@ def is_leftover(seen: Info, target: Record) -> bool:
 def what_comes_out_is_well_formed(seen: Info, policy: dict[str, Any], decisions: Plan) -> None:
     assert [decision["user_name"] for decision in decisions] == ["ci", "other"]
     for decision in decisions:
-        assert decision["status"] in STATUSES and decision["reason"].endswith(".")
+        assert decision["status"] in STATUSES
+        a_reason_is_one_short_sentence(decision)
         assert list(decision) == ["user_name", "status", "reason", "about", "remedies", "rules", "next_date", "actions"]
-        assert decision["status"] == "error" or ". " not in decision["reason"]
         assert decision["next_date"] is None or moment(decision["next_date"]) > NOW
         kinds = [action["action"] for action in decision["actions"]]
         assert kinds == sorted(kinds, key=["delete", "create", "verify", "deactivate"].index)
@@ -258,6 +262,16 @@ def what_comes_out_is_well_formed(seen: Info, policy: dict[str, Any], decisions:
             )
 
 
+def a_reason_is_one_short_sentence(decision: Record) -> None:
+    """That does not repeat what stands in the columns beside it: the user's name, the key's id; of an error AWS's words."""
+    reason, name = decision["reason"], decision["user_name"]
+    assert 6 < len(reason) <= 120 and reason.endswith(".") and reason[0].isupper(), reason
+    assert not re.search(r"[.!?] |  |\.\.", reason) and reason.isprintable(), reason
+    assert decision["status"] == "error" or not re.search(rf"AKIA|(?<![\w+=,.@-]){re.escape(name)}(?!\w)", reason), (
+        reason
+    )
+
+
 def every_key_is_one_that_is_there_or_that_the_store_knows(seen: Info, policy: dict[str, Any], decisions: Plan) -> None:
     decision = of_ci(decisions)
     known = {one["access_key_id"] for one in rows(seen, "ci")} | set(entry_of(seen).get("other_keys") or {})
@@ -265,12 +279,22 @@ def every_key_is_one_that_is_there_or_that_the_store_knows(seen: Info, policy: d
     assert set(decision["about"]) <= known and len(set(decision["about"])) == len(decision["about"])
     assert {action["access_key_id"] for action in decision["actions"]} <= {*decision["about"], None}
     for remedy in decision["remedies"]:
-        assert remedy["say"].endswith(".") and set(remedy) <= {"say", "task"}
+        assert set(remedy) <= {"say", "task"} and "\n" not in remedy["say"]
+        assert remedy["say"].endswith(".") or command_of(remedy["say"]), "a sentence, or one that ends with a command"
         if "task" in remedy:
             (task,) = remedy["task"].values()
             assert task["user_name"] == "ci" and task["access_key_id"] in known
             assert task["access_key_id"] in remedy["say"], "a line says what the task does"
             Want.of({**{name: field["default"] for name, field in ACCESS_KEY.items() if "default" in field}, **task})
+
+
+def command_of(say: str) -> list[str]:
+    """The words of the command that ends a line, as a shell takes them; none where it ends with none."""
+    words = shlex.split(say[say.index(": ansible-") + 2 :]) if ": ansible-" in say else []
+    if words[:1] == ["ansible-playbook"]:
+        variables = json.loads(words[-1])
+        assert words[1:-1] == ["keyturn.iam.rotate", "-e"] and unknown_variables(variables) == []
+    return words
 
 
 def every_key_but_the_replacement_is_spoken_of(seen: Info, policy: dict[str, Any], decisions: Plan) -> None:
@@ -567,6 +591,52 @@ def test_what_must_never_come_out(chance: Chance) -> None:
     seen, policy = some_look(chance), some_policy(chance)
     note(f"{seen=} {policy=}")
     check_all(seen, policy)
+
+
+LONG_NAME, LONG_OTHER, LONG_OLD = (f"{first}+=,.@_-{first * 56}" for first in "abc")
+DENIED = (
+    "Could not read the last use of key AKIAOLD0 of user {name} (GetAccessKeyLastUsed: AccessDenied): User: "
+    "arn:aws:sts::123456789012:assumed-role/audit/session is not authorized to perform: iam:GetAccessKeyLastUsed on resource: "
+    "user {name} with an explicit deny in a service control policy"
+)
+
+
+def with_long_words(chance: Chance, seen: Info) -> Info:
+    """The same look at a user with the longest of names and services, many keys, and errors of many words."""
+    text = json.dumps(seen).replace('"ci"', json.dumps(LONG_NAME)).replace('"other"', json.dumps(LONG_OTHER))
+    long: Info = json.loads(text)
+    for number in range(chance.choice([0, 0, 6])):
+        age = some_age(chance) / DAY
+        more = key(f"AKIAMORE{number}", age, chance.choice([None, min(age, 1)]), chance.choice(["Active", "Inactive"]))
+        long["access_keys"].append({**more, "user_name": LONG_NAME})
+    for one in long["access_keys"]:
+        if one["last_used_date"]:
+            one.update(
+                last_used_service=chance.choice(["s3", "x" * 70]), last_used_region=chance.choice(["N/A", "y" * 40])
+            )
+    if one_in(6, chance):
+        owned = chance.choice([[], ["AKIAOLD0"], [f"AKIAGONE{number}" for number in range(9)]])
+        user_id = chance.choice(["AIDACI", "AIDAGONE"])
+        long["store_only"] = [{"user_name": LONG_OLD, "user_id": user_id, "access_key_ids": owned}]
+    if one_in(9, chance):
+        long["users"][0]["error"] = "; ".join([DENIED.format(name=LONG_NAME)] * 3)
+    return {**long, "vault_file": chance.choice([None, 'it\'s a "long" way/' * 20])}
+
+
+@pytest.mark.parametrize("seed", range(2))
+def test_a_reason_is_short_whatever_it_is_about(seed: int) -> None:
+    chance = random.Random(seed)
+    reached = set()
+    for _turn in range(1200):
+        policy = some_policy(chance)
+        policy["exempt"] = chance.choice([[], [], [], [], ["*" * 200], [LONG_NAME.upper()]])
+        policy["now"] = chance.choice([[], [], [LONG_NAME]])
+        for decision in plan(with_long_words(chance, some_look(chance)), policy):
+            a_reason_is_one_short_sentence(decision)
+            reached.add(decision["status"])
+            for remedy in decision["remedies"]:
+                assert remedy["say"].endswith(".") or command_of(remedy["say"])
+    assert reached == STATUSES
 
 
 @pytest.mark.parametrize("seed", range(20))

@@ -75,24 +75,24 @@ def test_the_world_of_the_first_four_rows_has_something_to_do() -> None:
     [
         (
             {"users": [user(store=OVERDUE, error="ListAccessKeys was denied for user ci")]},
-            ["ListAccessKeys was denied for user ci."],
+            ["ListAccessKeys was denied."],
         ),
         (
             {"access_keys": [key(A, 200, 1), key(B, 300, None, "Inactive", last_used_known=False)]},
-            [B, "ci", "last use"],
+            [B, "last use"],
         ),
-        ({"users": [user(store={**OVERDUE, "account_id": "999999999999"})]}, ["999999999999", "123456789012", "ci"]),
+        ({"users": [user(store={**OVERDUE, "account_id": "999999999999"})]}, ["999999999999", "123456789012"]),
         ({"users": [user(store={**OVERDUE, "user_id": "AIDABEFORE"})]}, ["AIDABEFORE", "AIDACI", "made again"]),
-        ({"users": [user(store="gibberish")]}, ["ci", "not a mapping"]),
-        ({"users": [user(store={**OVERDUE, "other_keys": [B]})]}, ["ci", "not a mapping"]),
-        ({"users": [user(store={**OVERDUE, "other_keys": {B: "secret"}})]}, ["ci", "not a mapping of mappings"]),
+        ({"users": [user(store="gibberish")]}, ["entry", "not a mapping"]),
+        ({"users": [user(store={**OVERDUE, "other_keys": [B]})]}, ["entry", "not a mapping"]),
+        ({"users": [user(store={**OVERDUE, "other_keys": {B: "secret"}})]}, ["entry", "not a mapping of mappings"]),
         (
             {"users": [user(store={**OVERDUE, "promote_date": "yesterday"})]},
-            ["ci", "promote_date", "not an ISO 8601 date"],
+            ["promote_date", "not an ISO 8601 date"],
         ),
         ({"access_keys": [key(A, 200, 1, create_date=None)], "users": [user()]}, [A, "when", "made"]),
-        ({"access_keys": [key(A, 200, 1, access_key_id=None)]}, ["ci", "no id"]),
-        ({"users": []}, ["ci", "look again"]),
+        ({"access_keys": [key(A, 200, 1, access_key_id=None)]}, ["no id"]),
+        ({"users": []}, ["look again"]),
     ],
 )
 def test_what_cannot_be_read_or_belongs_to_another_is_an_error(changes: dict[str, Any], words: list[str]) -> None:
@@ -122,7 +122,8 @@ def test_an_entry_without_a_user_is_gone() -> None:
     seen["store_only"] = [{"user_name": "old", "user_id": "AIDAOLD", "access_key_ids": [A, B]}]
     decision = decided(seen, "old", exempt=["*"])
     assert (decision["status"], decision["actions"], decision["next_date"]) == ("gone", [], None)
-    assert decision["about"] == [A, B] and all(word in decision["reason"] for word in ("old", A, B))
+    assert decision["about"] == [A, B]
+    assert decision["reason"] == "The store has 2 keys of this user, whom IAM does not have."
     assert tasks(decision) == [{"user_name": "old", "access_key_id": one, "state": "absent"} for one in (A, B)]
 
 
@@ -138,7 +139,7 @@ def test_a_renamed_user_is_gone_and_named(user_id: str | None) -> None:
     seen["store_only"] = [{"user_name": "old", "user_id": user_id, "access_key_ids": [A]}]
     decision = decided(seen, "old")
     assert (decision["status"], decision["actions"]) == ("gone", [])
-    assert "now called ci" in decision["reason"] and "Rename the entry in the vault file to ci" in told(decision)
+    assert "now called ci" in decision["reason"] and "Rename the entry old in the store to ci" in told(decision)
     assert tasks(decision) == []
 
 
@@ -203,7 +204,7 @@ def test_a_revoked_key_that_works_is_switched_off_whatever_else(
     (action,) = decision["actions"]
     assert action["leaked"] is True and "replacement" not in action and action["min_idle_days"] is None
     assert action["reason"] == "revoked 3 days ago"
-    assert decision["reason"] == f"Key {B} of user ci was revoked and works still: it is switched off."
+    assert decision["reason"] == "It works still: it is switched off for good."
     assert tasks(decision) == [{"user_name": "ci", "access_key_id": B, "active": True, "leaked": False}]
 
 
@@ -211,7 +212,7 @@ def test_the_run_does_not_switch_off_the_revoked_key_that_signs_it() -> None:
     store = entry(other_keys={B: revoked(), C: revoked()})
     decision = decided(info([key(B, 100, 1), key(C, 50, 1)], store, signing_access_key_id=B))
     assert (decision["status"], does(decision)) == ("revoked", [("deactivate", C)])
-    assert f"{B} signs this run" in told(decision) and "but signs this run" in decision["reason"]
+    assert f"{B} signs this run" in told(decision) and "one signs this run" in decision["reason"]
     alone = decided(info([key(B, 100, 1)], store, signing_access_key_id=B))
     assert (alone["status"], alone["actions"], alone["next_date"]) == ("revoked", [], None)
 
@@ -261,7 +262,7 @@ def test_no_key_is_made_while_one_may_still_show(age: float) -> None:
     decision = decided(unanswered(59, age))
     assert (decision["status"], decision["actions"], decision["next_date"]) == ("due", [], ahead(MINUTE))
     assert decision["reason"] == (
-        f"No answer came to a request for a key of user ci: unless its key shows, a run goes on after {ahead(MINUTE)}."
+        f"No answer came to a request for a key: unless that key shows, a run goes on after {ahead(MINUTE)}."
     )
     assert "rotation_now" in told(decision)
 
@@ -294,7 +295,7 @@ def with_leftover(hours: float, **changes: Any) -> Info:
 def test_a_young_leftover_waits() -> None:
     decision = decided(with_leftover(11.9))
     assert (decision["status"], decision["actions"], decision["next_date"]) == ("leftover", [], ago(hours=11.9 - 12))
-    assert L in decision["reason"] and decision["next_date"] in decision["reason"]
+    assert L in told(decision) and decision["next_date"] in decision["reason"]
 
 
 def test_a_leftover_of_twelve_hours_is_deleted_and_the_rest_decided_without_it() -> None:
@@ -453,11 +454,11 @@ BROKEN: dict[str, tuple[list[Record], Record]] = {
 def test_stored_keys_that_a_person_switched_off_or_deleted(keys: list[Record], store: Record) -> None:
     decision = decided(info(keys, store))
     assert (decision["status"], decision["actions"], decision["next_date"]) == ("broken", [], None)
-    assert (N if "next" in decision["reason"] else A) in decision["reason"]
     assert decision["about"] == [N if "next" in decision["reason"] else A]
-    assert "ci" in decision["reason"] and "rotation_now" in told(decision)
+    assert "name ci in rotation_now" in told(decision)
     (about,) = decision["about"]
-    (way_out,) = [task for task in tasks(decision) if task["access_key_id"] == about]
+    way_out, *room = [task for task in tasks(decision) if task["access_key_id"] == about]
+    assert room in ([], [{"user_name": "ci", "access_key_id": about, "state": "absent"}])
     listed = any(one["access_key_id"] == about for one in keys)
     assert way_out == {
         "user_name": "ci",
@@ -508,8 +509,8 @@ def test_a_stored_key_of_another_user_is_said_to_be_and_left_alone() -> None:
     store = entry(A, 10, 10, other_keys={B: note(100, 90, off=40)})
     decision = decided(info(keys, users=[user(store=store), user("other")]))
     assert (decision["status"], decision["actions"]) == ("broken", [])
-    assert f"{A} belongs to user other" in decision["reason"] and "ci" in decision["reason"]
-    assert f"{A} is user other's" in told(decision) and tasks(decision) == []
+    assert decision["reason"] == "The stored current key belongs to user other."
+    assert f"{A}, which is user other's" in told(decision) and tasks(decision) == []
 
 
 def test_a_stored_key_of_another_user_is_not_taken_for_gone_or_for_new() -> None:
@@ -517,7 +518,7 @@ def test_a_stored_key_of_another_user_is_not_taken_for_gone_or_for_new() -> None
     store = entry(A, 20, 20, other_keys={B: note(100, 90, off=40), N: note(0.01)})
     decision = decided(info(keys, users=[user(store=store), user("other")]))
     assert (decision["status"], decision["actions"]) == ("compliant", [])
-    assert f"{B} is user other's" in told(decision) and "no longer" not in told(decision)
+    assert f"{B}, which is user other's" in told(decision) and "no longer" not in told(decision)
 
 
 # -- no Active key ---------------------------------------------------------------------------------------------------
@@ -700,7 +701,7 @@ def test_a_replaced_key_that_is_still_active_leaves_no_room() -> None:
     decision = decided(seen)
     assert (decision["status"], decision["actions"]) == ("blocked", [])
     assert decision["about"] == [B, A] and decision["rules"] == [ONE_KEY, ROTATED]
-    assert f"no room for it: {B} works still, though replaced" in decision["reason"]
+    assert "no room for a new key: 1 replaced key works still" in decision["reason"]
     # Made after the current key, and current once: a rollback replaced it.
     rolled_back = info(
         [key(B, 50, 1), key(A, 100, 1)], entry(A, 100, 10, other_keys={B: note(50, 45)}), access_keys_quota=3
@@ -858,8 +859,8 @@ def test_a_key_that_is_stored_under_a_renamed_users_old_name_is_not_deleted_for_
 def test_no_room_names_the_keys_and_the_way_out() -> None:
     decision = decided(info([key(B, 200, 2), key(A, 99, 0.05, last_used_service="ses")]))
     assert (decision["status"], decision["actions"], decision["about"]) == ("blocked", [], [B, A])
-    assert f"{B} and {A}, quota 2." in decision["reason"] and decision["rules"] == [ONE_KEY, ROTATED]
-    assert f"Move what uses {B} to another key" in told(decision)
+    assert "there are 2, and the quota is 2." in decision["reason"] and decision["rules"] == [ONE_KEY, ROTATED]
+    assert f"Move what uses {B} (2 days ago by s3 in eu-west-1) to another key" in told(decision)
     # Whoever pastes it too early switches nothing off.
     careful = {"user_name": "ci", "active": False, "min_idle_days": 7}
     assert tasks(decision) == [{**careful, "access_key_id": B}, {**careful, "access_key_id": A}]
@@ -871,7 +872,7 @@ def test_no_room_names_the_keys_and_the_way_out() -> None:
         (key(B, 90, 60), None, "rotation_unused_days to 60 or less"),
         (key(B, 300, 60, "Inactive"), None, "rotation_unused_days to 60 or less"),
         (key(B, 300, 60, "Inactive"), note(300, 290), {"access_key_id": B, "state": "absent"}),
-        (key(B, 300, 60, "Inactive"), note(300, 290, off=20), "rotation_delete_after_days"),
+        (key(B, 300, 60, "Inactive"), note(300, 290, off=20), {"access_key_id": B, "state": "absent"}),
         (key(B, 300, 1, "Inactive"), note(300, 290, off=20), {"access_key_id": B, "state": "absent"}),
     ],
 )
@@ -942,7 +943,7 @@ def test_an_older_key_in_grace(used: float | None) -> None:
     decision = decided(replaced(used, 6.9))
     assert (decision["status"], decision["actions"]) == ("grace", [])
     assert decision["rules"] == [{**ONE_KEY, "on_purpose": True}, ROTATED]
-    assert decision["about"] == [B] and B in decision["reason"]
+    assert decision["about"] == [B] and "It is switched off after" in decision["reason"]
 
 
 def test_when_a_grace_ends() -> None:
@@ -963,8 +964,7 @@ def test_an_idle_older_key_is_retired(used: float | None) -> None:
 def test_an_older_key_in_use_stays() -> None:
     decision = decided(replaced(6.9, 8))
     assert (decision["status"], decision["actions"]) == ("blocked", [])
-    for words in (B, "6 days ago by s3 in eu-west-1", A, "ci"):
-        assert words in decision["reason"]
+    assert decision["reason"] == "Replaced 8 days ago, but still in use: 6 days ago by s3 in eu-west-1."
     assert decision["rules"] == [ONE_KEY, ROTATED] and f"Move what uses {B}" in told(decision)
     assert decision["next_date"] == ago(6.9 - 7)
     assert does(decided(replaced(6.9, 8), idle_days=6)) == [("deactivate", B)]
@@ -975,8 +975,8 @@ def test_the_key_that_signs_the_run_stays() -> None:
     assert (decision["status"], decision["actions"]) == (
         "blocked",
         [],
-    ) and f"{B} (signs this run) is still in use" in decision["reason"]
-    assert "Run the rotation with the current key" in told(decision)
+    ) and "still in use: it signs this run." in decision["reason"]
+    assert f"Run it with other credentials: {B} signs this run." in told(decision)
     never = decided(replaced(None, 8, signing_access_key_id=B), idle_days=0)
     assert (never["status"], never["actions"]) == ("blocked", [])
 
@@ -985,7 +985,7 @@ def test_of_two_older_keys_the_idle_one_is_retired() -> None:
     keys = [key(C, 200, 2), key(B, 100, 9), key(A, 20, 1)]
     decision = decided(info(keys, entry(A, 20, 20), access_keys_quota=3))
     assert (decision["status"], does(decision)) == ("retire", [("deactivate", B)])
-    assert decision["about"] == [B] and f"Move what uses {C} (last used 2 days ago" in told(decision)
+    assert decision["about"] == [B] and f"Move what uses {C} (2 days ago by s3 in eu-west-1)" in told(decision)
     assert decided(info(keys[:1] + keys[2:], entry(A, 20, 20)))["status"] == "blocked"
 
 
@@ -1058,7 +1058,7 @@ def switched_off(off: float, used: float | None = 60, **more: Any) -> Info:
 def test_a_key_that_we_switched_off_waits() -> None:
     decision = decided(switched_off(29))
     assert (decision["status"], decision["actions"], decision["next_date"]) == ("grace", [], ahead(1))
-    assert B in decision["reason"] and ahead(1) in decision["reason"] and decision["rules"] == []
+    assert decision["about"] == [B] and ahead(1) in decision["reason"] and decision["rules"] == []
 
 
 @pytest.mark.parametrize("record", [note(100, 95, off=30), note(off=30)], ids=["previous", "made by hand"])
@@ -1091,7 +1091,7 @@ def test_listed_or_not() -> None:
 def test_other_switched_off_keys_are_not_deleted(row: Record, record: Record) -> None:
     seen = info([row, key(A, 20, 1)], entry(A, 20, 20, other_keys={B: record}))
     decision = decided(seen, delete_after_days=0)
-    assert decision["actions"] == [] and B in told(decision)
+    assert decision["actions"] == [] and (decision["about"] == [B] or B in told(decision))
 
 
 def test_what_was_switched_off_this_second_waits_for_the_next() -> None:
@@ -1149,7 +1149,7 @@ def test_the_deletion_comes_first_in_every_row_but_the_first_four(
     alone = decided(
         info(keys, {**entry(A, 20, 20, other_keys={k: v for k, v in others.items() if k != B}), **store}), **policy
     )
-    assert alone["reason"][:-1] in decision["reason"] and f"; {B} is deleted" in decision["reason"]
+    assert alone["reason"][:-1] in decision["reason"] and "; 1 key that nobody needs is deleted" in decision["reason"]
     assert decision["about"] == [*alone["about"], B] and decision["remedies"] == alone["remedies"]
     assert alone["status"] != ("retire" if not actions else "compliant")
 
@@ -1496,7 +1496,7 @@ def test_nothing_that_was_handed_over_is_changed() -> None:
     assert repr((seen, policy)) == before
 
 
-def test_reasons_are_sentences_that_name_the_user() -> None:
+def test_reasons_are_sentences() -> None:
     worlds = [info(keys, store) for keys, store in BROKEN.values()]
     worlds += [
         with_leftover(1),
@@ -1516,10 +1516,4 @@ def test_reasons_are_sentences_that_name_the_user() -> None:
     ]
     for seen in worlds:
         reason = decided(seen)["reason"]
-        assert (
-            re.search(r"\bci\b", reason)
-            and reason.endswith(".")
-            and ". " not in reason
-            and reason[0].isupper()
-            and "  " not in reason
-        ), reason
+        assert reason.endswith(".") and ". " not in reason and reason[0].isupper() and "  " not in reason, reason

@@ -95,7 +95,7 @@ class User:
 
     `seen`: IAM's keys beside the store's entry. `keys`: what IAM has, appearing keys too, the oldest first. `departed`:
     what only the store has. `current` is the store's, whether IAM has it or not, but never a revoked one. `error`: why
-    nothing may be decided. `new_name`, `old_name`: of a renamed user, whose entry is still under the old one.
+    nothing may be decided; `error_in_entry`: what is wrong there is the entry. `new_name`, `old_name`: of a renamed user, whose entry is still under the old one.
     `strangers`: keys of the entry that IAM shows with another user, and that user. `quota`: how many keys the account
     allows a user, null where that may not be read. `vault_file`: where the store is.
     """
@@ -103,6 +103,7 @@ class User:
     name: str
     seen: Seen
     error: str | None = None
+    error_in_entry: bool = False
     keys: tuple[Key, ...] = ()
     departed: tuple[Key, ...] = ()
     current: Key | None = None
@@ -117,6 +118,14 @@ class User:
 
 class _Unreadable(Exception):
     """A sentence: what of one user cannot be understood. Nothing is decided for that user."""
+
+    in_entry = False
+
+
+class _UnreadableEntry(_Unreadable):
+    """The same, where the store's entry has to be set right."""
+
+    in_entry = True
 
 
 def read_info(info: Any) -> tuple[list[User], datetime]:
@@ -188,15 +197,24 @@ def _read_users(info: Mapping[str, Any], now: datetime) -> list[User]:
         try:
             users.append(_read_user(name, record, rows.get(name, []), world))
         except _Unreadable as error:
-            users.append(_unreadable(name, str(error), rows.get(name, []), now))
+            users.append(_unreadable(name, error, rows.get(name, []), world))
     for name in rows.keys() - records.keys():
-        alone = f"There are access keys of user {name}, but nothing else is known of that user: look again."
-        users.append(_unreadable(name, alone, rows[name], now))
+        alone = _Unreadable(
+            f"There are access keys of user {name}, but nothing else is known of that user: look again."
+        )
+        users.append(_unreadable(name, alone, rows[name], world))
     return sorted(users, key=lambda user: user.name)
 
 
-def _unreadable(name: str, error: str, rows: Sequence[Mapping[str, Any]], now: datetime) -> User:
-    return User(name, Seen(name, (), Entry(), now), error=error, keys=_active_keys(rows))
+def _unreadable(name: str, error: _Unreadable, rows: Sequence[Mapping[str, Any]], world: _World) -> User:
+    return User(
+        name,
+        Seen(name, (), Entry(), world.now),
+        error=str(error),
+        error_in_entry=error.in_entry,
+        keys=_active_keys(rows),
+        vault_file=world.vault_file,
+    )
 
 
 def _active_keys(rows: Sequence[Mapping[str, Any]]) -> tuple[Key, ...]:
@@ -258,12 +276,13 @@ def _read_entry(name: str, record: Mapping[str, Any], rows: Sequence[Mapping[str
     try:
         entry = _with_notes_of_rows(Entry.from_public(record.get("store") or {}), rows)
     except ValueError as error:
-        raise _Unreadable(f"The store's entry for user {name} {error}: repair it with ansible-vault edit.") from None
+        raise _UnreadableEntry(f"The store's entry for user {name} {error}.") from None
     arn = (plain_text(record.get("arn")) or "").split(":")
     account_id = world.account_id or (arn[4] if len(arn) > 4 else None)
-    wrong = entry.wrong_owner(name, account_id, plain_text(record.get("user_id")), world.vault_file or "the store")
+    wrong = entry.wrong_owner(name, account_id, plain_text(record.get("user_id")), "the store")
     if wrong:
-        raise _Unreadable(wrong)
+        # Another account's entry may be right: then the credentials are not.
+        raise (_UnreadableEntry if entry.account_id in (None, account_id) else _Unreadable)(wrong)
     return entry
 
 
@@ -323,8 +342,7 @@ def _read_key(name: str, row: Mapping[str, Any], entry: Entry, world: _World) ->
         known = "last_used_date" in row
     if not known:
         raise _Unreadable(
-            f"The last use of key {key_id} of user {name} could not be read, so that nothing is done for {name} "
-            "until it can be."
+            f"The last use of key {key_id} of user {name} could not be read: nothing is done until it is."
         )
     return replace(
         _noted_key(entry, key_id, world),
@@ -343,10 +361,7 @@ def _created(name: str, key_id: str, row: Mapping[str, Any], entry: Entry, world
     if created is None:
         created = (entry.key(key_id) or StoredKey()).create_date
     if created is None:
-        raise _Unreadable(
-            f"When key {key_id} of user {name} was made could not be read, so that nothing is done for {name} until "
-            "it can be."
-        )
+        raise _Unreadable(f"When key {key_id} of user {name} was made could not be read: nothing is done until it is.")
     return created
 
 
