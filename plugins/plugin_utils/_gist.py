@@ -26,8 +26,9 @@ _NOISE = (
     (r"\barn:[\w-]+:[\w-]+:[\w-]*:\d*:([^\s,;]+?)(?=[.:]?(?:[\s,;]|$))", r"\1"),
     (r"(is not authorized to perform: (\S+).*?) allows the \2 action\b", r"\1 allows it"),
 )
-# What a denial can do without, the least missed first.
+# What a long error can do without, the least missed first: folders, then what a denial has beside what is denied.
 _LESS = (
+    (r"(?<![:\w/])/\S+/(?=\S)", ""),
     (r" because no [\w-]+ policy allows it", ""),
     (r"(?:User: )?\S+ is (not authorized to perform)", r"\1"),
     (r" on resource: .*?(?= with | because |$)", ""),

@@ -246,7 +246,9 @@ def _read_gone(
 
 def _read_user(name: str, record: Mapping[str, Any], rows: Sequence[Mapping[str, Any]], world: _World) -> User:
     if record.get("error"):
-        raise _Unreadable(plain_text(record["error"]) or "")
+        error = plain_text(record["error"]) or ""
+        is_of_entry = f"The entry of user {name} in " in error  # as the store words it
+        raise (_UnreadableEntry if is_of_entry else _Unreadable)(error)
     entry = _read_entry(name, record, rows, world)
     strangers = {key_id: owner for key_id in entry.key_ids if (owner := world.owners.get(key_id, name)) != name}
     entry = _without_strangers(entry, strangers)
