@@ -73,8 +73,12 @@ def denied_action(text: str) -> str | None:
 
 
 def _without_user(text: str, user_name: str) -> str:
-    whole_name = rf"{re.escape(user_name)}(?![\w+=,.@-]*\w)"
-    return re.sub(rf" (?:of|for) user {whole_name}", "", text) if user_name else text
+    """The text without the name in whose row it stands."""
+    if not user_name:
+        return text
+    name = rf"{re.escape(user_name)}(?![\w+=,.@-]*\w)"
+    text = re.sub(rf" (?:of user|for user|on resource: user) {name}| on resource: user/(?:\S+/)?{name}", "", text)
+    return re.sub(rf"\bno IAM user {name}", "no such IAM user", text)
 
 
 def _beginnings(text: str) -> list[str]:

@@ -247,8 +247,16 @@ CASES = {
     "vanished": Case(
         "broken",
         (YOUNG,),
-        lambda user: {**owner(user), "access_key_id": "AKIAVANISHED00000000", "secret_access_key": "x", "create_date": ago(30)},
-        (Way(IN_PLACE, "grace"), Way("Remove AKIAVANISHED00000000 from the store, if it is not to come back", "compliant")),
+        lambda user: {
+            **owner(user),
+            "access_key_id": "AKIAVANISHED00000000",
+            "secret_access_key": "x",
+            "create_date": ago(30),
+        },
+        (
+            Way(IN_PLACE, "grace"),
+            Way("Remove AKIAVANISHED00000000 from the store, if it is not to come back", "compliant"),
+        ),
     ),
     "off": Case(
         "no_active_key",
@@ -282,7 +290,7 @@ CASES = {
         "blocked",
         (UNUSED, OLD),
         ways=(
-            Way("Switch off {0}, which is not in use; there is room once", "blocked"),
+            Way("Switch off {0}, which is not in use; it makes room once", "blocked"),
             Way("For a run to take {0} for unused, and out of the way: ansible-playbook ", "blocked"),
             Way(
                 "Move what uses {1} (24 hours ago by s3 in us-east-1) to another key, then switch it off",

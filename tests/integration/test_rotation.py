@@ -94,7 +94,8 @@ def test_an_old_key_in_use_stays_and_is_named_with_its_use(lab: Lab, rotate: Rot
     run = rotate().ok()
     assert run.changed == 0
     assert len(lab.state()["ci"].active) == 2
-    assert f"{old} (last used 4 hours ago by s3 in eu-west-1) is still in use. - Move what uses {old}" in " ".join(
+    uses = "4 hours ago by s3 in eu-west-1"
+    assert f"Replaced 8 days ago, but still in use: {uses}. - Move what uses {old} ({uses}) to" in " ".join(
         run.stdout.split()
     )
 

@@ -859,7 +859,7 @@ def test_a_key_that_is_stored_under_a_renamed_users_old_name_is_not_deleted_for_
 def test_no_room_names_the_keys_and_the_way_out() -> None:
     decision = decided(info([key(B, 200, 2), key(A, 99, 0.05, last_used_service="ses")]))
     assert (decision["status"], decision["actions"], decision["about"]) == ("blocked", [], [B, A])
-    assert "there are 2, and the quota is 2." in decision["reason"] and decision["rules"] == [ONE_KEY, ROTATED]
+    assert "the quota of 2 is full." in decision["reason"] and decision["rules"] == [ONE_KEY, ROTATED]
     assert f"Move what uses {B} (2 days ago by s3 in eu-west-1) to another key" in told(decision)
     # Whoever pastes it too early switches nothing off.
     careful = {"user_name": "ci", "active": False, "min_idle_days": 7}

@@ -14,7 +14,7 @@ from typing import Any
 
 from ansible_collections.keyturn.iam.plugins.plugin_utils._gist import denied_action, in_full
 from ansible_collections.keyturn.iam.plugins.plugin_utils._plan.case import Case, used_after_switch_off
-from ansible_collections.keyturn.iam.plugins.plugin_utils._plan.phrases import date, span
+from ansible_collections.keyturn.iam.plugins.plugin_utils._plan.phrases import date, days, span
 from ansible_collections.keyturn.iam.plugins.plugin_utils._plan.policy import Policy
 from ansible_collections.keyturn.iam.plugins.plugin_utils._plan.users import Key
 
@@ -218,16 +218,15 @@ def make_room(case: Case, key: Key) -> list[Remedy]:
         return [Remedy(f"Run it again once IAM lists {key.id}.")]
     if key.signing:
         return [sign_otherwise(key)]
-    there_is_room = "there is room once it is deleted (rotation_delete_after_days)"
+    after = days(case.policy.delete_after_days)
+    there_is_room = f"it makes room once it is deleted, by hand or {after} later by a run"
     if case.in_use(key):
         say = f"Move what uses {key.id} ({use(case, key)}) to another key, then switch it off; {there_is_room}."
         return [_task(case, key.id, say, active=False, min_idle_days=case.policy.idle_days)]
-    by_hand = (
-        switch_off(case, key.id, f"Switch off {key.id}, which is not in use; {there_is_room}.")
-        if key.active
-        else delete(case, key.id, f"Delete {key.id}, which is not in use.")
-    )
-    return [by_hand, *_by_setting(case, key)]
+    if not key.active:
+        return [delete(case, key.id, f"Delete {key.id}, which is not in use."), *_by_setting(case, key)]
+    say = f"Switch off {key.id}, which is not in use; {there_is_room}."
+    return [switch_off(case, key.id, say), *_by_setting(case, key)]
 
 
 def _by_setting(case: Case, key: Key) -> list[Remedy]:

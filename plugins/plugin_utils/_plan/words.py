@@ -229,8 +229,9 @@ def no_room(case: Case, keys: Sequence[Key]) -> Said:
 def _why_no_room(case: Case, keys: Sequence[Key]) -> str:
     if case.excess <= 0:
         return f"{count(len(case.replaced), 'replaced key')} {agree(case.replaced, 'works', 'work')} still"
-    quota = "is not known" if case.user.quota is None else f"is {case.user.quota}"
-    return f"there {agree(keys, 'is', 'are')} {len(keys)}, and the quota {quota}"
+    if case.user.quota is None:
+        return f"{count(len(keys), 'key')} {agree(keys, 'is', 'are')} there, and the quota is not known"
+    return f"the quota of {case.user.quota} is full"
 
 
 def grace(case: Case, keys: Sequence[Key]) -> Said:

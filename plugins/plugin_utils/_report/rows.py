@@ -10,6 +10,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
+from ansible_collections.keyturn.iam.plugins.plugin_utils._gist import without_noise
 from ansible_collections.keyturn.iam.plugins.plugin_utils._report.model import Row, Step, UserReport
 from ansible_collections.keyturn.iam.plugins.plugin_utils._report.vocabulary import status_head
 
@@ -112,7 +113,7 @@ def _is_end_of_making(step: Step, made: set[str]) -> bool:
 
 def _why(step: Step, user: UserReport) -> str:
     if step.outcome in ("failed", "unchanged") and step.msg:
-        return step.msg
+        return without_noise(step.msg)
     return step.reason or user.reason
 
 
