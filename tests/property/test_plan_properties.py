@@ -297,6 +297,25 @@ def command_of(say: str) -> list[str]:
     return words
 
 
+def a_command_does_what_its_line_says(seen: Info, policy: dict[str, Any], decisions: Plan) -> None:
+    """A run for this user alone, by the days of this plan: a new key is made, or the key that is named makes room."""
+    for remedy in of_ci(plan({**seen, "vault_file": "iam keys.yml"}, policy))["remedies"]:
+        command = command_of(remedy["say"])
+        if command[:1] != ["ansible-playbook"]:
+            continue
+        given = json.loads(command[-1])
+        assert given.pop("rotation_users") == ["ci"] and given.pop("rotation_vault_file") == "iam keys.yml"
+        says, planned = (
+            remedy["say"],
+            of_ci(plan(seen, {name.removeprefix("rotation_"): given[name] for name in given})),
+        )
+        if says.startswith("For a new key"):
+            assert bool(actions([planned], "create")) != ("once there is room" in says), (says, planned)
+        else:
+            taken = [action["access_key_id"] for action in actions([planned], "delete", "deactivate")]
+            assert any(key_id in says.split() for key_id in taken), (says, planned)
+
+
 def every_key_but_the_replacement_is_spoken_of(seen: Info, policy: dict[str, Any], decisions: Plan) -> None:
     """None is passed over: the decision is about it, or a remedy is, where anything is decided at all."""
     decision = of_ci(decisions)
@@ -561,6 +580,7 @@ def next_date_is_when_time_alone_changes_the_decision(seen: Info, policy: dict[s
 CHECKS = (
     what_comes_out_is_well_formed,
     every_key_is_one_that_is_there_or_that_the_store_knows,
+    a_command_does_what_its_line_says,
     every_key_but_the_replacement_is_spoken_of,
     rules_are_broken_by_what_is_active,
     the_first_five_rows_touch_nothing_but_what_was_revoked,

@@ -101,6 +101,7 @@ def _run(case: Case, what_for: str, do: str, **variables: Any) -> Remedy:
         return Remedy(f"{what_for}, {do}.")
     given = {
         "rotation_users": [case.user.name],
+        **({"rotation_now": [case.user.name]} if case.named else {}),
         **_own_days(case.policy),
         **variables,
         "rotation_vault_file": case.user.vault_file,
