@@ -45,6 +45,13 @@ def test_every_status_is_said_wherever_statuses_are() -> None:
     assert all(f"V({status})" in " ".join(decision["status"]["description"]) for status in STATUSES)
 
 
+def test_the_page_says_of_each_status_what_it_means() -> None:
+    lines = PAGE.partition("## Status by status")[2].partition("## ")[0].splitlines()
+    cells = [[cell.strip() for cell in line.strip("|").split("|")] for line in lines if line.startswith("| `")]
+    assert [status.strip("`") for status, *_rest in cells] == list(STATUSES)
+    assert all(means and by_itself for _status, means, by_itself, _you in cells)
+
+
 def test_the_page_says_what_drift_is() -> None:
     (said,) = re.findall(r"^## Drift\n\n(.*?) are drift", PAGE, re.MULTILINE | re.DOTALL)
     assert set(re.findall(r"`(\w+)`", said)) == DRIFT <= set(STATUSES)
