@@ -167,6 +167,7 @@ def some_look(chance: Chance) -> Info:
         "now": NOW.isoformat(),
         "store_only": [],
         "complete": True,
+        "vault_file": "iam keys.yml",
     }
 
 
@@ -267,7 +268,7 @@ def a_reason_is_one_short_sentence(decision: Record) -> None:
     reason, name = decision["reason"], decision["user_name"]
     assert 6 < len(reason) <= 120 and reason.endswith(".") and reason[0].isupper(), reason
     assert not re.search(r"[.!?] |  |\.\.", reason) and reason.isprintable(), reason
-    assert decision["status"] == "error" or not re.search(rf"AKIA|(?<![\w+=,.@-]){re.escape(name)}(?!\w)", reason), (
+    assert decision["status"] == "error" or not re.search(rf"…|AKIA|(?<![\w+=,.@-]){re.escape(name)}(?!\w)", reason), (
         reason
     )
 
@@ -299,7 +300,7 @@ def command_of(say: str) -> list[str]:
 
 def a_command_does_what_its_line_says(seen: Info, policy: dict[str, Any], decisions: Plan) -> None:
     """A run for this user alone, by the days of this plan: a new key is made, or the key that is named makes room."""
-    for remedy in of_ci(plan({**seen, "vault_file": "iam keys.yml"}, policy))["remedies"]:
+    for remedy in of_ci(decisions)["remedies"]:
         command = command_of(remedy["say"])
         if command[:1] != ["ansible-playbook"]:
             continue
@@ -643,11 +644,10 @@ def with_long_words(chance: Chance, seen: Info) -> Info:
     return {**long, "vault_file": chance.choice([None, 'it\'s a "long" way/' * 20])}
 
 
-@pytest.mark.parametrize("seed", range(2))
-def test_a_reason_is_short_whatever_it_is_about(seed: int) -> None:
-    chance = random.Random(seed)
+def test_a_reason_is_short_whatever_it_is_about() -> None:
+    chance = random.Random(0)
     reached = set()
-    for _turn in range(1200):
+    for _turn in range(1500):
         policy = some_policy(chance)
         policy["exempt"] = chance.choice([[], [], [], [], ["*" * 200], [LONG_NAME.upper()]])
         policy["now"] = chance.choice([[], [], [LONG_NAME]])
