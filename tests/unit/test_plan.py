@@ -14,6 +14,7 @@ from typing import Any
 import pytest
 from ansible.errors import AnsibleFilterError
 from ansible_collections.keyturn.iam.plugins.filter.rotation import FilterModule
+from ansible_collections.keyturn.iam.plugins.plugin_utils._plan.benchmark import DEFAULT
 from ansible_collections.keyturn.iam.plugins.plugin_utils._plan.policy import Policy
 from worlds import NOW, Info, Record, ago, apply, entry, info, key, note, user
 from worlds import row as row_of
@@ -21,12 +22,17 @@ from worlds import row as row_of
 A, B, C, N, L = (f"AKIA{letter * 16}" for letter in "ABCNL")
 HOUR = 1 / 24
 MINUTE = HOUR / 60
-ONE_KEY = {
-    "number": "1.13",
-    "title": "Ensure there is only one active access key available for any single IAM user",
+UNUSED = {
+    "number": "1.11",
+    "title": "Ensure credentials unused for 45 days or more are disabled",
     "on_purpose": False,
 }
-ROTATED = {"number": "1.14", "title": "Ensure access keys are rotated every 90 days or less", "on_purpose": False}
+ONE_KEY = {
+    "number": "1.12",
+    "title": "Ensure there is only one active access key for any single IAM user",
+    "on_purpose": False,
+}
+ROTATED = {"number": "1.13", "title": "Ensure access keys are rotated every 90 days or less", "on_purpose": False}
 
 rotation_plan = FilterModule().filters()["rotation_plan"]
 
@@ -592,7 +598,7 @@ def test_users_without_an_entry_can_be_unused() -> None:
 
 
 def test_when_a_user_will_be_unused() -> None:
-    decision = decided(info([key(A, 60, 50)], entry(A, 60, 20)), unused_days=30)
+    decision = decided(info([key(A, 60, 50)], entry(A, 60, 20)), unused_days=30, warn_days=0)
     assert (decision["status"], decision["next_date"]) == ("compliant", ahead(10))
 
 
@@ -620,7 +626,7 @@ def test_unused_keys_are_not_switched_off_twice() -> None:
 
 
 def test_a_stored_key_that_reached_its_age() -> None:
-    seen = info([key(A, 90, 1)], entry(A, 90, 89))
+    seen = info([key(A, 76, 1)], entry(A, 76, 75))
     decision = decided(seen)
     assert (decision["status"], does(decision), decision["next_date"]) == ("due", [("create", None)], None)
     (action,) = decision["actions"]
@@ -630,17 +636,18 @@ def test_a_stored_key_that_reached_its_age() -> None:
         "access_key_id": None,
         "replaces": A,
         "min_idle_days": None,
-        "max_age_days": 90,
-        "reason": "90 days old, limit 90",
+        "max_age_days": 76,
+        "reason": "76 days old, limit 90",
     }
     assert decided(seen, max_age_days=90.01)["status"] == "due_soon"
+    assert decided(seen, renew_before_days=13.99)["status"] == "due_soon"
 
 
 def test_where_nothing_is_stored_the_newest_active_key_counts() -> None:
     old_and_parked = [key(B, 90, 1), key(A, 200, 150, "Inactive")]
     decision = decided(info(old_and_parked, access_keys_quota=3))
     assert does(decision) == [("create", None)] and decision["actions"][0]["replaces"] == B
-    assert decided(info([key(A, 89, 1), key(B, 200, 1)]))["status"] == "unmanaged"
+    assert decided(info([key(A, 75, 1), key(B, 200, 1)]))["status"] == "unmanaged"
     assert (
         decided(info([key(A, 89, 1, "Inactive"), key(B, 200, 1)], access_keys_quota=3))["actions"][0]["replaces"] == B
     )
@@ -941,7 +948,8 @@ def replaced(used: float | None, promoted: float, **account: Any) -> Info:
 def test_an_older_key_in_grace(used: float | None) -> None:
     decision = decided(replaced(used, 6.9))
     assert (decision["status"], decision["actions"]) == ("grace", [])
-    assert decision["rules"] == [{**ONE_KEY, "on_purpose": True}, ROTATED]
+    unused = [] if used == 1 else [UNUSED]
+    assert decision["rules"] == [*unused, {**ONE_KEY, "on_purpose": True}, ROTATED]
     assert decision["about"] == [B] and B in decision["reason"]
 
 
@@ -1034,7 +1042,7 @@ def test_of_two_keys_of_the_same_second_the_one_that_was_current_is_older() -> N
 
 @pytest.mark.parametrize("off", [None, 5])
 def test_nothing_is_retired_for_a_key_that_does_not_work(off: float | None) -> None:
-    seen = info([key(B, 80, 9), key(A, 20, 9, "Inactive")], entry(A, 20, 20, off=off), access_keys_quota=3)
+    seen = info([key(B, 70, 9), key(A, 20, 9, "Inactive")], entry(A, 20, 20, off=off), access_keys_quota=3)
     assert decided(seen)["actions"] == []
     named = does(decided(seen, now=["ci"]))
     assert ("deactivate", B) not in named
@@ -1126,7 +1134,7 @@ EVERY_OTHER_ROW: dict[str, tuple[list[Record], dict[str, Any], dict[str, Any], s
     "grace": ([key(C, 50, 1), key(A, 20, 1)], {}, {"deactivate_after_days": 21}, "retire", []),
     "in use": ([key(C, 50, 1), key(A, 20, 1)], {}, {}, "retire", []),
     "retire": ([key(C, 50, 9), key(A, 20, 1)], {}, {}, "retire", [("deactivate", C)]),
-    "due soon": ([key(A, 20, 1)], {}, {"max_age_days": 21}, "retire", []),
+    "due soon": ([key(A, 20, 1)], {}, {"max_age_days": 35}, "retire", []),
 }
 
 
@@ -1188,22 +1196,22 @@ def test_a_deletion_makes_room() -> None:
 
 def test_keys_made_by_hand_are_reported_and_not_retired() -> None:
     decision = decided(info([key(B, 100, 60), key(A, 20, 1)]))
-    assert (decision["status"], decision["actions"], decision["next_date"]) == ("unmanaged", [], ahead(70))
-    assert decision["about"] == [B, A] and decision["rules"] == [ONE_KEY, ROTATED]
+    assert (decision["status"], decision["actions"], decision["next_date"]) == ("unmanaged", [], ahead(56))
+    assert decision["about"] == [B, A] and decision["rules"] == [UNUSED, ONE_KEY, ROTATED]
     assert [(task["access_key_id"], task["active"]) for task in tasks(decision)] == [(B, False), (A, False)]
-    assert decided(info([key(B, 80, 60), key(A, 20, 1)]))["rules"] == [ONE_KEY]
+    assert decided(info([key(B, 80, 44), key(A, 20, 1)]))["rules"] == [ONE_KEY]
 
 
 def test_due_soon() -> None:
-    decision = decided(info([key(A, 76, 1)], entry(A, 76, 76)))
+    decision = decided(info([key(A, 62, 1)], entry(A, 62, 62)))
     assert (decision["status"], decision["actions"], decision["next_date"]) == ("due_soon", [], ahead(14))
-    assert decided(info([key(A, 75.9, 1)], entry(A, 75.9, 75.9)))["status"] == "compliant"
-    assert decided(info([key(A, 76, 1)], entry(A, 76, 76)), warn_days=13)["status"] == "compliant"
+    assert decided(info([key(A, 61.9, 1)], entry(A, 61.9, 61.9)))["status"] == "compliant"
+    assert decided(info([key(A, 62, 1)], entry(A, 62, 62)), warn_days=13)["status"] == "compliant"
 
 
 def test_compliant() -> None:
     stored = decided(info([key(A, 20, 1)], entry(A, 20, 20)))
-    assert (stored["status"], stored["actions"], stored["next_date"]) == ("compliant", [], ahead(56))
+    assert (stored["status"], stored["actions"], stored["next_date"]) == ("compliant", [], ahead(42))
     by_hand = decided(info([key(A, 20, 1)]))
     assert by_hand["status"] == "compliant"
     assert "not stored" in by_hand["reason"] and "not stored" not in stored["reason"]
@@ -1343,8 +1351,8 @@ def test_only_unused_days_may_be_left_empty(name: str, value: Any) -> None:
 
 @pytest.mark.parametrize("value", ["91", "91.0", " 91 ", 91.0, 91])
 def test_numbers_may_be_strings(value: Any) -> None:
-    assert decided(info([key(A, 90.5, 1)]), max_age_days=value)["status"] == "due_soon"
-    assert decided(info([key(A, 91, 1)]), max_age_days=value)["actions"][0]["max_age_days"] == 91
+    assert decided(info([key(A, 76.5, 1)]), max_age_days=value)["status"] == "due_soon"
+    assert decided(info([key(A, 91, 1)]), max_age_days=value)["actions"][0]["max_age_days"] == 77
 
 
 @pytest.mark.parametrize("name", ["exempt", "now"])
@@ -1383,7 +1391,7 @@ def test_now_takes_no_patterns(value: Any) -> None:
 
 
 def test_an_unknown_key_of_the_policy_is_refused() -> None:
-    with pytest.raises(AnsibleFilterError, match=r"no key 'max_age': it takes max_age_days, warn_days, .*, now"):
+    with pytest.raises(AnsibleFilterError, match=r"no key 'max_age': it takes max_age_days, renew_before_days, .*"):
         rotation_plan(info(), {"max_age": 30})
 
 
@@ -1395,7 +1403,8 @@ def test_a_policy_is_a_mapping(policy: Any) -> None:
 
 def test_the_defaults_are_the_roles() -> None:
     assert rotation_plan(info([key(A, 90, 1)])) == rotation_plan(info([key(A, 90, 1)]), {})
-    assert Policy() == Policy(90, 14, 7, 7, 30, None, (), ())
+    assert Policy() == Policy(90, None, 14, 7, 7, 30, None, (), (), None, DEFAULT, None, False)
+    assert Policy().renewed_at_days == 90 - 14
 
 
 def test_what_is_left_out_or_null_is_read_leniently() -> None:
@@ -1434,7 +1443,7 @@ def test_the_rows_alone_can_say_what_the_store_knows() -> None:
 )
 def test_dates_may_be_written_otherwise(now: Any) -> None:
     seen = {**info([key(A, 20, 1, create_date="2026-11-04T04:00:00Z")]), "now": now}
-    assert decided(seen)["next_date"] == ahead(56)
+    assert decided(seen)["next_date"] == ahead(42)
 
 
 def test_rows_and_users_come_in_any_order() -> None:

@@ -49,6 +49,16 @@ def take_the_revocation_back(case: Case, key: Key) -> Remedy:
     return _task(case, key.id, say, active=True, leaked=False)
 
 
+def leave_quarantine(case: Case, keys: Sequence[Key]) -> list[Remedy]:
+    """Each key that works is revoked, for AWS does not say which of them leaked."""
+    return [
+        _task(case, key.id, f"Revoke {key.id}, as it may be the key that leaked.", active=False, leaked=True)
+        if not key.signing
+        else Remedy(f"Run playbooks/revoke.yml for {key.id} with other credentials: it signs this run.")
+        for key in keys
+    ]
+
+
 def name_for_a_key(case: Case) -> Remedy:
     old = case.replacement
     in_place = f" in the place of {old.id}" if old and old.listed else ""

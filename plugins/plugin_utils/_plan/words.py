@@ -112,11 +112,23 @@ def exempt(case: Case, _keys: Sequence[Key]) -> Said:
     return Said(f"User {case.user.name} is exempt (rotation_exempt has {pattern}){_though_named(case)}.")
 
 
+def exempt_by_its_tag(case: Case, _keys: Sequence[Key]) -> Said:
+    until = date(case.exempt_until or case.now)
+    return Said(f"Exempt until {until} by the tag keyturn:exempt-until{_though_named(case)}.")
+
+
 def held(case: Case, _keys: Sequence[Key]) -> Said:
     until = date(case.seen.entry.hold_until or case.now)
     return Said(
         f"User {case.user.name} is held until {until}, after a rollback{_though_named(case)}.",
         remedies.end_the_hold(case),
+    )
+
+
+def quarantined(case: Case, keys: Sequence[Key]) -> Said:
+    return Said(
+        f"AWS found a key of this user in public and attached {case.user.quarantined}: nothing is done until you decide.",
+        remedies.leave_quarantine(case, keys),
     )
 
 
@@ -184,6 +196,11 @@ def new_key(case: Case, keys: Sequence[Key]) -> Said:
     """`keys` make room for it, mostly none."""
     room = f", with {_ids(keys)} deleted for room" if keys else ""
     return Said(f"User {case.user.name} is due for a new key: {_why_due(case)}{room}.")
+
+
+def put_off(case: Case) -> Said:
+    most = case.policy.max_new_keys
+    return Said(f"Due for a new key in a later run: one makes no more than {most} (rotation_max_new_keys).")
 
 
 def room_later(case: Case, keys: Sequence[Key]) -> Said:

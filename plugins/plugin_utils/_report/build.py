@@ -62,7 +62,7 @@ def build(
         drift=[user.user_name for user in users if user.drift],
         done=done_by(users),
         failures=failures_of(users),
-        notes=notes_of(users, policy.get("now")),
+        notes=notes_of(users, policy, info.get("account") or {}),
     )
 
 
