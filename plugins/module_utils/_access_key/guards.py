@@ -131,16 +131,16 @@ def refuse_off_by_another_hand(work: Work, seen: Seen, key: Key) -> None:
     want, key_id = work.want, key.access_key_id
     if not want.noted:
         return
-    rolls_back = bool(want.stage) or want.hold_days is not None
-    if not rolls_back and (not key.active or seen.off_by_note(key_id)):
-        raise KeyturnError(
-            f"Access key {key_id} of user {seen.user_name} is not Active any more, so that the note of its "
-            "deactivation stays; look again, or switch it on without noted=true"
-        )
     if not key.active and not seen.record(key_id).deactivate_date:
         raise KeyturnError(
             f"Access key {key_id} of user {seen.user_name} is not switched on: it was switched off by "
             "another hand meanwhile; look again, or name it"
+        )
+    rolls_back = bool(want.stage) or want.hold_days is not None
+    if not rolls_back and (not key.active or seen.off_by_note(key_id)):
+        raise KeyturnError(
+            f"The note of its deactivation stays with access key {key_id} of user {seen.user_name}, which is not "
+            "Active any more; look again"
         )
 
 
