@@ -65,10 +65,10 @@ def gather(
     users, everyone = _select(iam, params, warnings)
     _tell_the_renamed(iam, users, entries or {})
     summary = iam.summary()
-    if params.get("quarantined") is not False:
-        _tell_the_quarantined(iam, [one for one in users if one.user], warnings)
     _read_all(iam, users, params, progress)
     _fail_where_nothing_was_read(users)
+    if params.get("quarantined") is not False:
+        _tell_the_quarantined(iam, [one for one in users if one.user and not one.vanished], warnings)
     warnings += _warnings(users)
     seen = sorted((user for user in users if not user.vanished), key=lambda user: user.user_name)
     account_id, partition = _account(iam, seen)

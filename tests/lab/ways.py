@@ -114,7 +114,7 @@ def replacements(world: World) -> list[tuple[Any, str, Any]]:
 
     def list_policies(self: IamResponse) -> ActionResult:
         """Those of AWS's own that are attached; moto knows of none unless it loads them all."""
-        if self._get_param("Scope") != "AWS" or self._get_param("OnlyAttached") != "true":
+        if self._get_param("Scope") != "AWS" or not self._get_bool_param("OnlyAttached"):
             raise NotImplementedError
         names = sorted(policy for account_id, policy in world.attached if account_id == self.current_account)
         page, rest = _page(self, names, str, world.rules.page_size)
