@@ -1532,3 +1532,183 @@ def test_reasons_are_sentences_that_name_the_user() -> None:
             and reason[0].isupper()
             and "  " not in reason
         ), reason
+
+
+# -- when a new key is made ------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("policy", "due_at"),
+    [
+        ({}, 76),
+        ({"max_age_days": 30}, 16),
+        ({"max_age_days": 20}, 14),  # the key before it needs 7 days of grace and 7 idle ones to go
+        ({"max_age_days": 10}, 10),
+        ({"max_age_days": 1}, 1),
+        ({"max_age_days": 0.5}, 0.5),
+        ({"max_age_days": 20, "deactivate_after_days": 0, "idle_days": 0}, 6),
+        ({"max_age_days": 10, "deactivate_after_days": 0, "idle_days": 0}, 1),
+        ({"max_age_days": 90, "idle_days": 60, "deactivate_after_days": 40}, 90),
+        ({"renew_before_days": 0}, 90),
+        ({"renew_before_days": "30"}, 60),
+        ({"renew_before_days": None}, 76),
+        ({"renew_before_days": 3, "max_age_days": 10}, 7),  # what a person says is so
+        ({"now": ["ci"]}, 1),
+        ({"now": ["ci"], "renew_before_days": 30}, 1),
+        ({"now": ["ci"], "max_age_days": 0.5}, 0.5),
+    ],
+)
+def test_when_a_new_key_is_made(policy: dict[str, Any], due_at: float) -> None:
+    young = decided(info([key(A, due_at - MINUTE, 0)], entry(A, due_at - MINUTE, due_at - MINUTE)), **policy)
+    assert young["actions"] == [] and young["next_date"] <= ahead(MINUTE)
+    (create,) = decided(info([key(A, due_at, 0)], entry(A, due_at, due_at)), **policy)["actions"]
+    assert (create["action"], create["max_age_days"]) == ("create", due_at)
+
+
+@pytest.mark.parametrize("now", [[], ["ci"]])
+def test_with_a_limit_of_nothing_each_run_makes_a_key(now: list[str]) -> None:
+    seen = info([key(A, 0.001, 0)], entry(A, 0.001, 0.001))
+    assert does(decided(seen, max_age_days=0, now=now)) == [("create", None)]
+    after = apply(seen, rotation_plan(seen, {"max_age_days": 0, "now": now}))
+    assert decided(after, max_age_days=0, now=now)["actions"] == []
+
+
+@pytest.mark.parametrize(("max_age", "before"), [(90, 90), (90, "91"), (7, 14), (14, 14), (0, 1)])
+def test_a_new_key_cannot_be_made_before_the_old_one(max_age: float, before: float) -> None:
+    with pytest.raises(
+        AnsibleFilterError, match=rf"renew_before_days \({before}\) must be less than max_age_days \({max_age}\)"
+    ):
+        rotation_plan(info(), {"max_age_days": max_age, "renew_before_days": before})
+
+
+def test_who_is_over_the_limit_of_the_benchmark_is_told_by_its_rule() -> None:
+    seen = info([key(A, 95, 0), key(B, 3, 0)], entry(B, 3, 3, other_keys={A: note(95, 90)}))
+    assert decided(seen)["rules"] == [{**ONE_KEY, "on_purpose": True}, ROTATED]
+    assert [rule["number"] for rule in decided(seen, benchmark="CIS 1.4")["rules"]] == ["1.13", "1.14"]
+    assert [rule["number"] for rule in decided(seen, benchmark="CIS 7.0.0")["rules"]] == ["2.12"]
+    assert decided(info([key(A, 60, 45)]))["rules"] == decided(info([key(A, 45, None)]))["rules"] == [UNUSED]
+    assert decided(info([key(A, 60, 44.9)]))["rules"] == []
+
+
+# -- no more than so many keys ---------------------------------------------------------------------------------------
+
+
+def several(**ages: float) -> Info:
+    """Users with one key of that age each."""
+    return info(
+        [key(f"AKIA{name.upper():A<16}", age, 0, user=name) for name, age in ages.items()], users=map(user, ages)
+    )
+
+
+def who_gets_one(seen: Info, **policy: Any) -> list[str]:
+    decisions = rotation_plan(seen, policy)
+    return [one["user_name"] for one in decisions if any(action["action"] == "create" for action in one["actions"])]
+
+
+def test_the_oldest_come_first_and_those_that_a_person_named_before() -> None:
+    seen = several(ana=80, ben=300, cem=3, dia=100, eva=20)
+    assert who_gets_one(seen) == ["ana", "ben", "dia"]
+    assert who_gets_one(seen, max_new_keys=2) == ["ben", "dia"]
+    assert who_gets_one(seen, max_new_keys="1", now=["cem"]) == ["cem"]
+    assert who_gets_one(seen, max_new_keys=2, now=["cem"]) == ["ben", "cem"]
+    assert who_gets_one(seen, max_new_keys=0) == []
+    # The role's second look says how many there are by then.
+    assert who_gets_one({**seen, "new_keys": 1}, max_new_keys=2) == ["ben"]
+    assert who_gets_one({**seen, "new_keys": 3}, max_new_keys=2) == []
+    assert who_gets_one({**seen, "new_keys": 3}) == ["ana", "ben", "dia"]
+
+
+def test_the_others_stay_due_and_say_so() -> None:
+    decision = decided(several(ci=80), max_new_keys=0)
+    assert (decision["status"], decision["actions"], decision["next_date"]) == ("due", [], None)
+    assert "rotation_max_new_keys" in decision["reason"] and decision["about"] == ["AKIACIAAAAAAAAAAAAAA"]
+
+
+def test_what_makes_no_key_does_not_wait() -> None:
+    off = entry(A, 100, 100, other_keys={B: note(300, 290, off=40)})
+    seen = info([key(B, 300, 110, "Inactive"), key(A, 100, 1)], off)
+    late = decided(seen, max_new_keys=0)
+    assert (late["status"], does(late)) == ("due", [("delete", B)])
+    waiting = info([key(A, 20, 1), key(N, 2)], entry(A, 20, 20, other_keys={N: note(2)}))
+    assert does(decided(waiting, max_new_keys=0)) == [("verify", N)]
+
+
+@pytest.mark.parametrize("value", [-1, 1.5, "few", True, [3]])
+def test_a_number_of_keys_is_a_whole_number(value: Any) -> None:
+    with pytest.raises(AnsibleFilterError, match="max_new_keys must be a "):
+        rotation_plan(info(), {"max_new_keys": value})
+
+
+# -- quarantine, owners and tags -------------------------------------------------------------------------------------
+
+QUARANTINED = user(store=entry(A, 100, 100), quarantined="AWSCompromisedKeyQuarantineV3")
+
+
+def test_a_quarantined_user_is_a_persons() -> None:
+    seen = info([key(B, 50, 60, "Inactive"), key(A, 100, 1)], users=[QUARANTINED])
+    decision = decided(seen)
+    assert (decision["status"], decision["actions"], decision["about"]) == ("quarantined", [], [A])
+    assert "AWSCompromisedKeyQuarantineV3" in decision["reason"] and len(decision["reason"]) <= 120
+    assert tasks(decision)[0] == {"user_name": "ci", "access_key_id": A, "active": False, "leaked": True}
+    assert decided(seen, now="ci")["status"] == "blocked"
+    assert decided(seen, exempt="ci")["status"] == "exempt"
+    assert tasks(decided({**seen, "account": {"signing_access_key_id": A}}))[0]["access_key_id"] == B
+
+
+def with_tags(age: float = 80, store: Record | None = None, **tags: str) -> Info:
+    named = {f"keyturn:{name.replace('_', '-')}": value for name, value in tags.items()}
+    return info([key(A, age, 3)], users=[user(store=store, tags=named)])
+
+
+def test_a_users_own_tags_come_before_the_policy() -> None:
+    assert decided(with_tags(max_age_days="365"), tag_policy=True)["status"] == "compliant"
+    assert decided(with_tags(max_age_days="365"))["status"] == "due"
+    assert decided(with_tags(16, max_age_days="30"), tag_policy="yes")["actions"][0]["max_age_days"] == 16
+    # A person's renew_before_days is for the policy's own number; a smaller one leaves what it leaves.
+    assert decided(with_tags(9, max_age_days="10"), tag_policy=True, renew_before_days=40)["status"] == "due_soon"
+    two = [key(B, 60, 3), key(A, 20, 0)]
+    for days, status in (("2", "retire"), ("4", "blocked")):
+        tags = {"KeyTurn:idle-days": days}
+        seen = info(two, users=[user(store=entry(A, 20, 20, other_keys={B: note(60, 59)}), tags=tags)])
+        assert decided(seen, tag_policy=True)["status"] == status
+
+
+def test_a_user_can_be_exempt_until_a_date() -> None:
+    until = decided(with_tags(exempt_until="2026-12-04"), tag_policy=True, now="ci")
+    assert (until["status"], until["next_date"]) == ("exempt", "2026-12-04T00:00:00+00:00")
+    assert "2026-12-04T00:00:00+00:00" in until["reason"]
+    for date in ("2026-11-24", "2026-11-24T04:00:00Z", "2020-01-01"):
+        assert decided(with_tags(exempt_until=date), tag_policy=True)["status"] == "due"
+    assert decided(with_tags(exempt_until="2026-11-24T05:00:01+01:00"), tag_policy=True)["status"] == "exempt"
+
+
+@pytest.mark.parametrize(
+    ("tags", "words"),
+    [
+        ({"exempt_until": "for ever"}, "keyturn:exempt-until must be a date like 2027-01-31 or "),
+        ({"exempt_until": ""}, "keyturn:exempt-until must be a date"),
+        ({"exempt_until": "0"}, "keyturn:exempt-until must be a date"),
+        ({"max_age_days": "-1"}, "keyturn:max-age-days must be a number of days, 0 or more, not '-1'"),
+        ({"idle_days": "a week"}, "keyturn:idle-days must be a number of days"),
+        ({"max_age_days": "nan"}, "keyturn:max-age-days must be a number of days"),
+        ({"exempt": "2027-01-31"}, "'keyturn:exempt' is none of keyturn:max-age-days, keyturn:idle-days, "),
+    ],
+)
+def test_a_tag_that_makes_no_sense_is_that_users_error(tags: dict[str, str], words: str) -> None:
+    decision = decided(with_tags(**tags), tag_policy=True)
+    assert (decision["status"], decision["actions"]) == ("error", []) and words in decision["reason"]
+    assert decided(with_tags(**tags))["status"] == "due"
+
+
+def test_tags_that_were_not_read_are_an_error_and_no_absence() -> None:
+    seen = info([key(A, 80, 0)])
+    assert decided(seen, tag_policy=True)["status"] == "error"
+    assert decided(seen, owner_tag="team")["owner"] is None
+
+
+def test_the_owner_is_a_tag() -> None:
+    seen = info(users=[user(tags={"Team": "build"}), user("gone", tags={}), user("odd", error="denied")])
+    owners = [one["owner"] for one in rotation_plan(seen, {"owner_tag": "team"})]
+    assert owners == ["build", None, None] and "owner" not in decided(seen)
+    # An owner may stand in a tag that begins as ours do.
+    assert decided(with_tags(20, owner="build"), owner_tag="keyturn:owner", tag_policy=True)["owner"] == "build"
