@@ -114,7 +114,8 @@ def exempt(case: Case, _keys: Sequence[Key]) -> Said:
 
 def exempt_by_its_tag(case: Case, _keys: Sequence[Key]) -> Said:
     until = date(case.exempt_until or case.now)
-    return Said(f"Exempt until {until} by the tag keyturn:exempt-until{_though_named(case)}.")
+    named = ", although rotation_now has the user" if case.named else ""
+    return Said(f"Left alone until {until}, for its tag keyturn:exempt-until{named}.")
 
 
 def held(case: Case, _keys: Sequence[Key]) -> Said:
