@@ -1673,6 +1673,16 @@ def test_a_users_own_tags_come_before_the_policy() -> None:
         assert decided(seen, tag_policy=True)["status"] == status
 
 
+def test_a_decision_says_where_a_tag_has_another_age_than_the_policy() -> None:
+    assert decided(with_tags(max_age_days="365"), tag_policy=True)["max_age_days"] == 365
+    for decision in (
+        decided(with_tags(max_age_days="365")),
+        decided(with_tags(idle_days="3"), tag_policy=True),
+        decided(with_tags(max_age_days="365", idle_days="x"), tag_policy=True),
+    ):
+        assert "max_age_days" not in decision
+
+
 def test_a_user_can_be_exempt_until_a_date() -> None:
     until = decided(with_tags(exempt_until="2026-12-04"), tag_policy=True, now="ci")
     assert (until["status"], until["next_date"]) == ("exempt", "2026-12-04T00:00:00+00:00")

@@ -966,6 +966,13 @@ def test_the_page_shows_a_text_as_text_and_loads_nothing(text: str) -> None:
     assert not re.search(r"url\(|@import|//", style)
 
 
+def test_drift_goes_by_the_age_that_a_users_own_tag_allows() -> None:
+    seen = info(key("ci", CI, 120.0))
+    limits: list[tuple[dict[str, Any], list[str]]] = [({}, ["ci"]), ({"max_age_days": 365}, [])]
+    for limit, drift in limits:
+        assert build(seen, [decision("ci", "compliant", **limit)]).drift == drift
+
+
 def test_the_json_file_has_the_documented_keys() -> None:
     document = json.loads(as_json(build(WORLD, DECISIONS, check_mode=True, policy={"max_age_days": 90, "now": []})))
     page = (Path(__file__).parents[2] / "docs" / "report.md").read_text(encoding="utf-8")

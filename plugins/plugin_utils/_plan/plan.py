@@ -33,7 +33,7 @@ from ansible_collections.keyturn.iam.plugins.plugin_utils._plan.table import (
     goes_first,
     put_off,
 )
-from ansible_collections.keyturn.iam.plugins.plugin_utils._plan.tags import owner_of, policy_of
+from ansible_collections.keyturn.iam.plugins.plugin_utils._plan.tags import has_an_age_of_its_own, owner_of, policy_of
 from ansible_collections.keyturn.iam.plugins.plugin_utils._plan.users import LONG_AGO, User, read_info
 
 
@@ -76,7 +76,6 @@ def _as_result(case: Case, decided: Decision, is_late: bool) -> dict[str, Any]:
     next_date = _next_date(case, decided)
     decision = put_off(case, decided) if is_late else decided
     said = decision.says()
-    owner = {"owner": owner_of(case.user, case.policy)} if case.policy.owner_tag else {}
     return {
         "user_name": case.user.name,
         "status": decision.status,
@@ -98,8 +97,18 @@ def _as_result(case: Case, decided: Decision, is_late: bool) -> dict[str, Any]:
             }
             for action in decision.actions
         ],
-        **owner,
+        **_by_tags(case),
     }
+
+
+def _by_tags(case: Case) -> dict[str, Any]:
+    """What only a user's tags say."""
+    found: dict[str, Any] = {}
+    if case.policy.owner_tag:
+        found["owner"] = owner_of(case.user, case.policy)
+    if has_an_age_of_its_own(case.user, case.policy):
+        found["max_age_days"] = case.policy.max_age_days
+    return found
 
 
 def _rules(case: Case, decision: Decision) -> list[Rule]:

@@ -16,7 +16,8 @@ from ansible_collections.keyturn.iam.plugins.plugin_utils._plan.users import Use
 from ansible_collections.keyturn.iam.plugins.plugin_utils._values import read_number, shown
 
 PREFIX = "keyturn:"
-DAYS = {"keyturn:max-age-days": "max_age_days", "keyturn:idle-days": "idle_days"}
+MAX_AGE_DAYS = "keyturn:max-age-days"
+DAYS = {MAX_AGE_DAYS: "max_age_days", "keyturn:idle-days": "idle_days"}
 EXEMPT_UNTIL = "keyturn:exempt-until"
 KNOWN = (*DAYS, EXEMPT_UNTIL)
 
@@ -24,6 +25,11 @@ KNOWN = (*DAYS, EXEMPT_UNTIL)
 def owner_of(user: User, policy: Policy) -> str | None:
     """The value of the tag that names the user's owner; null where there is none."""
     return (user.tag(policy.owner_tag) or None) if policy.owner_tag else None
+
+
+def has_an_age_of_its_own(user: User, policy: Policy) -> bool:
+    """Whether the user's keys may grow as old as its own tag says, not as the policy does."""
+    return policy.tag_policy and user.error is None and user.tag(MAX_AGE_DAYS) is not None
 
 
 def policy_of(user: User, policy: Policy) -> Policy:

@@ -85,6 +85,7 @@ def _user(
 ) -> UserReport:
     name = str(decision["user_name"])
     own = keys.get(name, [])
+    max_age = decision.get("max_age_days", max_age)  # a tag of the user may say another
     too_old = any(key["status"] == "Active" and (key["age_days"] or 0) >= max_age for key in own)
     status = str(decision["status"])
     return UserReport(
