@@ -48,6 +48,7 @@ class ActionModule(ActionBase):
             check_mode=bool(self._task.check_mode),
             settings=settings.values,
             policy=settings.policy,
+            reads_tags=bool(settings.values["owner_tag"] or settings.values["tag_policy"]),
         )
         if args["lenient"]:
             result["problems"] = problems

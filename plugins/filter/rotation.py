@@ -15,6 +15,7 @@ from ansible_collections.keyturn.iam.plugins.plugin_utils._rotation import incid
 # Of the role alone: they may change with it.
 INNER = (
     steps.steps,
+    steps.stale_notes,
     steps.results,
     steps.look,
     steps.applied,

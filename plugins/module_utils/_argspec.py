@@ -42,6 +42,7 @@ INFO: dict[str, Any] = {
     "min_idle_days": {"type": "float"},
     "last_used": {"type": "bool", "default": True},
     "tags": {"type": "bool", "default": False},
+    "quarantined": {"type": "bool", "default": True},
     "vault_file": {"type": "path"},
     "max_concurrency": {"type": "int", "default": 16},
 }

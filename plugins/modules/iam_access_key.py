@@ -103,8 +103,9 @@ options:
     description:
       - With O(state=absent), O(min_idle_days) and O(vault_file), refuse unless the store still notes that the collection switched the key off.
         Who takes a key back into use takes that note back.
-      - With O(active=true) or O(stage=current), and O(vault_file), refuse to switch a key on that does not have that note, for another hand has
-        switched it off.
+      - With O(stage=current), or O(active=true) and O(hold_days), and O(vault_file), refuse to switch a key on that does not have that note, for
+        another hand has switched it off.
+      - With O(active=true) alone, and O(vault_file), take the note of an Active key back, and refuse an Inactive one. Nothing is switched on.
       - This is for what may happen between a plan and its execution, as O(replaces) is.
     type: bool
     default: false

@@ -154,6 +154,7 @@ def test_the_number_of_requests(lab: Lab, rotate: Rotate) -> None:
         "ListAccessKeys": 250,
         "GetAccessKeyLastUsed": 500,
         "GetAccountSummary": 1,
+        "ListPolicies": 1,
     }
     lab.seed("due", OLD)
     lab.clear_requests()

@@ -69,6 +69,8 @@ def rotation(run: Run) -> None:
     if touched := sorted({result["action"]["user_name"] for result in steps.results(registered)}):
         look = _look_again(run, look, touched)
         decisions = plan(look)
+    notes = steps.stale_notes(look, decisions, steps.results(registered))
+    registered.append(run.each(notes, lambda action: {**_named(action), "active": True, "noted": True}))
     take("deactivate", _deactivation)
     take("delete", _deletion)
     plan(steps.applied(look, steps.results(registered)))

@@ -30,6 +30,7 @@ STATUSES = {
         "revoked",
         "exempt",
         "held",
+        "quarantined",
         "leftover",
         "due",
         "broken",
@@ -56,11 +57,13 @@ TURNS = [
     30 * DAY,
     45 * DAY,
     60 * DAY,
+    62 * DAY,
     76 * DAY,
     90 * DAY,
 ]
 POLICIES: dict[str, list[Any]] = {
     "max_age_days": [0, 0.5, 1, 30, 45, 90, "90"],
+    "renew_before_days": [0, 0.25, 1, 14, 29],
     "warn_days": [0, 14, 100],
     "deactivate_after_days": [0, 2, 7, 30],
     "idle_days": [0, 1, 7, 30],
@@ -68,7 +71,16 @@ POLICIES: dict[str, list[Any]] = {
     "unused_days": [None, 0, 2, 30, 60],
     "exempt": [[], [], [], [], [], [], [], [], [], ["ci"], "c*"],
     "now": [[], [], ["ci"]],
+    "max_new_keys": [None, None, 0, 1, "1"],
+    "benchmark": ["CIS 1.4.0", "CIS 7.0.0"],
+    "owner_tag": ["team"],
+    "tag_policy": [False, True],
 }
+TAGS: list[dict[str, str] | None] = [
+    *({}, {}, {"team": "a"}, {"keyturn:max-age-days": "30"}, {"keyturn:idle-days": "2", "Team": "b"}),
+    *({"KEYTURN:max-age-days": "0"}, {"keyturn:exempt-until": "2026-11-25"}, {"keyturn:exempt-until": "2026-11-24"}),
+    *({"keyturn:exempt-until": "never"}, {"keyturn:max-age-days": "-1"}, {"keyturn:exempt": "2027-01-01"}, None),
+]
 # Worlds are made with a Random. Where it is hypothesis's own, hypothesis makes a world that fails as simple as it can; a plain one makes
 # many more of them in the same time, which the rare ones need.
 Chance = random.Random
@@ -76,7 +88,10 @@ chances = st.randoms(use_true_random=False)
 
 
 def some_policy(chance: Chance) -> dict[str, Any]:
-    return {name: chance.choice(values) for name, values in POLICIES.items() if chance.randrange(2)}
+    policy = {name: chance.choice(values) for name, values in POLICIES.items() if chance.randrange(2)}
+    if policy.get("renew_before_days", 0) >= float(policy.get("max_age_days", 90)):
+        policy["renew_before_days"] = 0
+    return policy
 
 
 def some_age(chance: Chance) -> int:
@@ -109,6 +124,37 @@ class Rules:
     unused_days: float | None = None
     exempt: Any = field(default_factory=list)
     now: list[str] = field(default_factory=list)
+    renew_before_days: float | None = None
+    max_new_keys: Any = None
+    benchmark: str = "CIS 5.0.0"
+    owner_tag: str | None = None
+    tag_policy: bool = False
+
+    @property
+    def due_at_days(self) -> float:
+        """The age at which a key that nobody named is replaced."""
+        limit = float(self.max_age_days)
+        if self.renew_before_days is not None:
+            return limit - self.renew_before_days if self.renew_before_days < limit else limit
+        the_one_before_goes = self.deactivate_after_days + self.idle_days
+        return limit - min(14, max(limit - max(the_one_before_goes, 1), 0))
+
+
+def rules_of(seen: Info, policy: dict[str, Any]) -> Rules:
+    """The policy for ci, whose own tags come first."""
+    tags = {name.lower(): value for name, value in (seen["users"][0]["tags"] or {}).items()}
+    own = {
+        field: float(tags[f"keyturn:{name}"])
+        for name, field in (("max-age-days", "max_age_days"), ("idle-days", "idle_days"))
+        if policy.get("tag_policy") and f"keyturn:{name}" in tags
+    }
+    return Rules(**{**policy, **own})
+
+
+def tags_make_no_sense(seen: Info, policy: dict[str, Any]) -> bool:
+    tags = seen["users"][0]["tags"]
+    wrong = tags is None or tags.get("keyturn:exempt-until") == "never" or "keyturn:exempt" in tags
+    return bool(policy.get("tag_policy")) and (wrong or "-1" in (tags or {}).values())
 
 
 def some_look(chance: Chance) -> Info:
@@ -158,7 +204,15 @@ def some_look(chance: Chance) -> Info:
     chance.shuffle(keys)
     return {
         "access_keys": keys,
-        "users": [user(store=None if one_in(5, chance) else store, error=error), user("other")],
+        "users": [
+            user(
+                store=None if one_in(5, chance) else store,
+                error=error,
+                tags=chance.choice(TAGS),
+                quarantined="AWSCompromisedKeyQuarantineV3" if one_in(15, chance) else None,
+            ),
+            user("other", tags={}),
+        ],
         "account": {
             "account_id": ACCOUNT,
             "access_keys_quota": chance.choice([None, 2, 2, 2, 3, 4]),
@@ -240,7 +294,10 @@ def what_comes_out_is_well_formed(seen: Info, policy: dict[str, Any], decisions:
     for decision in decisions:
         assert decision["status"] in STATUSES
         a_reason_is_one_short_sentence(decision)
-        assert list(decision) == ["user_name", "status", "reason", "about", "remedies", "rules", "next_date", "actions"]
+        fields = ["user_name", "status", "reason", "about", "remedies", "rules", "next_date", "actions"]
+        assert list(decision)[: len(fields)] == fields
+        assert ("owner" in decision) == ("owner_tag" in policy)
+        assert set(decision) <= {*fields, "owner", "max_age_days"}
         assert decision["next_date"] is None or moment(decision["next_date"]) > NOW
         kinds = [action["action"] for action in decision["actions"]]
         assert kinds == sorted(kinds, key=["delete", "create", "verify", "deactivate"].index)
@@ -335,10 +392,25 @@ def rules_are_broken_by_what_is_active(seen: Info, policy: dict[str, Any], decis
     active = [one for one in rows(seen, "ci") if one["status"] == "Active"]
     numbers = [rule["number"] for rule in decision["rules"]]
     old = any(NOW - moment(one["create_date"]) >= timedelta(days=90) for one in active)
-    assert not old or "1.14" in numbers
-    assert len(active) < 2 or "1.13" in numbers
+    unused, one_key, rotated = {
+        "CIS 1.4.0": ("1.12", "1.13", "1.14"),
+        "CIS 5.0.0": ("1.11", "1.12", "1.13"),
+        "CIS 7.0.0": ("2.11", None, "2.12"),
+    }[rules_of(seen, policy).benchmark]
+    assert not old or rotated in numbers
+    assert len(active) < 2 or one_key is None or one_key in numbers
+    assert set(numbers) <= {unused, one_key, rotated} and numbers == sorted(set(numbers))
+    idle = [one for one in active if not used_within(seen, one, 45) and NOW - moment(one["create_date"]) >= days(45)]
+    assert decision["status"] == "error" or not idle or unused in numbers
+    assert idle or unused not in numbers or any(row(seen, key_id) is None for key_id in record_ids(seen))
     for rule in decision["rules"]:
-        assert not rule["on_purpose"] or (rule["number"] == "1.13" and decision["status"] in ("grace", "retire"))
+        assert not rule["on_purpose"] or (rule["number"] == one_key and decision["status"] in ("grace", "retire"))
+
+
+def the_owner_is_who_the_tag_says(seen: Info, policy: dict[str, Any], decisions: Plan) -> None:
+    if "owner_tag" in policy:
+        tags = seen["users"][0]["tags"] or {}
+        assert of_ci(decisions)["owner"] == tags.get("team", tags.get("Team"))
 
 
 def revoked_keys_that_work(seen: Info) -> list[str]:
@@ -346,16 +418,36 @@ def revoked_keys_that_work(seen: Info) -> list[str]:
     return [key_id for key_id in own if record_of(seen, key_id).get("revoke_date")]
 
 
+def exempt_by_its_tag(seen: Info, policy: dict[str, Any]) -> bool:
+    until = (seen["users"][0]["tags"] or {}).get("keyturn:exempt-until")
+    return bool(policy.get("tag_policy")) and until == "2026-11-25"
+
+
+def a_quarantined_user_is_left_alone(seen: Info, policy: dict[str, Any], decisions: Plan) -> None:
+    decision = of_ci(decisions)
+    alone = seen["users"][0]["quarantined"] and not policy.get("now")
+    first = ("error", "gone", "revoked", "exempt", "held")
+    if not alone or decision["status"] in first:
+        assert decision["status"] != "quarantined"
+        return
+    assert decision["status"] in ("quarantined", "retire") and not actions([decision], "create", "verify", "deactivate")
+
+
+def no_more_keys_are_made_than_one_run_may(seen: Info, policy: dict[str, Any], decisions: Plan) -> None:
+    most = policy.get("max_new_keys")
+    assert most is None or len(actions(decisions, "create")) <= int(most)
+
+
 def the_first_five_rows_touch_nothing_but_what_was_revoked(seen: Info, policy: dict[str, Any], decisions: Plan) -> None:
     decision = of_ci(decisions)
-    store, rules = entry_of(seen), Rules(**policy)
+    store, rules = entry_of(seen), rules_of(seen, policy)
     unreadable = seen["users"][0]["error"] or not all(one["last_used_known"] for one in rows(seen, "ci"))
     foreign = store and (store["account_id"] != ACCOUNT or store["user_id"] != "AIDACI")
     held = store.get("hold_until") and moment(store["hold_until"]) > NOW
     fits = [
-        ("error", unreadable or foreign),
+        ("error", unreadable or foreign or tags_make_no_sense(seen, policy)),
         ("revoked", revoked_keys_that_work(seen)),
-        ("exempt", rules.exempt),
+        ("exempt", rules.exempt or exempt_by_its_tag(seen, policy)),
         ("held", held),
     ]
     expected = next((status for status, does in fits if does), None)
@@ -417,7 +509,7 @@ def record_ids(seen: Info) -> set[str]:
 
 def no_idle_older_key_is_in_the_way(seen: Info, policy: dict[str, Any], decisions: Plan) -> None:
     """Case P1: who is blocked is so by keys in use, in grace, parked or waiting to be deleted."""
-    decision, rules, store = of_ci(decisions), Rules(**policy), entry_of(seen)
+    decision, rules, store = of_ci(decisions), rules_of(seen, policy), entry_of(seen)
     current = row(seen, store.get("access_key_id") or "")
     if decision["status"] != "blocked" or current is None or current["status"] != "Active":
         return
@@ -429,7 +521,7 @@ def no_idle_older_key_is_in_the_way(seen: Info, policy: dict[str, Any], decision
 
 
 def no_key_in_use_is_switched_off_or_deleted(seen: Info, policy: dict[str, Any], decisions: Plan) -> None:
-    rules = Rules(**policy)
+    rules = rules_of(seen, policy)
     for action in actions(decisions, "deactivate", "delete"):
         target = row(seen, action["access_key_id"])
         assert action["access_key_id"] != seen["account"]["signing_access_key_id"]
@@ -447,7 +539,7 @@ def the_replacement_is_no_target(seen: Info, policy: dict[str, Any], decisions: 
 
 
 def only_keys_proved_replaced_are_switched_off(seen: Info, policy: dict[str, Any], decisions: Plan) -> None:
-    decision, rules, store = of_ci(decisions), Rules(**policy), entry_of(seen)
+    decision, rules, store = of_ci(decisions), rules_of(seen, policy), entry_of(seen)
     switched_off = actions([decision], "deactivate")
     active = {one["access_key_id"] for one in rows(seen, "ci") if one["status"] == "Active"}
     for action in switched_off:
@@ -472,7 +564,7 @@ def only_keys_proved_replaced_are_switched_off(seen: Info, policy: dict[str, Any
 
 
 def only_keys_that_we_switched_off_are_deleted(seen: Info, policy: dict[str, Any], decisions: Plan) -> None:
-    decision, rules, named = of_ci(decisions), Rules(**policy), "ci" in policy.get("now", [])
+    decision, rules, named = of_ci(decisions), rules_of(seen, policy), "ci" in policy.get("now", [])
     spared = 0
     for action in actions([decision], "delete"):
         target, record = row(seen, action["access_key_id"]), record_of(seen, action["access_key_id"])
@@ -524,7 +616,7 @@ def nobody_is_armed_again_and_nobody_beyond_the_quota(seen: Info, policy: dict[s
         stood = current_id in active or appearing or current_id is None or store.get("deactivate_date")
         assert stood, "a person switched the current key off"
         reached = row(seen, made[0]["replaces"] or "") or store
-        assert NOW - moment(reached["create_date"]) >= days(float(policy.get("max_age_days", 90)))
+        assert NOW - moment(reached["create_date"]) >= days(rules_of(seen, policy).due_at_days)
     # The key to be replaced is the current one where that works, and there is no third that works.
     if current_id in active:
         assert made[0]["replaces"] == current_id
@@ -537,7 +629,7 @@ def a_plan_that_was_carried_out_asks_for_nothing_more(seen: Info, policy: dict[s
         # That comes alone, before anything else is looked at; the next run goes on.
         seen = apply(seen, first)
         first = plan(seen, policy)
-    between = apply(seen, first)
+    between = {**apply(seen, first), "new_keys": len(actions(first, "create"))}
     second = plan(between, policy)
     assert not actions(second, "create", "verify")
     # A key that was made or verified may leave an older one to switch off (and a key that we had switched off free to delete).
@@ -565,6 +657,9 @@ def next_date_is_when_time_alone_changes_the_decision(seen: Info, policy: dict[s
     # Of a key that lists do not show yet, nobody knows when they will.
     if decision["actions"] or young:
         return
+    # Whose turn it is where a run makes no more than so many keys hangs on the others too.
+    if policy.get("max_new_keys") is not None:
+        return
 
     def at(date: datetime) -> tuple[str, list[tuple[str, str]]]:
         later = of_ci(plan({**seen, "now": date.isoformat()}, policy))
@@ -584,6 +679,9 @@ CHECKS = (
     a_command_does_what_its_line_says,
     every_key_but_the_replacement_is_spoken_of,
     rules_are_broken_by_what_is_active,
+    the_owner_is_who_the_tag_says,
+    a_quarantined_user_is_left_alone,
+    no_more_keys_are_made_than_one_run_may,
     the_first_five_rows_touch_nothing_but_what_was_revoked,
     a_revoked_key_stays_off,
     no_key_is_made_while_one_may_still_show,

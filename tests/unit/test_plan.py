@@ -14,6 +14,7 @@ from typing import Any
 import pytest
 from ansible.errors import AnsibleFilterError
 from ansible_collections.keyturn.iam.plugins.filter.rotation import FilterModule
+from ansible_collections.keyturn.iam.plugins.plugin_utils._plan.benchmark import DEFAULT
 from ansible_collections.keyturn.iam.plugins.plugin_utils._plan.policy import Policy
 from worlds import NOW, Info, Record, ago, apply, entry, info, key, note, user
 from worlds import row as row_of
@@ -21,12 +22,17 @@ from worlds import row as row_of
 A, B, C, N, L = (f"AKIA{letter * 16}" for letter in "ABCNL")
 HOUR = 1 / 24
 MINUTE = HOUR / 60
-ONE_KEY = {
-    "number": "1.13",
-    "title": "Ensure there is only one active access key available for any single IAM user",
+UNUSED = {
+    "number": "1.11",
+    "title": "Ensure credentials unused for 45 days or more are disabled",
     "on_purpose": False,
 }
-ROTATED = {"number": "1.14", "title": "Ensure access keys are rotated every 90 days or less", "on_purpose": False}
+ONE_KEY = {
+    "number": "1.12",
+    "title": "Ensure there is only one active access key for any single IAM user",
+    "on_purpose": False,
+}
+ROTATED = {"number": "1.13", "title": "Ensure access keys are rotated every 90 days or less", "on_purpose": False}
 
 rotation_plan = FilterModule().filters()["rotation_plan"]
 
@@ -593,7 +599,7 @@ def test_users_without_an_entry_can_be_unused() -> None:
 
 
 def test_when_a_user_will_be_unused() -> None:
-    decision = decided(info([key(A, 60, 50)], entry(A, 60, 20)), unused_days=30)
+    decision = decided(info([key(A, 60, 50)], entry(A, 60, 20)), unused_days=30, warn_days=0)
     assert (decision["status"], decision["next_date"]) == ("compliant", ahead(10))
 
 
@@ -621,7 +627,7 @@ def test_unused_keys_are_not_switched_off_twice() -> None:
 
 
 def test_a_stored_key_that_reached_its_age() -> None:
-    seen = info([key(A, 90, 1)], entry(A, 90, 89))
+    seen = info([key(A, 76, 1)], entry(A, 76, 75))
     decision = decided(seen)
     assert (decision["status"], does(decision), decision["next_date"]) == ("due", [("create", None)], None)
     (action,) = decision["actions"]
@@ -631,17 +637,18 @@ def test_a_stored_key_that_reached_its_age() -> None:
         "access_key_id": None,
         "replaces": A,
         "min_idle_days": None,
-        "max_age_days": 90,
-        "reason": "90 days old, limit 90",
+        "max_age_days": 76,
+        "reason": "76 days old, limit 90",
     }
     assert decided(seen, max_age_days=90.01)["status"] == "due_soon"
+    assert decided(seen, renew_before_days=13.99)["status"] == "due_soon"
 
 
 def test_where_nothing_is_stored_the_newest_active_key_counts() -> None:
     old_and_parked = [key(B, 90, 1), key(A, 200, 150, "Inactive")]
     decision = decided(info(old_and_parked, access_keys_quota=3))
     assert does(decision) == [("create", None)] and decision["actions"][0]["replaces"] == B
-    assert decided(info([key(A, 89, 1), key(B, 200, 1)]))["status"] == "unmanaged"
+    assert decided(info([key(A, 75, 1), key(B, 200, 1)]))["status"] == "unmanaged"
     assert (
         decided(info([key(A, 89, 1, "Inactive"), key(B, 200, 1)], access_keys_quota=3))["actions"][0]["replaces"] == B
     )
@@ -942,7 +949,8 @@ def replaced(used: float | None, promoted: float, **account: Any) -> Info:
 def test_an_older_key_in_grace(used: float | None) -> None:
     decision = decided(replaced(used, 6.9))
     assert (decision["status"], decision["actions"]) == ("grace", [])
-    assert decision["rules"] == [{**ONE_KEY, "on_purpose": True}, ROTATED]
+    unused = [] if used == 1 else [UNUSED]
+    assert decision["rules"] == [*unused, {**ONE_KEY, "on_purpose": True}, ROTATED]
     assert decision["about"] == [B] and "It is switched off after" in decision["reason"]
 
 
@@ -1034,7 +1042,7 @@ def test_of_two_keys_of_the_same_second_the_one_that_was_current_is_older() -> N
 
 @pytest.mark.parametrize("off", [None, 5])
 def test_nothing_is_retired_for_a_key_that_does_not_work(off: float | None) -> None:
-    seen = info([key(B, 80, 9), key(A, 20, 9, "Inactive")], entry(A, 20, 20, off=off), access_keys_quota=3)
+    seen = info([key(B, 70, 9), key(A, 20, 9, "Inactive")], entry(A, 20, 20, off=off), access_keys_quota=3)
     assert decided(seen)["actions"] == []
     named = does(decided(seen, now=["ci"]))
     assert ("deactivate", B) not in named
@@ -1126,7 +1134,7 @@ EVERY_OTHER_ROW: dict[str, tuple[list[Record], dict[str, Any], dict[str, Any], s
     "grace": ([key(C, 50, 1), key(A, 20, 1)], {}, {"deactivate_after_days": 21}, "retire", []),
     "in use": ([key(C, 50, 1), key(A, 20, 1)], {}, {}, "retire", []),
     "retire": ([key(C, 50, 9), key(A, 20, 1)], {}, {}, "retire", [("deactivate", C)]),
-    "due soon": ([key(A, 20, 1)], {}, {"max_age_days": 21}, "retire", []),
+    "due soon": ([key(A, 20, 1)], {}, {"max_age_days": 35}, "retire", []),
 }
 
 
@@ -1188,22 +1196,22 @@ def test_a_deletion_makes_room() -> None:
 
 def test_keys_made_by_hand_are_reported_and_not_retired() -> None:
     decision = decided(info([key(B, 100, 60), key(A, 20, 1)]))
-    assert (decision["status"], decision["actions"], decision["next_date"]) == ("unmanaged", [], ahead(70))
-    assert decision["about"] == [B, A] and decision["rules"] == [ONE_KEY, ROTATED]
+    assert (decision["status"], decision["actions"], decision["next_date"]) == ("unmanaged", [], ahead(56))
+    assert decision["about"] == [B, A] and decision["rules"] == [UNUSED, ONE_KEY, ROTATED]
     assert [(task["access_key_id"], task["active"]) for task in tasks(decision)] == [(B, False), (A, False)]
-    assert decided(info([key(B, 80, 60), key(A, 20, 1)]))["rules"] == [ONE_KEY]
+    assert decided(info([key(B, 80, 44), key(A, 20, 1)]))["rules"] == [ONE_KEY]
 
 
 def test_due_soon() -> None:
-    decision = decided(info([key(A, 76, 1)], entry(A, 76, 76)))
+    decision = decided(info([key(A, 62, 1)], entry(A, 62, 62)))
     assert (decision["status"], decision["actions"], decision["next_date"]) == ("due_soon", [], ahead(14))
-    assert decided(info([key(A, 75.9, 1)], entry(A, 75.9, 75.9)))["status"] == "compliant"
-    assert decided(info([key(A, 76, 1)], entry(A, 76, 76)), warn_days=13)["status"] == "compliant"
+    assert decided(info([key(A, 61.9, 1)], entry(A, 61.9, 61.9)))["status"] == "compliant"
+    assert decided(info([key(A, 62, 1)], entry(A, 62, 62)), warn_days=13)["status"] == "compliant"
 
 
 def test_compliant() -> None:
     stored = decided(info([key(A, 20, 1)], entry(A, 20, 20)))
-    assert (stored["status"], stored["actions"], stored["next_date"]) == ("compliant", [], ahead(56))
+    assert (stored["status"], stored["actions"], stored["next_date"]) == ("compliant", [], ahead(42))
     by_hand = decided(info([key(A, 20, 1)]))
     assert by_hand["status"] == "compliant"
     assert "not stored" in by_hand["reason"] and "not stored" not in stored["reason"]
@@ -1343,8 +1351,8 @@ def test_only_unused_days_may_be_left_empty(name: str, value: Any) -> None:
 
 @pytest.mark.parametrize("value", ["91", "91.0", " 91 ", 91.0, 91])
 def test_numbers_may_be_strings(value: Any) -> None:
-    assert decided(info([key(A, 90.5, 1)]), max_age_days=value)["status"] == "due_soon"
-    assert decided(info([key(A, 91, 1)]), max_age_days=value)["actions"][0]["max_age_days"] == 91
+    assert decided(info([key(A, 76.5, 1)]), max_age_days=value)["status"] == "due_soon"
+    assert decided(info([key(A, 91, 1)]), max_age_days=value)["actions"][0]["max_age_days"] == 77
 
 
 @pytest.mark.parametrize("name", ["exempt", "now"])
@@ -1383,7 +1391,7 @@ def test_now_takes_no_patterns(value: Any) -> None:
 
 
 def test_an_unknown_key_of_the_policy_is_refused() -> None:
-    with pytest.raises(AnsibleFilterError, match=r"no key 'max_age': it takes max_age_days, warn_days, .*, now"):
+    with pytest.raises(AnsibleFilterError, match=r"no key 'max_age': it takes max_age_days, renew_before_days, .*"):
         rotation_plan(info(), {"max_age": 30})
 
 
@@ -1395,7 +1403,8 @@ def test_a_policy_is_a_mapping(policy: Any) -> None:
 
 def test_the_defaults_are_the_roles() -> None:
     assert rotation_plan(info([key(A, 90, 1)])) == rotation_plan(info([key(A, 90, 1)]), {})
-    assert Policy() == Policy(90, 14, 7, 7, 30, None, (), ())
+    assert Policy() == Policy(90, None, 14, 7, 7, 30, None, (), (), None, DEFAULT, None, False)
+    assert Policy().renewed_at_days == 90 - 14
 
 
 def test_what_is_left_out_or_null_is_read_leniently() -> None:
@@ -1434,7 +1443,7 @@ def test_the_rows_alone_can_say_what_the_store_knows() -> None:
 )
 def test_dates_may_be_written_otherwise(now: Any) -> None:
     seen = {**info([key(A, 20, 1, create_date="2026-11-04T04:00:00Z")]), "now": now}
-    assert decided(seen)["next_date"] == ahead(56)
+    assert decided(seen)["next_date"] == ahead(42)
 
 
 def test_rows_and_users_come_in_any_order() -> None:
@@ -1517,3 +1526,193 @@ def test_reasons_are_sentences() -> None:
     for seen in worlds:
         reason = decided(seen)["reason"]
         assert reason.endswith(".") and ". " not in reason and reason[0].isupper() and "  " not in reason, reason
+
+
+# -- when a new key is made ------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("policy", "due_at"),
+    [
+        ({}, 76),
+        ({"max_age_days": 30}, 16),
+        ({"max_age_days": 20}, 14),  # the key before it needs 7 days of grace and 7 idle ones to go
+        ({"max_age_days": 10}, 10),
+        ({"max_age_days": 1}, 1),
+        ({"max_age_days": 0.5}, 0.5),
+        ({"max_age_days": 20, "deactivate_after_days": 0, "idle_days": 0}, 6),
+        ({"max_age_days": 10, "deactivate_after_days": 0, "idle_days": 0}, 1),
+        ({"max_age_days": 90, "idle_days": 60, "deactivate_after_days": 40}, 90),
+        ({"renew_before_days": 0}, 90),
+        ({"renew_before_days": "30"}, 60),
+        ({"renew_before_days": None}, 76),
+        ({"renew_before_days": 3, "max_age_days": 10}, 7),  # what a person says is so
+        ({"now": ["ci"]}, 1),
+        ({"now": ["ci"], "renew_before_days": 30}, 1),
+        ({"now": ["ci"], "max_age_days": 0.5}, 0.5),
+    ],
+)
+def test_when_a_new_key_is_made(policy: dict[str, Any], due_at: float) -> None:
+    young = decided(info([key(A, due_at - MINUTE, 0)], entry(A, due_at - MINUTE, due_at - MINUTE)), **policy)
+    assert young["actions"] == [] and young["next_date"] <= ahead(MINUTE)
+    (create,) = decided(info([key(A, due_at, 0)], entry(A, due_at, due_at)), **policy)["actions"]
+    assert (create["action"], create["max_age_days"]) == ("create", due_at)
+
+
+@pytest.mark.parametrize("now", [[], ["ci"]])
+def test_with_a_limit_of_nothing_each_run_makes_a_key(now: list[str]) -> None:
+    seen = info([key(A, 0.001, 0)], entry(A, 0.001, 0.001))
+    assert does(decided(seen, max_age_days=0, now=now)) == [("create", None)]
+    after = apply(seen, rotation_plan(seen, {"max_age_days": 0, "now": now}))
+    assert decided(after, max_age_days=0, now=now)["actions"] == []
+
+
+@pytest.mark.parametrize(("max_age", "before"), [(90, 90), (90, "91"), (7, 14), (14, 14), (0, 1)])
+def test_a_new_key_cannot_be_made_before_the_old_one(max_age: float, before: float) -> None:
+    with pytest.raises(
+        AnsibleFilterError, match=rf"renew_before_days \({before}\) must be less than max_age_days \({max_age}\)"
+    ):
+        rotation_plan(info(), {"max_age_days": max_age, "renew_before_days": before})
+
+
+def test_who_is_over_the_limit_of_the_benchmark_is_told_by_its_rule() -> None:
+    seen = info([key(A, 95, 0), key(B, 3, 0)], entry(B, 3, 3, other_keys={A: note(95, 90)}))
+    assert decided(seen)["rules"] == [{**ONE_KEY, "on_purpose": True}, ROTATED]
+    assert [rule["number"] for rule in decided(seen, benchmark="CIS 1.4")["rules"]] == ["1.13", "1.14"]
+    assert [rule["number"] for rule in decided(seen, benchmark="CIS 7.0.0")["rules"]] == ["2.12"]
+    assert decided(info([key(A, 60, 45)]))["rules"] == decided(info([key(A, 45, None)]))["rules"] == [UNUSED]
+    assert decided(info([key(A, 60, 44.9)]))["rules"] == []
+
+
+# -- no more than so many keys ---------------------------------------------------------------------------------------
+
+
+def several(**ages: float) -> Info:
+    """Users with one key of that age each."""
+    return info(
+        [key(f"AKIA{name.upper():A<16}", age, 0, user=name) for name, age in ages.items()], users=map(user, ages)
+    )
+
+
+def who_gets_one(seen: Info, **policy: Any) -> list[str]:
+    decisions = rotation_plan(seen, policy)
+    return [one["user_name"] for one in decisions if any(action["action"] == "create" for action in one["actions"])]
+
+
+def test_the_oldest_come_first_and_those_that_a_person_named_before() -> None:
+    seen = several(ana=80, ben=300, cem=3, dia=100, eva=20)
+    assert who_gets_one(seen) == ["ana", "ben", "dia"]
+    assert who_gets_one(seen, max_new_keys=2) == ["ben", "dia"]
+    assert who_gets_one(seen, max_new_keys="1", now=["cem"]) == ["cem"]
+    assert who_gets_one(seen, max_new_keys=2, now=["cem"]) == ["ben", "cem"]
+    assert who_gets_one(seen, max_new_keys=0) == []
+    # The role's second look says how many there are by then.
+    assert who_gets_one({**seen, "new_keys": 1}, max_new_keys=2) == ["ben"]
+    assert who_gets_one({**seen, "new_keys": 3}, max_new_keys=2) == []
+    assert who_gets_one({**seen, "new_keys": 3}) == ["ana", "ben", "dia"]
+
+
+def test_the_others_stay_due_and_say_so() -> None:
+    decision = decided(several(ci=80), max_new_keys=0)
+    assert (decision["status"], decision["actions"], decision["next_date"]) == ("due", [], None)
+    assert "rotation_max_new_keys" in decision["reason"] and decision["about"] == ["AKIACIAAAAAAAAAAAAAA"]
+
+
+def test_what_makes_no_key_does_not_wait() -> None:
+    off = entry(A, 100, 100, other_keys={B: note(300, 290, off=40)})
+    seen = info([key(B, 300, 110, "Inactive"), key(A, 100, 1)], off)
+    late = decided(seen, max_new_keys=0)
+    assert (late["status"], does(late)) == ("due", [("delete", B)])
+    waiting = info([key(A, 20, 1), key(N, 2)], entry(A, 20, 20, other_keys={N: note(2)}))
+    assert does(decided(waiting, max_new_keys=0)) == [("verify", N)]
+
+
+@pytest.mark.parametrize("value", [-1, 1.5, "few", True, [3]])
+def test_a_number_of_keys_is_a_whole_number(value: Any) -> None:
+    with pytest.raises(AnsibleFilterError, match="max_new_keys must be a "):
+        rotation_plan(info(), {"max_new_keys": value})
+
+
+# -- quarantine, owners and tags -------------------------------------------------------------------------------------
+
+QUARANTINED = user(store=entry(A, 100, 100), quarantined="AWSCompromisedKeyQuarantineV3")
+
+
+def test_a_quarantined_user_is_a_persons() -> None:
+    seen = info([key(B, 50, 60, "Inactive"), key(A, 100, 1)], users=[QUARANTINED])
+    decision = decided(seen)
+    assert (decision["status"], decision["actions"], decision["about"]) == ("quarantined", [], [A])
+    assert "AWSCompromisedKeyQuarantineV3" in decision["reason"] and len(decision["reason"]) <= 120
+    assert tasks(decision)[0] == {"user_name": "ci", "access_key_id": A, "active": False, "leaked": True}
+    assert decided(seen, now="ci")["status"] == "blocked"
+    assert decided(seen, exempt="ci")["status"] == "exempt"
+    assert tasks(decided({**seen, "account": {"signing_access_key_id": A}}))[0]["access_key_id"] == B
+
+
+def with_tags(age: float = 80, store: Record | None = None, **tags: str) -> Info:
+    named = {f"keyturn:{name.replace('_', '-')}": value for name, value in tags.items()}
+    return info([key(A, age, 3)], users=[user(store=store, tags=named)])
+
+
+def test_a_users_own_tags_come_before_the_policy() -> None:
+    assert decided(with_tags(max_age_days="365"), tag_policy=True)["status"] == "compliant"
+    assert decided(with_tags(max_age_days="365"))["status"] == "due"
+    assert decided(with_tags(16, max_age_days="30"), tag_policy="yes")["actions"][0]["max_age_days"] == 16
+    # A person's renew_before_days is for the policy's own number; a smaller one leaves what it leaves.
+    assert decided(with_tags(9, max_age_days="10"), tag_policy=True, renew_before_days=40)["status"] == "due_soon"
+    two = [key(B, 60, 3), key(A, 20, 0)]
+    for days, status in (("2", "retire"), ("4", "blocked")):
+        tags = {"KeyTurn:idle-days": days}
+        seen = info(two, users=[user(store=entry(A, 20, 20, other_keys={B: note(60, 59)}), tags=tags)])
+        assert decided(seen, tag_policy=True)["status"] == status
+
+
+def test_a_decision_says_where_a_tag_has_another_age_than_the_policy() -> None:
+    assert decided(with_tags(max_age_days="365"), tag_policy=True)["max_age_days"] == 365
+    for decision in (
+        decided(with_tags(max_age_days="365")),
+        decided(with_tags(idle_days="3"), tag_policy=True),
+        decided(with_tags(max_age_days="365", idle_days="x"), tag_policy=True),
+    ):
+        assert "max_age_days" not in decision
+
+
+def test_a_user_can_be_exempt_until_a_date() -> None:
+    until = decided(with_tags(exempt_until="2026-12-04"), tag_policy=True, now="ci")
+    assert (until["status"], until["next_date"]) == ("exempt", "2026-12-04T00:00:00+00:00")
+    assert "2026-12-04T00:00:00+00:00" in until["reason"]
+    for date in ("2026-11-24", "2026-11-24T04:00:00Z", "2020-01-01"):
+        assert decided(with_tags(exempt_until=date), tag_policy=True)["status"] == "due"
+    assert decided(with_tags(exempt_until="2026-11-24T05:00:01+01:00"), tag_policy=True)["status"] == "exempt"
+
+
+@pytest.mark.parametrize(
+    ("tags", "words"),
+    [
+        ({"exempt_until": "for ever"}, "keyturn:exempt-until must be a date like 2027-01-31 or "),
+        ({"exempt_until": ""}, "keyturn:exempt-until must be a date"),
+        ({"exempt_until": "0"}, "keyturn:exempt-until must be a date"),
+        ({"max_age_days": "-1"}, "keyturn:max-age-days must be a number of days, 0 or more, not '-1'"),
+        ({"idle_days": "a week"}, "keyturn:idle-days must be a number of days"),
+        ({"max_age_days": "nan"}, "keyturn:max-age-days must be a number of days"),
+        ({"exempt": "2027-01-31"}, "'keyturn:exempt' is none of keyturn:max-age-days, keyturn:idle-days, "),
+    ],
+)
+def test_a_tag_that_makes_no_sense_is_that_users_error(tags: dict[str, str], words: str) -> None:
+    decision = decided(with_tags(**tags), tag_policy=True)
+    assert (decision["status"], decision["actions"]) == ("error", []) and words in decision["reason"]
+    assert decided(with_tags(**tags))["status"] == "due"
+
+
+def test_tags_that_were_not_read_are_an_error_and_no_absence() -> None:
+    seen = info([key(A, 80, 0)])
+    assert decided(seen, tag_policy=True)["status"] == "error"
+    assert decided(seen, owner_tag="team")["owner"] is None
+
+
+def test_the_owner_is_a_tag() -> None:
+    seen = info(users=[user(tags={"Team": "build"}), user("gone", tags={}), user("odd", error="denied")])
+    owners = [one["owner"] for one in rotation_plan(seen, {"owner_tag": "team"})]
+    assert owners == ["build", None, None] and "owner" not in decided(seen)
+    # An owner may stand in a tag that begins as ours do.
+    assert decided(with_tags(20, owner="build"), owner_tag="keyturn:owner", tag_policy=True)["owner"] == "build"

@@ -103,7 +103,7 @@ WORLD = info(
     key("vendor-x", VENDOR, 99.0, 0.05, last_used_service="ses"),
     key("vendor-x", VENDOR_2, 200.0, 0.01),
 )
-RULE = 'CIS AWS Foundations Benchmark v3.0.0, 1.13 "Ensure there is only one active access key available for any single IAM user"'
+RULE = 'CIS AWS Foundations Benchmark v5.0.0, 1.13 "Ensure there is only one active access key available for any single IAM user"'
 ONE_KEY = {
     "number": "1.13",
     "title": "Ensure there is only one active access key available for any single IAM user",
@@ -185,7 +185,7 @@ def test_the_screen_shows_who_needs_something_and_counts_the_rest() -> None:
         "          other and delete it, or set unused_days.",
         "",
         "4 users: 1 due, 1 to retire, 1 blocked, 1 compliant. Would make 1 key, switch off 1, delete 0.",
-        '2 users break CIS AWS Foundations Benchmark v3.0.0, 1.13 "Ensure there is only one active access key',
+        '2 users break CIS AWS Foundations Benchmark v5.0.0, 1.13 "Ensure there is only one active access key',
         'available for any single IAM user".',
     ]
 
@@ -515,7 +515,7 @@ def test_totals_that_do_not_fit_one_line_break_between_their_sentences() -> None
     assert "Would make 0 keys, switch off 0, delete 0." in screen(report)
     assert (
         words(screen(report)).count(
-            "16 users: 1 revoked, 1 due, 1 unused, 1 to retire, 1 blocked, 1 broken, 1 with a leftover"
+            "17 users: 1 revoked, 1 due, 1 unused, 1 to retire, 1 blocked, 1 quarantined, 1 broken, 1 with a leftover"
         )
         == 1
     )
@@ -577,7 +577,7 @@ def test_each_rule_has_a_note_of_its_own() -> None:
     plan = [decision("ci", "due", rules=[rotated, ONE_KEY]), decision("backup", "grace", rules=[TWO_KEYS_ON_PURPOSE])]
     assert build(WORLD, plan).notes == [
         f"2 users break {RULE}, 1 of them on purpose.",
-        '1 user breaks CIS AWS Foundations Benchmark v3.0.0, 1.14 "Ensure access keys are rotated".',
+        '1 user breaks CIS AWS Foundations Benchmark v5.0.0, 1.14 "Ensure access keys are rotated".',
     ]
 
 
@@ -964,6 +964,13 @@ def test_the_page_shows_a_text_as_text_and_loads_nothing(text: str) -> None:
     (style,) = page.texts("style")
     assert style.strip() == page_style().strip()
     assert not re.search(r"url\(|@import|//", style)
+
+
+def test_drift_goes_by_the_age_that_a_users_own_tag_allows() -> None:
+    seen = info(key("ci", CI, 120.0))
+    limits: list[tuple[dict[str, Any], list[str]]] = [({}, ["ci"]), ({"max_age_days": 365}, [])]
+    for limit, drift in limits:
+        assert build(seen, [decision("ci", "compliant", **limit)]).drift == drift
 
 
 def test_the_json_file_has_the_documented_keys() -> None:

@@ -33,6 +33,8 @@ def test_the_defaults() -> None:
         "idle_days": 7,
         "delete_after_days": 30,
         "exempt": [],
+        "benchmark": "CIS 5.0.0",
+        "tag_policy": False,
         "now": [],
     }
 

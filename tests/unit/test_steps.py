@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+import worlds
 from ansible_collections.keyturn.iam.plugins.plugin_utils._rotation import steps
 
 NOW = "2026-11-24T04:00:00+00:00"
@@ -186,3 +187,45 @@ def test_what_was_done_is_noted_in_the_entry_as_the_store_would() -> None:
 
 def test_where_the_store_is_outlasts_a_second_look() -> None:
     assert steps.look(info(vault_file="keys.yml"), info(), ["ben"])["vault_file"] == "keys.yml"
+
+
+def noted(user_name: str, key_id: str, **more: Any) -> tuple[dict[str, Any], dict[str, Any]]:
+    """A user with two keys, the older of which the store says that we switched off."""
+    store = worlds.entry("AKIACURRENT", 20, 20, user_id=None, other_keys={key_id: worlds.note(100, 95, off=10)})
+    return worlds.user(user_name, store, **more), worlds.key(key_id, 100, 1, user=user_name)
+
+
+def test_notes_of_keys_that_work_are_taken_back() -> None:
+    users, keys = zip(*(noted(name, f"AKIA{name.upper()}") for name in ("ana", "ben", "cem", "dia", "eva")))
+    seen = worlds.info(keys, users=users)
+    keys[4]["status"] = "Inactive"
+    decisions = [decision("ben", action("deactivate", "ben", "AKIABEN")), decision("ana")]
+    failed = [result(action("create", "cem"), failed=True)]
+    left = steps.stale_notes(seen, decisions, failed)
+    assert left == [
+        {"action": "take_note_back", "user_name": name, "access_key_id": key_id, "reason": "it is Active"}
+        for name, key_id in (("ana", "AKIAANA"), ("dia", "AKIADIA"))
+    ]
+    assert [one["user_name"] for one in steps.stale_notes(seen, decisions, [*failed, result(left[0])])] == ["dia"]
+    after = steps.applied(seen, [result(one) for one in left])
+    assert [one["user_name"] for one in steps.stale_notes(after, decisions, failed)] == []
+
+
+def test_a_note_stays_with_what_was_revoked_or_cannot_be_read_or_was_switched_off_just_now() -> None:
+    for change in ({"revoke_date": worlds.ago(10)}, {"deactivate_date": worlds.ago(seconds=299)}):
+        one, row = noted("ana", "AKIAANA")
+        one["store"]["other_keys"]["AKIAANA"].update(change)
+        assert steps.stale_notes(worlds.info([row], users=[one]), []) == []
+    one, row = noted("ana", "AKIAANA", error="denied")
+    assert steps.stale_notes(worlds.info([row], users=[one]), []) == []
+
+
+def test_a_later_look_keeps_what_it_does_not_ask_for_and_counts_new_keys() -> None:
+    before = worlds.user("ana", tags={"team": "a"}, quarantined="AWSCompromisedKeyQuarantineV3")
+    first = worlds.info([worlds.key("AKIAOLD", 100, user="ana")], users=[before, worlds.user("ben")])
+    later = worlds.info(
+        [worlds.key("AKIAOLD", 100, user="ana"), worlds.key("AKIANEW", 0, user="ana")],
+        users=[worlds.user("ana", quarantined=None)],
+    )
+    seen = steps.look(first, later, ["ana"])
+    assert seen["users"] == [before, worlds.user("ben")] and seen["new_keys"] == 1

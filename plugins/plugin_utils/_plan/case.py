@@ -12,11 +12,10 @@ from functools import cached_property
 
 from ansible_collections.keyturn.iam.plugins.module_utils._time import DAY, LEFTOVER_WAIT
 from ansible_collections.keyturn.iam.plugins.plugin_utils._plan.phrases import SECOND
-from ansible_collections.keyturn.iam.plugins.plugin_utils._plan.policy import Policy, in_days, later
+from ansible_collections.keyturn.iam.plugins.plugin_utils._plan.policy import NAMED_DAYS, Policy, in_days, later
+from ansible_collections.keyturn.iam.plugins.plugin_utils._plan.tags import exempt_until
 from ansible_collections.keyturn.iam.plugins.plugin_utils._plan.users import LONG_AGO, Key, User
 
-NAMED_DAYS = 1.0
-"""The `max_age_days`, and where room is needed the `delete_after_days`, of users whom a person named."""
 UNKNOWN_QUOTA_FULL_AT = 2
 """Where the quota may not be read, AWS's answer decides.
 
@@ -37,7 +36,9 @@ class Case:
         self.policy = policy
         self.now = now
         self.named = policy.names(user.name)
+        self.exempt_until = exempt_until(user, policy)
         self.max_age_days = min(policy.max_age_days, NAMED_DAYS) if self.named else policy.max_age_days
+        self.due_at_days = min(policy.renewed_at_days, NAMED_DAYS) if self.named else policy.renewed_at_days
         self.delete_after_days_for_room = (
             min(policy.delete_after_days, NAMED_DAYS) if self.named else policy.delete_after_days
         )
@@ -101,8 +102,8 @@ class Case:
     # -- dates ahead -------------------------------------------------------------------------------------------
 
     def due_date(self, key: Key) -> datetime:
-        """When the key reaches its age."""
-        return later(key.made, in_days(self.max_age_days))
+        """When the key is due for a new one, so long before it reaches its age."""
+        return later(key.made, in_days(self.due_at_days))
 
     @property
     def grace_ends(self) -> datetime:
@@ -149,7 +150,7 @@ class Case:
         # What became current this very second is not replaced in the same breath, be it as old as it may (a next that
         # waited for long).
         just_promoted = key.promoted is not None and key.promoted >= self.now
-        return key.listed and self.age(key) >= in_days(self.max_age_days) and not just_promoted
+        return key.listed and self.age(key) >= in_days(self.due_at_days) and not just_promoted
 
     @cached_property
     def older(self) -> list[Key]:
@@ -260,8 +261,14 @@ class Case:
     def is_exempt(self) -> Sight:
         return _if(self.policy.exempts(self.user.name))
 
+    def is_exempt_by_its_tag(self) -> Sight:
+        return _if(self.exempt_until and self.exempt_until > self.now)
+
     def is_held(self) -> Sight:
         return _if(self.seen.held)
+
+    def is_quarantined(self) -> Sight:
+        return _if(self.user.quarantined and not self.named, *self.active)
 
     def a_young_leftover(self) -> Sight:
         key = self.leftover
@@ -338,7 +345,7 @@ class Case:
 
     def due_soon(self) -> Sight:
         key = self.replacement
-        return _if(self.age(key) >= in_days(self.max_age_days - self.policy.warn_days), key) if key else None
+        return _if(self.age(key) >= in_days(self.due_at_days - self.policy.warn_days), key) if key else None
 
     def anything(self) -> Sight:
         return _if(True, *filter(None, [self.replacement]))

@@ -62,6 +62,16 @@ def take_the_revocation_back(case: Case, key: Key) -> Remedy:
     return _task(case, key.id, say, active=True, leaked=False)
 
 
+def leave_quarantine(case: Case, keys: Sequence[Key]) -> list[Remedy]:
+    """Each key that works is revoked, for AWS does not say which of them leaked."""
+    return [
+        _task(case, key.id, f"Revoke {key.id}, as it may be the key that leaked.", active=False, leaked=True)
+        if not key.signing
+        else Remedy(f"Run playbooks/revoke.yml for {key.id} with other credentials: it signs this run.")
+        for key in keys
+    ]
+
+
 def _task(case: Case, key_id: str, say: str, **wish: Any) -> Remedy:
     """What is done to a key is noted in the store, where there is one."""
     store = {"vault_file": case.user.vault_file} if case.user.vault_file else {}
@@ -111,11 +121,14 @@ def _run(case: Case, what_for: str, do: str, **variables: Any) -> Remedy:
 
 def _own_days(policy: Policy) -> dict[str, float]:
     """Where the policy has other days than the role by itself."""
-    return {
+    own = {
         f"rotation_{field.name}": value
         for field in fields(policy)
         if field.name.endswith("_days") and (value := getattr(policy, field.name)) != field.default
     }
+    if (policy.renew_before_days or 0) >= policy.max_age_days:  # beside the age of a user's tag: no run may be told so
+        own.pop("rotation_renew_before_days", None)
+    return own
 
 
 def _if_named(case: Case) -> Case:

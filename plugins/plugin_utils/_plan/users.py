@@ -97,7 +97,8 @@ class User:
     what only the store has. `current` is the store's, whether IAM has it or not, but never a revoked one. `error`: why
     nothing may be decided; `error_in_entry`: what is wrong there is the entry. `new_name`, `old_name`: of a renamed user, whose entry is still under the old one.
     `strangers`: keys of the entry that IAM shows with another user, and that user. `quota`: how many keys the account
-    allows a user, null where that may not be read. `vault_file`: where the store is.
+    allows a user, null where that may not be read. `vault_file`: where the store is. `tags`: null where they were not
+    read. `quarantined`: the policy by which AWS keeps the user, whose key leaked, from doing much.
     """
 
     name: str
@@ -114,6 +115,24 @@ class User:
     strangers: tuple[tuple[str, str], ...] = ()
     quota: int | None = None
     vault_file: str | None = None
+    tags: Mapping[str, str] | None = None
+    quarantined: str | None = None
+
+    def tag(self, name: str) -> str | None:
+        """The value of a tag; IAM compares their names without case."""
+        return next((value for key, value in (self.tags or {}).items() if key.lower() == name.lower()), None)
+
+    @property
+    def stale_notes(self) -> tuple[str, ...]:
+        """Keys that work though the store says that we switched them off.
+
+        A run died before its request, or a person has switched the key on again. Of what was switched off just now a
+        list may not know yet; what was revoked is to be switched off again.
+        """
+        if self.error is not None:
+            return ()
+        on = [key for key in self.keys if key.status == "Active" and key.deactivated is not None]
+        return tuple(key.id for key in on if not self.seen.off_by_note(key.id))
 
 
 class _Unreadable(Exception):
@@ -197,7 +216,8 @@ def _read_users(info: Mapping[str, Any], now: datetime) -> list[User]:
         try:
             users.append(_read_user(name, record, rows.get(name, []), world))
         except _Unreadable as error:
-            users.append(_unreadable(name, error, rows.get(name, []), world))
+            unreadable = _unreadable(name, error, rows.get(name, []), world)
+            users.append(replace(unreadable, tags=_tags(record)))
     for name in rows.keys() - records.keys():
         alone = _Unreadable(
             f"There are access keys of user {name}, but nothing else is known of that user: look again."
@@ -271,7 +291,16 @@ def _read_user(name: str, record: Mapping[str, Any], rows: Sequence[Mapping[str,
         strangers=tuple(strangers.items()),
         quota=world.quota,
         vault_file=world.vault_file,
+        tags=_tags(record),
+        quarantined=plain_text(record.get("quarantined")),
     )
+
+
+def _tags(record: Mapping[str, Any]) -> dict[str, str] | None:
+    tags = record.get("tags")
+    if not isinstance(tags, Mapping):
+        return None
+    return {plain_text(name) or "": plain_text(value) or "" for name, value in tags.items()}
 
 
 def _read_entry(name: str, record: Mapping[str, Any], rows: Sequence[Mapping[str, Any]], world: _World) -> Entry:

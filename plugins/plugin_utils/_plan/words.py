@@ -124,10 +124,23 @@ def exempt(case: Case, _keys: Sequence[Key]) -> Said:
     return Said(first_that_fits(f"Left alone for {pattern} in rotation_exempt{named}.", by_name))
 
 
+def exempt_by_its_tag(case: Case, _keys: Sequence[Key]) -> Said:
+    until = date(case.exempt_until or case.now)
+    named = ", although rotation_now has the user" if case.named else ""
+    return Said(f"Left alone until {until}, for its tag keyturn:exempt-until{named}.")
+
+
 def held(case: Case, _keys: Sequence[Key]) -> Said:
     until = date(case.seen.entry.hold_until or case.now)
     named = ", although rotation_now has the user" if case.named else ""
     return Said(f"Left alone after a rollback until {until}{named}.", remedies.end_the_hold(case))
+
+
+def quarantined(case: Case, keys: Sequence[Key]) -> Said:
+    return Said(
+        f"AWS found a key of this user in public and attached {case.user.quarantined}: nothing is done until you decide.",
+        remedies.leave_quarantine(case, keys),
+    )
 
 
 def leftover(case: Case, keys: Sequence[Key]) -> Said:
@@ -205,7 +218,12 @@ def _why_due(case: Case) -> str:
         return "The stored current key does not work, and rotation_now has the user: a new one is made"
     if case.named:
         return "A new key takes its place, for rotation_now has the user"
-    return f"A new key takes its place: the limit is {days(case.max_age_days)}"
+    return f"A new key takes its place: no key is to be {days(case.max_age_days)} old"
+
+
+def put_off(case: Case) -> Said:
+    most = case.policy.max_new_keys
+    return Said(f"Due for a new key in a later run: one makes no more than {most} (rotation_max_new_keys).")
 
 
 def room_later(case: Case, _keys: Sequence[Key]) -> Said:

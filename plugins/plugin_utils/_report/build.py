@@ -62,7 +62,7 @@ def build(
         drift=[user.user_name for user in users if user.drift],
         done=done_by(users),
         failures=failures_of(users),
-        notes=notes_of(users, policy.get("now")),
+        notes=notes_of(users, policy, info.get("account") or {}),
     )
 
 
@@ -85,6 +85,7 @@ def _user(
 ) -> UserReport:
     name = str(decision["user_name"])
     own = keys.get(name, [])
+    max_age = decision.get("max_age_days", max_age)  # a tag of the user may say another
     too_old = any(key["status"] == "Active" and (key["age_days"] or 0) >= max_age for key in own)
     status = str(decision["status"])
     return UserReport(

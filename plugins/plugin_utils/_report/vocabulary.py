@@ -42,7 +42,7 @@ def status_of_users(status: str) -> str:
 class Verb:
     """How one action is spoken of: what is to be done, what was done, and that there was nothing to do.
 
-    `total` is its name in the totals, `group` the status among whose users it is told.
+    `total` is its name in the totals, nothing for what is not counted, `group` the status among whose users it is told.
     """
 
     to_do: str
@@ -57,5 +57,12 @@ VERBS = {
     "verify": Verb("verify and make current", "verified and made current", "was current already", "verified", "due"),
     "put_back": Verb("put back in force", "put back in force", "was in force already", "verified", "due"),
     "deactivate": Verb("switch off", "switched off", "was off already", "switched_off", "retire"),
+    "take_note_back": Verb(
+        "take back the note that it was switched off",
+        "took back the note that it was switched off",
+        "had no note any more",
+        "",
+        "retire",
+    ),
     "delete": Verb("delete", "deleted", "was deleted already", "deleted", "retire"),
 }

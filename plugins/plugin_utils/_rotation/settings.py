@@ -13,16 +13,19 @@ from dataclasses import dataclass
 from difflib import get_close_matches
 from typing import Any
 
-from ansible.module_utils.parsing.convert_bool import boolean
 from ansible_collections.keyturn.iam.plugins.plugin_utils._names import read_name, read_names
+from ansible_collections.keyturn.iam.plugins.plugin_utils._plan.benchmark import benchmark_called
+from ansible_collections.keyturn.iam.plugins.plugin_utils._plan.policy import renewal_error
 from ansible_collections.keyturn.iam.plugins.plugin_utils._report.write import ENDINGS
 from ansible_collections.keyturn.iam.plugins.plugin_utils._values import (
     is_left_out,
     plain,
-    plain_text,
+    read_count,
     read_number,
     shown,
 )
+from ansible_collections.keyturn.iam.plugins.plugin_utils._values import read_bool as _bool
+from ansible_collections.keyturn.iam.plugins.plugin_utils._values import read_text as _text
 
 PREFIX = "rotation_"
 ENTRY_POINTS = ("main", "audit", "revoke", "rollback")
@@ -30,6 +33,7 @@ ENTRY_POINTS = ("main", "audit", "revoke", "rollback")
 BESIDE = ("rotation_hosts", "rotation_result", "rotation_promoted")
 POLICY = (
     "max_age_days",
+    "renew_before_days",
     "warn_days",
     "deactivate_after_days",
     "idle_days",
@@ -37,6 +41,10 @@ POLICY = (
     "unused_days",
     "exempt",
     "now",
+    "max_new_keys",
+    "benchmark",
+    "owner_tag",
+    "tag_policy",
 )
 
 
@@ -89,7 +97,17 @@ def read_settings(entry_point: str, variables: Mapping[str, Any], read: Callable
             continue
         if entry_point in setting.required_by and not values[setting.name]:
             problems.append(_missing_error(setting, variables))
+    problems += _together_errors(values)
     return Settings(values, (*problems, *unknown_variables(variables)))
+
+
+def _together_errors(values: Mapping[str, Any]) -> list[str]:
+    """What makes no sense together; where one of them is wrong by itself, that was said."""
+    if values["max_age_days"] is None:
+        return []
+    names = [PREFIX + name for name in ("max_age_days", "renew_before_days")]
+    wrong = renewal_error(names[0], values["max_age_days"], names[1], values["renew_before_days"])
+    return [wrong] if wrong else []
 
 
 def unknown_variables(variables: Iterable[str]) -> list[str]:
@@ -138,21 +156,12 @@ def _optional_days(name: str, value: Any) -> float | None:
     return None if is_left_out(value) else _days(name, value)
 
 
-def _bool(name: str, value: Any) -> bool:
-    if is_left_out(value):
-        return False
-    try:
-        return bool(boolean(value))
-    except TypeError:
-        raise ValueError(f"{name} must be true or false, not {shown(value)}") from None
+def _optional_count(name: str, value: Any) -> int | None:
+    return None if is_left_out(value) else read_count(name, value, "keys")
 
 
-def _text(name: str, value: Any) -> str | None:
-    if is_left_out(value):
-        return None
-    if not isinstance(value, (str, int, float)) or isinstance(value, bool):
-        raise ValueError(f"{name} must be a text, not {shown(value)}")
-    return (plain_text(value) or "").strip()
+def _benchmark(name: str, value: Any) -> str:
+    return benchmark_called(name, value).short_name
 
 
 def _path(name: str, value: Any) -> str | None:
@@ -211,11 +220,16 @@ SETTINGS = (
     Setting("now", _names, _DECIDES),
     Setting("exempt", _patterns, _DECIDES),
     Setting("max_age_days", _days, _DECIDES),
+    Setting("renew_before_days", _optional_days, _DECIDES),
     Setting("warn_days", _days, _DECIDES),
     Setting("deactivate_after_days", _days, _DECIDES),
     Setting("idle_days", _days, _DECIDES),
     Setting("delete_after_days", _days, _DECIDES),
     Setting("unused_days", _optional_days, _DECIDES),
+    Setting("max_new_keys", _optional_count, _DECIDES),
+    Setting("benchmark", _benchmark, _DECIDES),
+    Setting("owner_tag", _text, _DECIDES),
+    Setting("tag_policy", _bool, _DECIDES),
     Setting("account_id", _account_id, ENTRY_POINTS),
     Setting("report_file", _report_file, _LOOKS),
     Setting("fail_on_drift", _bool, _LOOKS),

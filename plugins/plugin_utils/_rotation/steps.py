@@ -12,11 +12,14 @@ from typing import Any
 
 from ansible_collections.keyturn.iam.plugins.module_utils._entry import Entry
 from ansible_collections.keyturn.iam.plugins.module_utils._time import from_iso
+from ansible_collections.keyturn.iam.plugins.plugin_utils._plan.users import read_info
 
 Action = Mapping[str, Any]
 Decision = Mapping[str, Any]
 # In the order in which the role takes them. A key that has to go so that another can be made goes first.
 STEPS = ("make_room", "create", "verify", "put_back", "deactivate", "delete")
+# What later looks do not ask for again.
+KEPT_OF_A_USER = ("tags", "quarantined")
 
 
 def steps(decisions: Iterable[Decision], step: str, results: Iterable[Mapping[str, Any]] = ()) -> list[dict[str, Any]]:
@@ -45,6 +48,27 @@ def steps(decisions: Iterable[Decision], step: str, results: Iterable[Mapping[st
             if result["action"]["action"] == "create" and result["access_key_id"]
         ]
     return [action for action in due if action["user_name"] not in failed and _identity(action) not in done]
+
+
+def stale_notes(
+    info: Mapping[str, Any], decisions: Iterable[Decision], results: Iterable[Mapping[str, Any]] = ()
+) -> list[dict[str, Any]]:
+    """A step for each key that works though the store says that we switched it off: that note is taken back.
+
+    Whatever is decided of the user, exempt and held ones too, but where this run switches the key off anew, and for
+    whom a step failed before.
+    """
+    results = list(results)
+    failed = {result["action"]["user_name"] for result in results if result["failed"]}
+    planned = [action for decision in decisions for action in decision["actions"]]
+    off = _key_ids(planned, "deactivate") | _key_ids([result["action"] for result in results], "take_note_back")
+    users, _now = read_info(info)
+    return [
+        {"action": "take_note_back", "user_name": user.name, "access_key_id": key_id, "reason": "it is Active"}
+        for user in users
+        for key_id in user.stale_notes
+        if key_id not in off and user.name not in failed
+    ]
 
 
 def _with_deletions(action: Action, decision: Decision) -> dict[str, Any]:
@@ -76,17 +100,18 @@ def results(registered: Iterable[Mapping[str, Any]]) -> list[dict[str, Any]]:
 def look(info: Mapping[str, Any], again: Mapping[str, Any], user_names: Sequence[str]) -> dict[str, Any]:
     """The first look with a later one in the place of the users who were looked at again.
 
-    One whom the later look lacks could not be read, so that nothing more is done to that user.
+    One whom the later look lacks could not be read, so that nothing more is done to that user. `new_keys`: how many
+    the run has made between the two.
     """
     names = set(user_names)
     seen = {user["user_name"]: user for user in again.get("users") or ()}
     why = again.get("msg") or "the user vanished meanwhile"
     users = [
-        seen.get(user["user_name"], {**user, "error": f"Could not be looked at again: {why}"})
-        if user["user_name"] in names
-        else user
+        _seen_again(user, seen.get(user["user_name"]), why) if user["user_name"] in names else user
         for user in info["users"]
     ]
+    known = {key["access_key_id"] for key in info["access_keys"]}
+    new_keys = [key for key in again.get("access_keys") or () if key["access_key_id"] not in known]
     keys = [key for key in info["access_keys"] if key["user_name"] not in names] + list(again.get("access_keys") or ())
     return {
         **{name: info[name] for name in ("account", "store_only", "vault_file") if name in info},
@@ -94,22 +119,27 @@ def look(info: Mapping[str, Any], again: Mapping[str, Any], user_names: Sequence
         "access_keys": sorted(keys, key=lambda key: (key["user_name"], key["create_date"], key["access_key_id"])),
         "now": again.get("now") or info["now"],
         "complete": info["complete"] and again.get("complete", True),
+        "new_keys": len(new_keys),
     }
 
 
+def _seen_again(user: Mapping[str, Any], later: Mapping[str, Any] | None, why: str) -> dict[str, Any]:
+    if later is None:
+        return {**user, "error": f"Could not be looked at again: {why}"}
+    return {**later, **{name: user[name] for name in KEPT_OF_A_USER if name in user}}
+
+
 def applied(info: Mapping[str, Any], results: Iterable[Mapping[str, Any]]) -> dict[str, Any]:
-    """The look with what was deactivated and deleted since, so that the report is about what there is now."""
+    """The look with what was deactivated, deleted and noted since, so that the report is about what there is now."""
     done = [result["action"] for result in results if _took_effect(result)]
     rows = {row["access_key_id"]: row for row in info["access_keys"]}
     off = {key_id: _off_since(rows.get(key_id), info) for key_id in _key_ids(done, "deactivate")}
-    gone = _key_ids(done, "delete")
+    gone, on = _key_ids(done, "delete"), _key_ids(done, "take_note_back")
+    changes: dict[str, dict[str, Any]] = {key_id: {"deactivate_date": None} for key_id in on}
+    changes.update((key_id, {"status": "Inactive", "deactivate_date": date}) for key_id, date in off.items())
     return {
         **info,
-        "access_keys": [
-            {**row, "status": "Inactive", "deactivate_date": off[key_id]} if key_id in off else row
-            for key_id, row in rows.items()
-            if key_id not in gone
-        ],
+        "access_keys": [{**row, **changes.get(key_id, {})} for key_id, row in rows.items() if key_id not in gone],
         "users": [_user_after(user, done, off) for user in info["users"]],
     }
 
@@ -131,7 +161,7 @@ def _off_since(row: Mapping[str, Any] | None, info: Mapping[str, Any]) -> str:
 
 def _user_after(user: Mapping[str, Any], done: Iterable[Action], off: Mapping[str, str]) -> Mapping[str, Any]:
     own = [action for action in done if action["user_name"] == user["user_name"]]
-    own = [action for action in own if action["action"] in ("deactivate", "delete")]
+    own = [action for action in own if action["action"] in ("deactivate", "delete", "take_note_back")]
     if not own:
         return user
     entry = Entry.from_public(user.get("store") or {})
@@ -139,6 +169,8 @@ def _user_after(user: Mapping[str, Any], done: Iterable[Action], off: Mapping[st
         key_id = action["access_key_id"]
         if action["action"] == "delete":
             entry = entry.without(key_id)
+        elif action["action"] == "take_note_back":
+            entry = entry.activated(key_id)
         else:  # a hold does not outlive the key that it is about
             entry = replace(entry.deactivated(key_id, from_iso(off[key_id])), hold_until=None)
     return {**user, "store": None if entry.empty else entry.public()}

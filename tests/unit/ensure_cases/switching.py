@@ -51,6 +51,13 @@ HELD_AS_IT_IS = Fails(
     "ends"
 )
 
+TAKE_NOTE_BACK = {"access_key_id": "OLD", "active": True, "noted": True}
+OLD_NOTED_LONG_AGO = entry(NEXT.stored(promoted=ago(9)), OLD.stored(promoted=ago(100), off=ago(5)))
+NOTE_STAYS = Fails(
+    "The note of its deactivation stays with access key OLD of user ci, which is not Active any more; look again"
+)
+IS_HELD = {**BOTH_ON, "(held until)": iso(-3)}
+
 SWITCHING = [
     Case(
         "a named key that exists satisfies as it is",
@@ -182,6 +189,41 @@ SWITCHING = [
         wants={"access_key_id": "OLD", "active": True},
         script=[lists(OLD.on, NEXT.on), user(), writes(NEXT_LEADS)],
         ends=Done(OLD.on, "previous", BOTH_ON, BOTH_ON),
+    ),
+    Case(
+        "a planned return of the note of a key that works takes the note back alone",
+        before=OLD_NOTED_LONG_AGO,
+        wants=TAKE_NOTE_BACK,
+        script=[lists(OLD.on, NEXT.on), user(), writes(NEXT_LEADS)],
+        ends=Done(OLD.on, "previous", BOTH_ON, BOTH_ON),
+    ),
+    Case(
+        "a planned return of a note changes nothing the second time",
+        before=NEXT_LEADS,
+        wants=TAKE_NOTE_BACK,
+        script=[lists(OLD.on, NEXT.on)],
+        ends=Done(OLD.on, "previous", BOTH_ON),
+    ),
+    Case(
+        "a planned return of a note switches nothing on that is off by now",
+        before=OLD_NOTED_LONG_AGO,
+        wants=TAKE_NOTE_BACK,
+        script=[lists(OLD.off, NEXT.on), user()],
+        ends=NOTE_STAYS,
+    ),
+    Case(
+        "a planned return of a note waits where a list may not know yet that we switched the key off",
+        before=NEXT_LEADS_OLD_NOTED,
+        wants=TAKE_NOTE_BACK,
+        script=[lists(OLD.on, NEXT.on), user()],
+        ends=NOTE_STAYS,
+    ),
+    Case(
+        "a planned return of a note of a user who is held is no other",
+        before=replace(OLD_NOTED_LONG_AGO, hold_until=ago(-3)),
+        wants=TAKE_NOTE_BACK,
+        script=[lists(OLD.on, NEXT.on), user(), writes(replace(NEXT_LEADS, hold_until=ago(-3)))],
+        ends=Done(OLD.on, "previous", IS_HELD, IS_HELD),
     ),
     Case(
         "switching on a key made by hand leaves no trace of it in the store",
@@ -413,6 +455,15 @@ SAFE = [
         wants={"access_key_id": "OLD", "active": True},
         script=[lists(OLD.on, NEXT.on), user()],
         ends=WAS_REVOKED,
+    ),
+    Case(
+        "a revoked key that somebody has switched on keeps its note",
+        before=entry(NEXT.stored(promoted=ago(9)), OLD.stored(promoted=ago(100), off=ago(5), revoked=ago(5))),
+        wants=TAKE_NOTE_BACK,
+        script=[lists(OLD.on, NEXT.on), user()],
+        ends=Fails(
+            f"Access key OLD of user ci is not switched on: it was revoked on {iso(5)}; leaked=false says that it is safe all the same"
+        ),
     ),
     Case(
         "a revoked key that is on already has the revocation taken back with leaked=false",
