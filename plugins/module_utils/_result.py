@@ -37,10 +37,15 @@ def access_key(
         result["diff"] = {
             "before_header": f"access keys of {user_name}",
             "after_header": f"access keys of {user_name}",
-            "before": done.before,
-            "after": done.after if done.changed else done.before,
+            "before": _as_lines(done.before),
+            "after": _as_lines(done.after if done.changed else done.before),
         }
     return result
+
+
+def _as_lines(picture: Mapping[str, str]) -> str:
+    """A line for each key: Ansible shows two texts as what goes and what comes, and two mappings as JSON."""
+    return "".join(f"{what}  {state}\n" for what, state in picture.items())
 
 
 def access_key_info(

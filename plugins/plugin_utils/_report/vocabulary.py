@@ -24,6 +24,19 @@ KEY_FIELDS = (
 )
 
 # Statuses that are said otherwise than they are called.
+BY_NO_RUN = frozenset(("error", "gone", "quarantined", "broken", "blocked", "unmanaged"))
+"""Statuses about which nothing is done, however often the rotation runs: a person is needed where they are drift."""
+BY_THIS_RUN_OR_NONE = frozenset(("revoked", "uncarried"))
+"""Statuses that a run ends at once where it may: where it has nothing to do about them, a person is needed."""
+AHEAD = {
+    "no_active_key": "No run gives them a key unless you name them: -e rotation_now=NAME",
+    "unmanaged": "Their keys were made by hand, and none is stored. For a stored one: -e rotation_now=NAME",
+    "held": "After a rollback the rotation leaves them alone until then.",
+    "grace": "A key that was replaced goes then, once nobody uses it.",
+    "due_soon": "Then they are due for a new key, which a run makes.",
+}
+"""What is to be known of users who are no drift and for whom nothing is done now, by status, in this order."""
+
 _BEFORE_A_SENTENCE = {"retire": "to retire", "grace": "in grace"}
 _IN_THE_TOTALS = {"leftover": "with a leftover", "error": "in error", "no_active_key": "without an active key"}
 
