@@ -28,7 +28,8 @@ def as_prometheus(report: Report, key_ids: bool = False) -> str:
     by_status = Counter(user.status for user in report.users if user.status)
     drift = Counter(user.status for user in report.users if user.drift)
     statuses = [*STATUSES, *sorted(set(by_status) - set(STATUSES))]
-    ages = [(_labels(account, user, key, report, key_ids), _seconds(key)) for user, key in _in_force(report.users)]
+    users = sorted(report.users, key=lambda user: user.user_name)
+    ages = [(_labels(account, user, key, report, key_ids), _seconds(key)) for user, key in _in_force(users)]
     return "".join(
         (
             _gauge(

@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -23,6 +24,8 @@ GROUPS = ("person", "done", "waiting", "ahead", "well")
 as the policy wants it and needs nobody, of whom something is to be known, and who is well.
 """
 
+_COMMAND = re.compile(r": (ansible-(?:playbook|vault) .+)$")
+
 
 class ReportError(ValueError):
     """Input that makes no report, or a file that could not be written, in one sentence for the user."""
@@ -34,6 +37,16 @@ class Remedy:
 
     say: str
     task: Mapping[str, Any] | None = None
+
+    @property
+    def command(self) -> str | None:
+        """What is typed, where the line ends with a command."""
+        found = _COMMAND.search(self.say)
+        return found[1] if found else None
+
+    @property
+    def before_command(self) -> str:
+        return self.say.removesuffix(self.command) if self.command else self.say
 
 
 @dataclass(frozen=True)

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from ansible_collections.keyturn.iam.plugins.plugin_utils._report.model import Report, UserReport
-from ansible_collections.keyturn.iam.plugins.plugin_utils._report.typed import task_lines
+from ansible_collections.keyturn.iam.plugins.plugin_utils._report.typed import remedy_lines
 from ansible_collections.keyturn.iam.plugins.plugin_utils._report.vocabulary import status_of_users
 from ansible_collections.keyturn.iam.plugins.plugin_utils._report.words import clean, last_use, moment, short_age, title
 
@@ -28,9 +28,9 @@ TOLD = {
 
 def notices_of(report: Report) -> list[dict[str, Any]]:
     """One notice for each owner with a user that is worth telling, by name; then one without an owner (null) for the
-    users that have none, so that they are not forgotten. Nothing where no user has an owner.
+    users that have none, so that they are not forgotten. Nothing where the decisions were not asked for owners.
     """
-    if not report.has_owners:
+    if not any("owner" in decision for decision in report.decisions):
         return []
     users: dict[str | None, list[UserReport]] = {}
     for user in sorted(report.users, key=lambda user: (_urgency(user), user.user_name)):
@@ -61,9 +61,7 @@ def _lines(user: UserReport) -> list[str]:
     date = [f"Date: {moment(user.next_date)}"] if user.next_date else []
     lines = [clean(user.user_name), *(f"  {clean(sentence)}" for sentence in sentences), f"  {TOLD[user.status]}"]
     lines += [f"  {line}" for line in [*date, *map(_key, user.keys)]]
-    for remedy in user.remedies:
-        lines.append(f"  - {clean(remedy.say)}")
-        lines += [f"    {line}" for line in (task_lines(remedy.task, WIDTH - 4) if remedy.task else ())]
+    lines += [f"  {line}" for remedy in user.remedies for line in remedy_lines(remedy, WIDTH)]
     return lines
 
 

@@ -29,8 +29,9 @@ FEW_OF_A_KIND = 3
 NAMES = 10
 MANY_LINES = 30
 """Where there are more, the totals come first."""
-_TASKS_ARE = (
-    "What you can do stands below each user's keys. A line that begins with a module's name is a task for a playbook."
+_TO_PASTE = (
+    "What you can do stands below each user's keys, to be pasted: after `- keyturn.iam.` a task of a playbook, "
+    "after `ansible-` a command."
 )
 
 
@@ -106,8 +107,8 @@ def _heading(group: str, number: int, check_mode: bool) -> str:
 
 
 def _how_to_type(kinds: Sequence[_Kind], width: int) -> list[str]:
-    has_task = any(remedy.task for kind in kinds for user in kind.shown for remedy in user.remedies)
-    return wrap(_TASKS_ARE, width) if has_task else []
+    remedies = [remedy for kind in kinds for user in kind.shown for remedy in user.remedies]
+    return wrap(_TO_PASTE, width) if any(remedy.task or remedy.command for remedy in remedies) else []
 
 
 def _kinds(users: Sequence[UserReport], check_mode: bool, many: bool) -> list[_Kind]:
@@ -154,8 +155,10 @@ def _ahead(users: Sequence[UserReport], width: int, paint: Paint) -> list[str]:
     lines = [paint(_heading("ahead", sum(map(len, few.values())), False), "ahead")] if few else []
     for status, own in few.items():
         names = ", ".join(f"{clean(user.user_name)}{_on(user)}" for user in own)
-        first, *more = wrap(f"{status_of_users(status)}: {names}. {AHEAD[status]}", width - 4)
+        first, *more = wrap(f"{status_of_users(status)}: {names}. {AHEAD[status].meaning}", width - 4)
         lines += [f"  {first}", *(f"    {text}" for text in more)]
+        if AHEAD[status].is_for_a_person:
+            lines.append(f"    -e rotation_now={','.join(user.user_name for user in own)}")
     return lines
 
 

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 from ansible_collections.keyturn.iam.plugins.plugin_utils._report.model import Row, UserReport
-from ansible_collections.keyturn.iam.plugins.plugin_utils._report.typed import task_lines
+from ansible_collections.keyturn.iam.plugins.plugin_utils._report.typed import remedy_lines
 from ansible_collections.keyturn.iam.plugins.plugin_utils._report.words import (
     by_itself,
     clean,
@@ -31,8 +31,6 @@ _WHAT_LINES = 3  # beside a key; what takes more stands below
 _NAME_MOST = 24
 _KEY_MOST = 32
 _BELOW = "    "
-_REMEDY = "- "
-_TASK = "  "
 
 
 class Layout(NamedTuple):
@@ -180,11 +178,7 @@ class Table:
         room = self._width - len(_BELOW)
         owner = f"Owner: {clean(user.owner)}" if user.owner and not self._layout.owner else ""
         lines = [line for text in (owner, by_itself(user)) for line in wrap(text, room)]
-        for remedy in user.remedies:
-            first, *more = wrap(clean(f"{_REMEDY}{remedy.say}"), room - len(_TASK), whole_words=True)
-            lines += [first, *(f"{' ' * len(_REMEDY)}{text}" for text in more)]
-            if remedy.task:
-                lines += [f"{_TASK}{text}" for text in task_lines(remedy.task, room - len(_TASK))]
+        lines += [line for remedy in user.remedies for line in remedy_lines(remedy, room)]
         return [f"{_BELOW}{line}" for line in lines]
 
 

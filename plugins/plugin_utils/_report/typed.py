@@ -11,12 +11,23 @@ import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
-from ansible_collections.keyturn.iam.plugins.plugin_utils._report.words import columns
+from ansible_collections.keyturn.iam.plugins.plugin_utils._report.model import Remedy
+from ansible_collections.keyturn.iam.plugins.plugin_utils._report.words import clean, columns, wrap
 
-_PLAIN = re.compile(r"[A-Za-z_/][A-Za-z0-9_./-]*")
+_PLAIN = re.compile(r"[A-Za-z_/][A-Za-z0-9_./+=@-]*")
 _SOMETHING_ELSE = frozenset(("true", "false", "yes", "no", "on", "off", "y", "n", "null"))
 _WORD = re.compile(r"""(?:[^\s'"\\]|\\.|'[^']*'|"(?:[^"\\]|\\.)*")+""")
+_JSON_WORD = re.compile(r"""(?:"(?:[^"\\]|\\.)*"|[^\s"])+""")
 _CONTINUED = "    "
+
+
+def remedy_lines(remedy: Remedy, width: int) -> list[str]:
+    """What can be done, then the task or the command that does it, on lines of their own."""
+    first, *more = wrap(clean(f"- {remedy.before_command}"), width - 2, whole_words=True)
+    typed = task_lines(remedy.task, width - 2) if remedy.task else []
+    if remedy.command:
+        typed = command_lines(clean(remedy.command), width - 2)
+    return [first, *(f"  {text}" for text in (*more, *typed))]
 
 
 def task_lines(task: Mapping[str, Any], width: int) -> list[str]:
@@ -32,9 +43,29 @@ def task_lines(task: Mapping[str, Any], width: int) -> list[str]:
 
 
 def command_lines(command: str, width: int) -> list[str]:
-    """The command, in lines that a shell reads as one."""
-    lines = _filled(_WORD.findall(command), width - len(" \\"), _CONTINUED)
-    return [*(f"{line} \\" for line in lines[:-1]), *lines[-1:]]
+    """The command, in lines that a shell reads as one. Words stay whole, but for JSON, which may have line breaks."""
+    lines: list[str] = []
+    for word in _WORD.findall(command):
+        first, *others = _json_words(word) if columns(_CONTINUED + word) > width else [word]
+        if lines and columns(f"{lines[-1]} {first} \\") <= width:
+            lines[-1] = f"{lines[-1]} {first}"
+        elif lines:
+            lines[-1] = f"{lines[-1]} \\"
+            lines.append(f"{_CONTINUED}{first}")
+        else:
+            lines.append(first)
+        for part in others:  # within quotes a line ends without a backslash
+            if columns(f"{lines[-1]} {part} \\") <= width:
+                lines[-1] = f"{lines[-1]} {part}"
+            else:
+                lines.append(f"{_CONTINUED}{part}")
+    return lines
+
+
+def _json_words(word: str) -> list[str]:
+    """The parts between which a mapping in single quotes may be broken; the word as it is where it is none."""
+    is_mapping = word.startswith("'{") and word.endswith("}'") and word.count("'") == len("''")
+    return _JSON_WORD.findall(word) if is_mapping else [word]
 
 
 def _filled(units: Iterable[str], width: int, indent: str) -> list[str]:
