@@ -182,7 +182,7 @@ class Page(html.parser.HTMLParser):
 
 
 def test_the_screen_tells_apart_who_needs_a_person_and_counts_who_is_well() -> None:
-    waits = decision("late", "leftover", "Nobody has its secret.", next_date=LATER)
+    waits = decision("late", "leftover", "Nobody has its secret.", next_date=LATER)  # its sentence says until when
     ahead = [
         decision("intern", "no_active_key"),
         decision("m1", "due_soon", next_date=LATER),
@@ -208,7 +208,6 @@ def test_the_screen_tells_apart_who_needs_a_person_and_counts_who_is_well() -> N
         "WAITS, OR IS LEFT ALONE: 1 user",
         "USER      KEY                   AGE   LAST USED               STAGE     WHAT HAPPENS",
         "late      -                     -     -                       -         leftover: Nobody has its secret.",
-        "    It goes on by itself after 2026-12-03 01:26 UTC.",
         "",
         "NOTHING TO DO NOW: 3 users",
         "  without an active key: intern. They get a key only where you name them:",
@@ -251,6 +250,27 @@ def test_a_result_is_told_whether_the_decisions_are_from_before_or_after_the_run
     assert [row.sentence for row in after.rows if row.user_name == "ci" and row.head][1:] == [
         "in grace: waits for 7 days"
     ]
+
+
+def test_who_waits_is_told_until_when() -> None:
+    lines = screen(build(WORLD, [decision("ci", "due", "Of a later run.", next_date=LATER)]))
+    assert (
+        "    It goes on by itself after 2026-12-03 01:26 UTC." in lines and "WAITS, OR IS LEFT ALONE: 1 user" in lines
+    )
+
+
+def test_what_is_found_of_the_same_key_after_something_was_done_is_told_below_it() -> None:
+    grace = decision("ci", "grace", "It is switched off after a week.", about=[CI])
+    lines = table(build(WORLD, [grace], [result(MAKE, key_id=NEW)]), width=160)
+    assert lines[:2] == [
+        f"ci    {CI}  120d  2h ago  s3 eu-west-1  -      made a new key {NEW}: 120 days old, limit 90",
+        "    in grace: It is switched off after a week.",
+    ]
+
+
+def test_a_key_that_is_off_is_told_so_on_a_narrow_screen_too() -> None:
+    world = info(key("ci", CI), key("ci", OLD, status="Inactive"))
+    assert f"    {OLD} is inactive." in screen(build(world, [decision("ci", "compliant")]), show_all=True, width=72)
 
 
 def test_a_key_that_the_run_deleted_is_told_without_its_details() -> None:
@@ -632,9 +652,11 @@ IN_USE = decision("vendor-x", "blocked", "Both keys are in use.", about=[VENDOR,
 
 
 def test_what_a_person_can_do_has_lines_of_its_own_below_the_keys() -> None:
-    assert screen(build(WORLD, [IN_USE]))[1:10] == [
-        "What you can do stands below each user's keys, to be pasted: after `- keyturn.iam.` a task of a",
-        "playbook, after `ansible-` a command.",
+    assert screen(build(WORLD, [IN_USE]))[:11] == [
+        "What you can do stands below each user's keys. What begins with a module's name is a task of a",
+        "playbook, what begins with ansible- a command: both can be pasted as they stand.",
+        "",
+        "NEEDS A PERSON: 1 user",
         "USER      KEY                   AGE   LAST USED               STAGE  WHAT HAPPENS",
         f"vendor-x  {VENDOR}  99d   1h ago   ses eu-west-1  -      blocked: Both keys are in use.",
         f"          {VENDOR_2}  200d  14m ago  s3 eu-west-1   -",

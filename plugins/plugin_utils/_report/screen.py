@@ -30,8 +30,8 @@ NAMES = 10
 MANY_LINES = 30
 """Where there are more, the totals come first."""
 _TO_PASTE = (
-    "What you can do stands below each user's keys, to be pasted: after `- keyturn.iam.` a task of a playbook, "
-    "after `ansible-` a command."
+    "What you can do stands below each user's keys. What begins with a module's name is a task of a playbook, what "
+    "begins with ansible- a command: both can be pasted as they stand."
 )
 
 
@@ -82,14 +82,12 @@ def _lists(report: Report, show_all: bool, width: int, paint: Paint, report_file
     kinds = {name: _kinds(groups[name], report.check_mode, many) for name in listed_groups}
     shown = [user for own in kinds.values() for kind in own for user in kind.shown]
     table = Table(shown, show_all, width, paint)
-    lists = []
+    lists = [_how_to_type(shown, width)]
     for name in listed_groups:
         if groups[name]:
             heading = wrap(_heading(name, len(groups[name]), report.check_mode), width)
             users = [line for kind in kinds[name] for line in _lines_of_kind(kind, table, width)]
-            lists.append(
-                [*(paint(line, name) for line in heading), *_how_to_type(kinds[name], width), table.head(), *users]
-            )
+            lists.append([*(paint(line, name) for line in heading), table.head(), *users])
     if many and any(kind.named for own in kinds.values() for kind in own):
         lists.append(wrap(_where_all_are(report_file), width))
     return lists if show_all else [*lists, _ahead(groups["ahead"], width, paint)]
@@ -106,8 +104,8 @@ def _heading(group: str, number: int, check_mode: bool) -> str:
     return f"NOTHING TO DO NOW: {users}"
 
 
-def _how_to_type(kinds: Sequence[_Kind], width: int) -> list[str]:
-    remedies = [remedy for kind in kinds for user in kind.shown for remedy in user.remedies]
+def _how_to_type(users: Sequence[UserReport], width: int) -> list[str]:
+    remedies = [remedy for user in users for remedy in user.remedies]
     return wrap(_TO_PASTE, width) if any(remedy.task or remedy.command for remedy in remedies) else []
 
 

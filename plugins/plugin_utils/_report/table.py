@@ -96,13 +96,16 @@ class Table:
         """The user's keys; what is about all of them, and what can be done, comes below the last."""
         lines: list[str] = []
         below: list[str] = []
-        before = None
+        before: Row | None = None
         for row in self._rows(user):
-            if row.sentence and below:
+            if before and row.access_key_id and row.access_key_id == before.access_key_id:
+                below += self._below(row.sentence)  # what is found after something was done to the same key
+                continue
+            if row.sentence:
                 lines += below
                 below = []
             beside, reason = self._said(row, user.group)
-            lines += self._key_lines(row, beside, before)
+            lines += self._key_lines(row, beside, is_first=before is None)
             below += reason
             before = row
         return [*lines, *below, *self._more(user)]
@@ -142,25 +145,25 @@ class Table:
 
     def _said(self, row: Row, group: str) -> tuple[list[str], list[str]]:
         """The sentence in lines beside the key, or, where that would be a long thin column, its reason below."""
-        room = self._width - len(_BELOW)
+        off = _unless_active(row.key.get("status"))
         if not self._layout.what:
-            return [], [f"{_BELOW}{self._paint(line, group)}" for line in wrap(clean(row.sentence), room)]
-        beside = wrap(clean(row.sentence or _unless_active(row.key.get("status"))), self._what)
-        below = wrap(clean(row.why), room)
-        if len(beside) > _WHAT_LINES and below:
-            beside = wrap(clean(f"{row.head}:"), self._what)
-        else:
-            below = []
-        return [self._paint(line, group) for line in beside], [f"{_BELOW}{line}" for line in below]
+            text = row.sentence or (f"{row.access_key_id} is {off}." if off else "")
+            return [], [self._paint(line, group) for line in self._below(text)]
+        beside = wrap(clean(row.sentence or off), self._what)
+        below: list[str] = []
+        if row.why and len(beside) > _WHAT_LINES:
+            beside, below = wrap(clean(f"{row.head}:"), self._what), self._below(row.why)
+        return [self._paint(line, group) for line in beside], below
 
-    def _key_lines(self, row: Row, beside: Sequence[str], before: Row | None) -> list[str]:
+    def _below(self, text: str) -> list[str]:
+        return [f"{_BELOW}{line}" for line in wrap(clean(text), self._width - len(_BELOW))]
+
+    def _key_lines(self, row: Row, beside: Sequence[str], is_first: bool) -> list[str]:
         cells, lines = Cells.of(row), []
-        name, owner = ("", "") if before else (cells.user, cells.owner)
+        name, owner = (cells.user, cells.owner) if is_first else ("", "")
         if columns(name) > _NAME_MOST:
             lines, name = wrap(name, self._width), ""
         of_key = (cells.key, cells.age, self._use(cells.use, self._layout), cells.stage)
-        if before and row.access_key_id and row.access_key_id == before.access_key_id:
-            of_key = ("", "", "", "")
         first, *others = beside or [""]
         lines.append(self._line(*self._without_owner((name, owner, *of_key)), first))
         return [*lines, *(self._line(*([""] * len(self._widths)), text) for text in others)]

@@ -27,6 +27,8 @@ KEY_FIELDS = (
 # Statuses that are said otherwise than they are called.
 BY_NO_RUN = frozenset(("error", "gone", "quarantined", "broken", "blocked", "unmanaged"))
 """Statuses about which nothing is done, however often the rotation runs: a person is needed where they are drift."""
+SAYS_WHEN = frozenset(("leftover", "held", "grace"))
+"""Statuses whose sentence says itself when it goes on."""
 BY_THIS_RUN_OR_NONE = frozenset(("revoked", "uncarried"))
 """Statuses that a run ends at once where it may: where it has nothing to do about them, a person is needed."""
 

@@ -13,7 +13,11 @@ from typing import Any
 
 from ansible_collections.keyturn.iam.plugins.plugin_utils._plan.phrases import count
 from ansible_collections.keyturn.iam.plugins.plugin_utils._report.model import Report, UserReport
-from ansible_collections.keyturn.iam.plugins.plugin_utils._report.vocabulary import VERBS, status_of_users
+from ansible_collections.keyturn.iam.plugins.plugin_utils._report.vocabulary import (
+    SAYS_WHEN,
+    VERBS,
+    status_of_users,
+)
 
 
 def totals_sentences(report: Report) -> list[str]:
@@ -60,7 +64,8 @@ def by_itself(user: UserReport) -> str:
     """What time and further runs do for a user who needs a person, or who waits; empty for all others."""
     when = moment(user.next_date)
     if user.group == "waiting":
-        return f"It goes on by itself after {when}." if when else ""
+        is_said = user.status in SAYS_WHEN or not when
+        return "" if is_said else f"It goes on by itself after {when}."
     if user.group != "person":
         return ""
     if user.status == "error" or any(step.outcome == "failed" for step in user.steps):

@@ -11,7 +11,6 @@ from typing import Any
 
 from ansible_collections.keyturn.iam.plugins.plugin_utils._plan.phrases import agree, days, listed
 
-SESSIONS = "Sessions that were made with it before live on until they expire: docs/incident.md says how to end them."
 NO_STORE = (
     "No store was named, so that none knows of it, and a rollback could bring the key back: the same command with "
     "rotation_vault_file notes it."
@@ -33,9 +32,13 @@ def of_a_revocation(
     is_off = "would be" if check_mode and off.get("changed") else "is"
     said = f"Access key {key['access_key_id']} of user {name} {is_off} Inactive."
     first = said if path else f"{said} {NO_STORE}"
+    sessions = (
+        f"Sessions that were made with {key['access_key_id']} before live on until they expire: docs/incident.md says how "
+        "to end them."
+    )
     if left is None or left["revoked"]["access_key_id"] != key["access_key_id"]:  # of an earlier one
-        return [first, f"Which other key {name} has in force could not be seen: run the same again.", SESSIONS]
-    return [first, _in_force(name, path, check_mode, left, results), SESSIONS]
+        return [first, f"Which other key {name} has in force could not be seen: run the same again.", sessions]
+    return [first, _in_force(name, path, check_mode, left, results), sessions]
 
 
 def _in_force(
