@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any
 
 from ansible_collections.keyturn.iam.plugins.plugin_utils._plan.benchmark import Rule
@@ -181,11 +182,11 @@ class Report:
     failures: Sequence[Mapping[str, Any]]
     notes: Sequence[str]
 
-    @property
+    @cached_property
     def has_owners(self) -> bool:
         return any(user.owner for user in self.users)
 
-    @property
+    @cached_property
     def has_rules(self) -> bool:
         return any(user.rules for user in self.users)
 
