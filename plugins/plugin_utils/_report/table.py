@@ -97,7 +97,11 @@ class Table:
         lines: list[str] = []
         below: list[str] = []
         before: Row | None = None
+        told: set[str | None] = set()
         for row in self._rows(user):
+            if row.access_key_id in told and not row.sentence:
+                continue
+            told.add(row.access_key_id)
             if before and row.access_key_id and row.access_key_id == before.access_key_id:
                 below += self._below(row.sentence)  # what is found after something was done to the same key
                 continue

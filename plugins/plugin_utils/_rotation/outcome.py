@@ -47,7 +47,8 @@ def _in_force(
     """Which key is in force now, and where consumers have it from."""
     steps = [step["action"] for step in left["steps"]]
     if left["problem"] or any(result["failed"] for result in results):
-        return f"No other key of user {name} is in force: what is to be done is said below."
+        where = f" in {path}" if path else ""
+        return f"No other key of user {name} is in force{where}: what is to be done is said below."
     if check_mode and steps:
         what = "The previous key would be put back in force" if "put_back" in steps else "A new key would be in force"
         return f"{what}, in {_place(name, path)}, from where whatever has the old one takes it."
