@@ -13,6 +13,7 @@ from typing import Any
 
 import jsonschema
 import pytest
+from ansible_collections.keyturn.iam.plugins.plugin_utils import _screen
 from ansible_collections.keyturn.iam.plugins.plugin_utils._plan.table import STATUSES
 from ansible_collections.keyturn.iam.plugins.plugin_utils._report.build import build
 from ansible_collections.keyturn.iam.plugins.plugin_utils._report.document import as_json
@@ -34,6 +35,7 @@ from unit.test_report import (
     OLD,
     ONE_KEY,
     SWITCH_OFF,
+    TASK,
     WORLD,
     action,
     cells,
@@ -240,3 +242,44 @@ def test_the_rules_that_a_user_breaks_are_in_every_file() -> None:
 def test_an_owner_that_is_no_text_is_refused() -> None:
     with pytest.raises(ReportError, match="the owner of user ci: it must be a text"):
         build(WORLD, [decision("ci", "due", owner=["a"])])
+
+
+# -- how wide the screen is ------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("told", "terminal", "width"),
+    [
+        (None, 0, 100),
+        (None, 20, 72),
+        (None, 72, 72),
+        (None, 200, 200),
+        ("120", 200, 120),
+        ("20", 200, 72),
+        ("0", 0, 100),
+        ("", 90, 90),
+        ("wide", 90, 90),
+        ("٣٠٠", 90, 90),
+        ("9" * 6000, 90, 90),
+    ],
+)
+def test_as_wide_as_the_terminal(told: str | None, terminal: int, width: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("COLUMNS", raising=False)
+    if told is not None:
+        monkeypatch.setenv("COLUMNS", told)
+    monkeypatch.setattr(_screen, "_TERMINAL", terminal)
+    assert _screen.screen_width() == width
+
+
+def test_a_thousand_ways_out_are_told_once_with_where_all_of_them_are() -> None:
+    remedy = {"say": "Move what uses it to another key.", "task": TASK}
+    names = [f"{number:04}-{'n' * 59}" for number in range(1000)]
+    world = info(*(key(name, f"AKIA{number:016}") for number, name in enumerate(names)))
+    report = build(world, [decision(name, "blocked", "No room.", remedies=[remedy]) for name in names])
+    for width in (72, 100, 200):
+        lines = screen(report, width=width, report_file="/reports/keys.html")
+        assert len(lines) <= 40, "a screen"
+        assert words(lines).count(remedy["say"]) == 1 and "/reports/keys.html" in words(lines)
+        assert f"and 999 more: blocked: {names[1]}, " in words(lines) and "1000 blocked" in words(lines)
+    assert words(screen(report, show_all=True)).count(remedy["say"]) == 1000
+    assert as_html(report).count(remedy["say"]) == 1000

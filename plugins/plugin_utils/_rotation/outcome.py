@@ -16,6 +16,9 @@ NO_STORE = (
     "rotation_vault_file notes it."
 )
 
+IN_FORCE_BY = ("verify", "put_back")
+"""The steps of a revocation that end with another key in force."""
+
 
 def of_a_revocation(
     settings: Mapping[str, Any],
@@ -46,31 +49,35 @@ def _in_force(
 ) -> str:
     """Which key is in force now, and where consumers have it from."""
     steps = [step["action"] for step in left["steps"]]
+    is_so = "would be" if check_mode else "is"
     if left["problem"] or any(result["failed"] for result in results):
         where = f" in {path}" if path else ""
-        return f"No other key of user {name} is in force{where}: what is to be done is said below."
+        return f"No other key of user {name} {is_so} in force{where}: what is to be done is said below."
     if check_mode and steps:
         what = "The previous key would be put back in force" if "put_back" in steps else "A new key would be in force"
         return f"{what}, in {_place(name, path)}, from where whatever has the old one takes it."
-    current, others = _active(left["info"], results)
+    put_in_force = [result["access_key_id"] for result in results if result["action"]["action"] in IN_FORCE_BY]
+    if steps and not put_in_force:
+        return f"No other key of user {name} is in force yet: run the same again."
+    if steps:
+        key_id = put_in_force[-1]
+        return f"In force: access key {key_id}, in {_place(name, path)}. Whatever has the old key takes this one from there."
+    return _in_force_before(name, path, is_so, left["info"])
+
+
+def _in_force_before(name: str, path: str | None, is_so: str, info: Mapping[str, Any]) -> str:
+    """What nothing was done about, as it was not needed or not wanted."""
+    active = [key for key in info["access_keys"] if key["status"] == "Active"]
+    current = [key["access_key_id"] for key in active if key["stage"] == "current"]
     if current:
-        taken = (
-            "Whatever has the old key takes this one from there." if steps else "Consumers that read it need nothing."
-        )
-        return f"In force: access key {current}, in {_place(name, path)}. {taken}"
-    if others:
-        has = agree(others, "its secret is", "their secrets are")
-        return f"In force: access key {listed(others)}, as before; {has} in no store that this run knows."
+        return f"In force: access key {current[0]}, in {_place(name, path)}. Consumers that read it need nothing."
+    where = f" in {path}" if path else ""
+    if active:
+        keys = f"{agree(active, 'key', 'keys')} {listed(key['access_key_id'] for key in active)}"
+        works = agree(active, "works", "work")
+        return f"Access {keys} of user {name} {works} as before; none {is_so} current{where or ' in a store'}."
     again = "the same without rotation_replace=false makes one" if path else "rotation_vault_file gives it a new one"
-    return f"User {name} has no key in force: {again}."
-
-
-def _active(info: Mapping[str, Any], results: Sequence[Mapping[str, Any]]) -> tuple[str | None, list[str]]:
-    """The store's current key, be it so new that the look does not have it, and the Active ones beside."""
-    made = [result["access_key_id"] for result in results if result["action"]["action"] in ("verify", "put_back")]
-    keys = [key for key in info["access_keys"] if key["status"] == "Active"]
-    current = next((key["access_key_id"] for key in keys if key["stage"] == "current"), None)
-    return (made[-1] if made else current), [key["access_key_id"] for key in keys if key["stage"] != "current"]
+    return f"No key of user {name} {is_so} in force{where}: {again}."
 
 
 def _place(name: str, path: str | None) -> str:
@@ -95,10 +102,11 @@ def of_a_rollback(
         first = f"{said} the current one in {path}, from where consumers take it."
     else:
         first = f"{said} Active; its secret is not in {path}, whose current key stays what it is."
-    return [first, *_beside(key_id, chosen, look), _hold(settings["hold_days"], name, would, bool(put.get("changed")))]
+    changed = bool(put.get("changed"))
+    return [first, *_beside(key_id, chosen, would, look), _hold(settings["hold_days"], name, changed, would, look)]
 
 
-def _beside(key_id: str, chosen: Mapping[str, Any], look: Mapping[str, Any]) -> list[str]:
+def _beside(key_id: str, chosen: Mapping[str, Any], would: bool, look: Mapping[str, Any]) -> list[str]:
     """What was current works on, so that nobody is cut off."""
     beside = [
         key["access_key_id"]
@@ -107,17 +115,17 @@ def _beside(key_id: str, chosen: Mapping[str, Any], look: Mapping[str, Any]) -> 
     ]
     if not chosen["stored"] or not beside:
         return []
-    works = agree(beside, "works on as a previous one", "work on as previous ones")
-    return [f"{listed(beside)} {works}: who has it already is not cut off, and reads {key_id} with the next look."]
+    works = "would work" if would else agree(beside, "works", "work")
+    how = agree(beside, "as a previous one", "as previous ones")
+    return [f"{listed(beside)} {works} on {how}: who has it already is not cut off, and reads {key_id} the next time."]
 
 
-def _hold(hold_days: float, name: str, would: bool, changed: bool) -> str:
+def _hold(hold_days: float, name: str, changed: bool, would: bool, look: Mapping[str, Any]) -> str:
     if not hold_days:
         return f"The rotation {'would go' if would else 'goes'} on with user {name}, as nothing holds it."
+    end = "The same with rotation_hold_days=0 ends that."
     if not changed:
-        return f"The rotation leaves user {name} alone until the hold ends: rotation_hold_days=0 ends it at once."
+        until = ((look["users"][0].get("store") or {}).get("hold_until")) or "the hold ends"
+        return f"The rotation leaves user {name} alone until {until}. {end}"
     leaves = "would leave" if would else "leaves"
-    return (
-        f"The rotation {leaves} user {name} alone for {days(hold_days)}: mend what broke in that time. The same with "
-        "rotation_hold_days=0 ends that."
-    )
+    return f"The rotation {leaves} user {name} alone for {days(hold_days)}: mend what broke in that time. {end}"
