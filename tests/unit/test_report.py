@@ -252,6 +252,21 @@ def test_a_result_is_told_whether_the_decisions_are_from_before_or_after_the_run
     ]
 
 
+@pytest.mark.parametrize(
+    ("names", "typed"),
+    [
+        (["a", "b.c+d=e@f-g_h"], "rotation_now=a,b.c+d=e@f-g_h"),
+        (["a,b", "c"], """'{"rotation_now": ["a,b", "c"]}'"""),
+        (["a b;rm x"], """'{"rotation_now": ["a b;rm x"]}'"""),
+        (["a'b\x1b[31m"], """'{"rotation_now": ["a'"'"'b [31m"]}'"""),
+    ],
+)
+def test_who_gets_a_key_when_named_is_named_as_a_shell_reads_it(names: list[str], typed: str) -> None:
+    lines = screen(build(info(), [decision(name, "no_active_key") for name in names]))
+    assert f"    -e {typed}" in lines
+    assert len(shell_words(typed)) == 1
+
+
 def test_who_waits_is_told_until_when() -> None:
     lines = screen(build(WORLD, [decision("ci", "due", "Of a later run.", next_date=LATER)]))
     assert (

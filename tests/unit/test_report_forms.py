@@ -201,7 +201,7 @@ def test_each_owner_gets_one_notice_and_who_has_none_is_not_forgotten() -> None:
     assert "  blocked: Both keys are in use." in text and "  would make a new key: 120 days old, limit 90" in text
     assert f"  Key {CI}: Active, age 120d, last used 2h ago s3 eu-west-1\n" in text
     assert "    - keyturn.iam.iam_access_key: {user_name: vendor-x," in text
-    assert "  Date: 2026-12-03 01:26 UTC\n" in notices[1]["text"] and "to the current one by then" in notices[1]["text"]
+    assert "  When: 2026-12-03 01:26 UTC\n" in notices[1]["text"] and "to the current one by then" in notices[1]["text"]
     assert max(map(len, text.splitlines())) <= 110
 
 

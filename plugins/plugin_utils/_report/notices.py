@@ -58,7 +58,7 @@ def _notice(report: Report, owner: str | None, users: Sequence[UserReport]) -> d
 def _lines(user: UserReport) -> list[str]:
     """What is said of one user; what came from AWS or from a tag is one line wherever it stands."""
     sentences = [row.sentence for row in user.rows if row.sentence]
-    date = [f"Date: {moment(user.next_date)}"] if user.next_date else []
+    date = [f"When: {moment(user.next_date)}"] if user.next_date else []
     lines = [clean(user.user_name), *(f"  {clean(sentence)}" for sentence in sentences), f"  {TOLD[user.status]}"]
     lines += [f"  {line}" for line in [*date, *map(_key, user.keys)]]
     lines += [f"  {line}" for remedy in user.remedies for line in remedy_lines(remedy, WIDTH)]

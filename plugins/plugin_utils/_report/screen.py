@@ -6,6 +6,9 @@
 
 from __future__ import annotations
 
+import json
+import re
+import shlex
 from collections.abc import Sequence
 from dataclasses import replace
 from typing import NamedTuple
@@ -29,6 +32,13 @@ FEW_OF_A_KIND = 3
 NAMES = 10
 MANY_LINES = 30
 """Where there are more, the totals come first."""
+_HEADINGS = {
+    "person": "NEEDS A PERSON",
+    "waiting": "WAITS, OR IS LEFT ALONE",
+    "ahead": "NOTHING TO DO NOW",
+    "well": "WELL",
+}
+_SIMPLE = re.compile(r"[A-Za-z0-9_=+.@,-]+")
 _TO_PASTE = (
     "What you can do stands below each user's keys. What begins with a module's name is a task of a playbook, what "
     "begins with ansible- a command: both can be pasted as they stand."
@@ -95,13 +105,9 @@ def _lists(report: Report, show_all: bool, width: int, paint: Paint, report_file
 
 def _heading(group: str, number: int, check_mode: bool) -> str:
     users = count(number, "user")
-    if group == "person":
-        return f"NEEDS A PERSON: {users}"
     if group == "done":
         return f"THE ROTATION WOULD DO THIS: {users}" if check_mode else f"THE ROTATION DID THIS: {users}"
-    if group == "waiting":
-        return f"WAITS, OR IS LEFT ALONE: {users}"
-    return f"NOTHING TO DO NOW: {users}"
+    return f"{_HEADINGS[group]}: {users}"
 
 
 def _how_to_type(users: Sequence[UserReport], width: int) -> list[str]:
@@ -156,8 +162,17 @@ def _ahead(users: Sequence[UserReport], width: int, paint: Paint) -> list[str]:
         first, *more = wrap(f"{status_of_users(status)}: {names}. {AHEAD[status].meaning}", width - 4)
         lines += [f"  {first}", *(f"    {text}" for text in more)]
         if AHEAD[status].is_for_a_person:
-            lines.append(f"    -e rotation_now={','.join(user.user_name for user in own)}")
+            lines.append(f"    -e {_named_now(own)}")
     return lines
+
+
+def _named_now(users: Sequence[UserReport]) -> str:
+    """The option that names them, as a shell reads it; IAM has names with commas."""
+    names = [clean(user.user_name) for user in users]
+    simple = f"rotation_now={','.join(names)}"
+    if _SIMPLE.fullmatch(simple) and simple.count(",") < len(names):
+        return simple
+    return shlex.quote(json.dumps({"rotation_now": names}, ensure_ascii=False))
 
 
 def _on(user: UserReport) -> str:

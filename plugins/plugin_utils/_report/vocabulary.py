@@ -24,7 +24,6 @@ KEY_FIELDS = (
     "stored",
 )
 
-# Statuses that are said otherwise than they are called.
 BY_NO_RUN = frozenset(("error", "gone", "quarantined", "broken", "blocked", "unmanaged"))
 """Statuses about which nothing is done, however often the rotation runs: a person is needed where they are drift."""
 SAYS_WHEN = frozenset(("leftover", "held", "grace"))
@@ -51,6 +50,7 @@ AHEAD = {
 }
 """By status, in the order in which they are told."""
 
+# Statuses that are said otherwise than they are called.
 _BEFORE_A_SENTENCE = {"retire": "to retire", "grace": "in grace"}
 _IN_THE_TOTALS = {"leftover": "with a leftover", "error": "in error", "no_active_key": "without an active key"}
 
