@@ -319,7 +319,9 @@ def test_a_leaked_key_is_switched_off_and_replaced(lab: Lab, controller: Control
     assert (after["access_key_id"], after["secret_access_key"]) == (new.access_key_id, new.secret_access_key)
     assert after["other_keys"][leaked.access_key_id]["deactivate_date"]
     # Plain lines at its end, not a task's result in JSON.
-    end = done.stdout[done.stdout.index(f"\nAccess key {leaked.access_key_id} of user ci is Inactive.\n") :]
+    said = f"\nAccess key {leaked.access_key_id} of user ci is Inactive.\n"
+    assert done.stdout.count(said) == 2, "at once, and at the end"
+    end = done.stdout[done.stdout.rindex(said) :]
     assert f"\nIn force: access key {new.access_key_id}, in {STORE} (iam_access_keys['ci']). Whatever" in end
     assert "Made 1 key" not in end and '"msg"' not in end
 
@@ -447,7 +449,7 @@ def test_nothing_stands_before_the_revocation(
     with held_lock(controller.cwd / f".{STORE}.lock") if what == "locked" else nullcontext():
         failed = run("revoke", rotation_access_key_id=leaked, **given)
     assert status(lab)[0] == "Inactive", failed.stdout
-    assert what != "denied" or "Which other key ci has in force could not be seen" in " ".join(failed.stdout.split())
+    assert what != "denied" or f"Access key {leaked} of user ci is Inactive." in " ".join(failed.stdout.split())
     assert actions(lab)[:2] == ["GetAccessKeyLastUsed", "UpdateAccessKey"]
     assert failed.rc == (0 if what == "a report nowhere" else 2)  # a revocation writes no report
 

@@ -27,8 +27,8 @@ def of_a_revocation(
     left: Mapping[str, Any] | None,
     results: Sequence[Mapping[str, Any]],
 ) -> list[str]:
-    """What is so now, after a revocation, be it that a later step failed: `off` is the result of the task that revoked
-    the key, `left` what was left to be done then (null where nobody could look), `results` what came of it.
+    """What is so after a revocation: `off` is the result of the task that revoked the key, `left` what was left to be
+    done then, `results` what came of it. Right behind that task, when nobody has looked yet, `left` is null.
     """
     key = off["access_key"]
     name, path = key["user_name"], settings.get("vault_file")
@@ -39,8 +39,8 @@ def of_a_revocation(
         f"Sessions that were made with {key['access_key_id']} before live on until they expire: docs/incident.md says how "
         "to end them."
     )
-    if left is None or left["revoked"]["access_key_id"] != key["access_key_id"]:  # of an earlier one
-        return [first, f"Which other key {name} has in force could not be seen: run the same again.", sessions]
+    if left is None:
+        return [first]
     return [first, _in_force(name, path, check_mode, left, results), sessions]
 
 
