@@ -83,4 +83,4 @@ class ActionModule(ActionBase):
         def lines(paint: Paint) -> str:
             return "\n".join(["", *screen(report, whole, wide, paint, for_people), ""])
 
-        say(lines(unpainted), lines(paint))
+        say(lines(unpainted), painted=lines(paint))

@@ -14,6 +14,7 @@ from ._access_key.ensure import ensure
 from ._access_key.work import NoStore, Store
 from ._errors import KeyturnError
 from ._iam import Iam
+from ._seen import as_lines
 from ._want import Want
 
 Connect = Callable[..., Iam]
@@ -37,15 +38,10 @@ def access_key(
         result["diff"] = {
             "before_header": f"access keys of {user_name}",
             "after_header": f"access keys of {user_name}",
-            "before": _as_lines(done.before),
-            "after": _as_lines(done.after if done.changed else done.before),
+            "before": as_lines(done.before),
+            "after": as_lines(done.after if done.changed else done.before),
         }
     return result
-
-
-def _as_lines(picture: Mapping[str, str]) -> str:
-    """A line for each key: Ansible shows two texts as what goes and what comes, and two mappings as JSON."""
-    return "".join(f"{what}  {state}\n" for what, state in picture.items())
 
 
 def access_key_info(

@@ -11,7 +11,7 @@ predicts with the call that a run makes, and a diff is two pictures.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
 
@@ -189,3 +189,8 @@ class Seen:
 def in_words(status: str, stage: str | None) -> str:
     """A key's status and stage as a diff shows them."""
     return f"{status}, {stage}" if stage else status
+
+
+def as_lines(picture: Mapping[str, str]) -> str:
+    """A picture as a diff has it, a line for each key: Ansible shows how two texts differ, and two mappings as JSON."""
+    return "".join(f"{what}  {state}\n" for what, state in picture.items())

@@ -53,15 +53,15 @@ def paint(text: str, group: str) -> str:
     return str(stringc(text, COLOURS[group])) if text else text
 
 
-def say(text: str, painted: str | None = None) -> None:
+def say(text: str, color: str | None = None, painted: str | None = None) -> None:
     """Prints the text as it is, where standard output is read by people: to a program it would be no JSON.
 
-    `painted` is the same with colours, for the screen; Ansible's log gets the text.
+    In one `color`; or `painted`, which is the same with several, for the screen, while Ansible's log gets the text.
     """
     if not is_for_people(C.DEFAULT_STDOUT_CALLBACK):
         return
     if painted is None or painted == text:
-        Display().display(text)
+        Display().display(text, color=color)
         return
     Display().display(painted, screen_only=True)
     Display().display(text, log_only=True)
