@@ -598,6 +598,14 @@ def test_totals_have_every_status_always() -> None:
     assert set(totals.values()) == {0}
 
 
+@pytest.mark.parametrize(("count", "first"), [(5, False), (20, True)])
+def test_the_totals_come_first_where_the_list_is_longer_than_a_screen(count: int, first: bool) -> None:
+    plan = [decision(f"user-{number:02}", "blocked", "No room.") for number in range(count)]
+    lines = screen(build(info(*(key(each["user_name"], CI) for each in plan)), plan))
+    totals = [number for number, line in enumerate(lines) if line.startswith(f"{count} users: {count} blocked.")]
+    assert totals == [0 if first else len(lines) - 1]
+
+
 def test_many_failures_are_named_in_one_line() -> None:
     creates = [action("create", f"user-{number:03}") for number in range(200)]
     plan = [decision(each["user_name"], "due", "x", each) for each in creates]
