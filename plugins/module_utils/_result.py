@@ -14,6 +14,7 @@ from ._access_key.ensure import ensure
 from ._access_key.work import NoStore, Store
 from ._errors import KeyturnError
 from ._iam import Iam
+from ._seen import as_lines
 from ._want import Want
 
 Connect = Callable[..., Iam]
@@ -37,8 +38,8 @@ def access_key(
         result["diff"] = {
             "before_header": f"access keys of {user_name}",
             "after_header": f"access keys of {user_name}",
-            "before": done.before,
-            "after": done.after if done.changed else done.before,
+            "before": as_lines(done.before),
+            "after": as_lines(done.after if done.changed else done.before),
         }
     return result
 

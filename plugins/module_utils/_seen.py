@@ -11,7 +11,7 @@ predicts with the call that a run makes, and a diff is two pictures.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
 
@@ -20,7 +20,7 @@ from ._entry import Entry, StoredKey
 from ._time import LIST_LAG, NOTE_LEADS, to_iso
 
 # How a key that check mode predicts is called, in place of the id that it does not have yet.
-NEW_KEY = "(a new access key)"
+NEW_KEY = "a new key"
 
 
 @dataclass(frozen=True)
@@ -126,7 +126,7 @@ class Seen:
     def picture(self) -> dict[str, str]:
         """The user's keys as a diff shows them: status and stage, no secret."""
         shown = {key.access_key_id: in_words(key.status, self.entry.stage(key.access_key_id)) for key in self.keys}
-        return {**shown, "(held until)": to_iso(self.entry.hold_until)} if self.entry.hold_until else shown
+        return {**shown, "held until": to_iso(self.entry.hold_until)} if self.entry.hold_until else shown
 
     # -- what becomes of it --------------------------------------------------------------------------------------
 
@@ -189,3 +189,8 @@ class Seen:
 def in_words(status: str, stage: str | None) -> str:
     """A key's status and stage as a diff shows them."""
     return f"{status}, {stage}" if stage else status
+
+
+def as_lines(picture: Mapping[str, str]) -> str:
+    """A picture as a diff has it, a line for each key: Ansible shows how two texts differ, and two mappings as JSON."""
+    return "".join(f"{what}  {state}\n" for what, state in picture.items())

@@ -12,6 +12,9 @@ from typing import Any
 
 from ansible.module_utils.parsing.convert_bool import boolean
 
+_PLAIN = frozenset((str, bool, int, float, type(None)))
+"""A fleet's report has a million such values: what is plain already is asked nothing more."""
+
 
 def plain(value: Any) -> Any:
     """The value in plain Python types: since ansible-core 2.19 strings, numbers, lists and mappings may be tagged
@@ -19,16 +22,16 @@ def plain(value: Any) -> Any:
 
     What is none of these stays as it is.
     """
+    if type(value) in _PLAIN:
+        return value
+    if isinstance(value, str):
+        return str.__str__(value)
     if isinstance(value, Mapping):
         return {plain(name): plain(item) for name, item in value.items()}
     if isinstance(value, (list, tuple)):
         return [plain(item) for item in value]
     if getattr(value, "__ENCRYPTED__", False):  # `!vault` in module_defaults, before ansible-core 2.19
         return str(value)
-    if isinstance(value, str):
-        return str.__str__(value)
-    if value is None or isinstance(value, bool):
-        return value
     if isinstance(value, int):
         return int(value)
     return float(value) if isinstance(value, float) else value
@@ -36,10 +39,12 @@ def plain(value: Any) -> Any:
 
 def without_secrets(value: Any) -> Any:
     """The value as JSON can hold it, without anything that is named secret; a date is its text."""
+    if type(value) in _PLAIN:
+        return value
+    if isinstance(value, (str, int, float)):
+        return plain(value)
     if isinstance(value, Mapping):
         return {plain(str(name)): without_secrets(item) for name, item in value.items() if not _names_a_secret(name)}
-    if value is None or isinstance(value, (str, bool, int, float)):
-        return plain(value)
     if hasattr(value, "isoformat"):
         return plain(value.isoformat())
     if isinstance(value, Iterable) and not isinstance(value, (bytes, bytearray)):

@@ -20,7 +20,10 @@ SVG = "{http://www.w3.org/2000/svg}"
 
 def test_both_sides_run_and_are_compared() -> None:
     run = subprocess.run(
-        [sys.executable, str(BENCH), "--small", "--only", "rotation,store"], capture_output=True, text=True, check=False
+        [sys.executable, str(BENCH), "--small", "--only", "rotation,store,report"],
+        capture_output=True,
+        text=True,
+        check=False,
     )
     assert run.returncode == 0, run.stdout + run.stderr
     rows = [re.split(r"  +", line) for line in run.stdout.splitlines() if re.search(r"at (least|most) ", line)]
@@ -32,6 +35,7 @@ def test_both_sides_run_and_are_compared() -> None:
     ]
     assert all(len(row) == len(bench.HEADINGS) and row[-1] in ("met", "missed") for row in rows)
     assert "composed from amazon.aws" in rows[0][2]
+    assert "CPU of the report of 5 users as ." in run.stdout and "under 1 s" in run.stdout
 
 
 def test_the_page_and_its_plot() -> None:

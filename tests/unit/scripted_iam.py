@@ -476,7 +476,7 @@ class Done:
         fields = self.returned()
         if self.is_new:
             fields["after"] = {
-                "(a new access key)" if name == NEW.name else name: shown for name, shown in fields["after"].items()
+                "a new key" if name == NEW.name else name: shown for name, shown in fields["after"].items()
             }
             fields["access_key"] = {name: fields["access_key"][name] for name in ("user_name", "status")}
         return {**fields, "secret_access_key": None}

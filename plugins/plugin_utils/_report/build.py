@@ -12,10 +12,16 @@ from typing import Any
 
 from ansible_collections.keyturn.iam.plugins.plugin_utils._plan.policy import Policy
 from ansible_collections.keyturn.iam.plugins.plugin_utils._plan.table import DRIFT, STATUSES
-from ansible_collections.keyturn.iam.plugins.plugin_utils._report.model import Report, ReportError, Step, UserReport
+from ansible_collections.keyturn.iam.plugins.plugin_utils._report.model import (
+    Report,
+    ReportError,
+    Step,
+    UserReport,
+)
 from ansible_collections.keyturn.iam.plugins.plugin_utils._report.read import (
     read_about,
     read_keys,
+    read_owner,
     read_remedies,
     read_rules,
     read_steps,
@@ -100,6 +106,7 @@ def _user(
         has_plan=bool(decision.get("actions")),
         keys=own,
         steps=steps.get(name, []),
+        owner=read_owner(decision),
     )
 
 

@@ -98,6 +98,8 @@ class _Rows:
             why=_without_head(why, head),
             reason=self.user.reason,
             next_date=self.user.next_date,
+            rules=self.user.rules,
+            owner=self.user.owner,
         )
 
 

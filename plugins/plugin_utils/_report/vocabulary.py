@@ -7,6 +7,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import NamedTuple
 
 KEY_FIELDS = (
     "access_key_id",
@@ -22,6 +23,32 @@ KEY_FIELDS = (
     "deactivate_date",
     "stored",
 )
+
+BY_NO_RUN = frozenset(("error", "gone", "quarantined", "broken", "blocked", "unmanaged"))
+"""Statuses about which nothing is done, however often the rotation runs: a person is needed where they are drift."""
+SAYS_WHEN = frozenset(("leftover", "held", "grace"))
+"""Statuses whose sentence says itself when it goes on."""
+BY_THIS_RUN_OR_NONE = frozenset(("revoked", "uncarried"))
+"""Statuses that a run ends at once where it may: where it has nothing to do about them, a person is needed."""
+
+
+class Ahead(NamedTuple):
+    """What is to be known of a user who is no drift and for whom nothing is done now; `is_for_a_person`: unless the user
+    is named in rotation_now.
+    """
+
+    meaning: str
+    is_for_a_person: bool = False
+
+
+AHEAD = {
+    "no_active_key": Ahead("They get a key only where you name them:", True),
+    "unmanaged": Ahead("Their keys were made by hand, and none is stored. For one that is:", True),
+    "held": Ahead("After a rollback the rotation leaves them alone until then."),
+    "grace": Ahead("A key that was replaced goes then, once nobody uses it."),
+    "due_soon": Ahead("They are due for a new key then, and a run makes it."),
+}
+"""By status, in the order in which they are told."""
 
 # Statuses that are said otherwise than they are called.
 _BEFORE_A_SENTENCE = {"retire": "to retire", "grace": "in grace"}

@@ -16,7 +16,7 @@ from typing import Any
 from ansible_collections.keyturn.iam.plugins.plugin_utils._names import read_name, read_names
 from ansible_collections.keyturn.iam.plugins.plugin_utils._plan.benchmark import benchmark_called
 from ansible_collections.keyturn.iam.plugins.plugin_utils._plan.policy import renewal_error
-from ansible_collections.keyturn.iam.plugins.plugin_utils._report.write import ENDINGS
+from ansible_collections.keyturn.iam.plugins.plugin_utils._report.write import ENDINGS, ENDINGS_TEXT
 from ansible_collections.keyturn.iam.plugins.plugin_utils._values import (
     is_left_out,
     plain,
@@ -193,8 +193,7 @@ def _report_file(name: str, value: Any) -> str | None:
         return None
     folder = os.path.dirname(path) or "."
     if os.path.splitext(path)[1].lower() not in ENDINGS or not os.path.isdir(folder):
-        endings = f"{', '.join(ENDINGS[:-1])} or {ENDINGS[-1]}"
-        raise ValueError(f"{name} {value} must end in {endings}, and its folder must exist")
+        raise ValueError(f"{name} {value} must end in {ENDINGS_TEXT}, and its folder must exist")
     if os.path.isdir(path):
         raise ValueError(f"{name} {value} is a folder: name a file")
     return path
@@ -232,6 +231,7 @@ SETTINGS = (
     Setting("tag_policy", _bool, _DECIDES),
     Setting("account_id", _account_id, ENTRY_POINTS),
     Setting("report_file", _report_file, _LOOKS),
+    Setting("report_key_ids", _bool, _LOOKS),
     Setting("fail_on_drift", _bool, _LOOKS),
     Setting("access_key_id", _text, ("revoke", "rollback"), ("revoke",), "it takes the id of the key that leaked"),
     Setting("replace", _bool, ("revoke",)),
