@@ -113,7 +113,7 @@ def targets(requests: Iterable[Request]) -> list[Target]:
 
 
 REQUESTS = {
-    None: {"ListUsers": 1, "GetAccountSummary": 3, "GetCallerIdentity": 1},
+    None: {"ListUsers": 1, "GetAccountSummary": 3, "GetCallerIdentity": 1, "ListPolicies": 1},
     "first": {
         "ListAccessKeys": 3,
         "GetAccessKeyLastUsed": 3,

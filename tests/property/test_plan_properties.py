@@ -18,6 +18,7 @@ import pytest
 from ansible_collections.keyturn.iam.plugins.module_utils._argspec import ACCESS_KEY
 from ansible_collections.keyturn.iam.plugins.module_utils._want import Want
 from ansible_collections.keyturn.iam.plugins.plugin_utils._plan.plan import plan
+from ansible_collections.keyturn.iam.plugins.plugin_utils._rotation import steps
 from ansible_collections.keyturn.iam.plugins.plugin_utils._rotation.settings import unknown_variables
 from hypothesis import HealthCheck, given, note, settings
 from hypothesis import strategies as st
@@ -638,6 +639,19 @@ def a_plan_that_was_carried_out_asks_for_nothing_more(seen: Info, policy: dict[s
     assert not actions(plan(apply(between, second), policy), "create", "verify", "deactivate", "delete")
 
 
+def a_note_is_taken_back_of_what_works_and_changes_nothing_else(
+    seen: Info, policy: dict[str, Any], decisions: Plan
+) -> None:
+    left = steps.stale_notes(seen, decisions)
+    for one in left:
+        target, record = row(seen, one["access_key_id"]), record_of(seen, one["access_key_id"])
+        assert target and target["status"] == "Active" and record["deactivate_date"] and "revoke_date" not in record
+        assert one["access_key_id"] not in {action["access_key_id"] for action in actions(decisions, "deactivate")}
+    results = [{"action": one, "changed": True, "failed": False, "access_key_id": one["access_key_id"]} for one in left]
+    after = steps.applied(seen, results)
+    assert plan(after, policy) == decisions and not steps.stale_notes(after, decisions)
+
+
 def the_order_of_rows_means_nothing(seen: Info, policy: dict[str, Any], decisions: Plan) -> None:
     other = {**seen, "access_keys": seen["access_keys"][::-1], "users": seen["users"][::-1]}
     assert plan(other, policy) == decisions
@@ -693,6 +707,7 @@ CHECKS = (
     keys_of_strangers_are_left_alone,
     nobody_is_armed_again_and_nobody_beyond_the_quota,
     a_plan_that_was_carried_out_asks_for_nothing_more,
+    a_note_is_taken_back_of_what_works_and_changes_nothing_else,
     the_order_of_rows_means_nothing,
     next_date_is_when_time_alone_changes_the_decision,
 )

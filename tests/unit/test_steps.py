@@ -229,3 +229,7 @@ def test_a_later_look_keeps_what_it_does_not_ask_for_and_counts_new_keys() -> No
     )
     seen = steps.look(first, later, ["ana"])
     assert seen["users"] == [before, worlds.user("ben")] and seen["new_keys"] == 1
+    # The store knows of a key that a list does not show yet, and a third look goes on counting.
+    store = worlds.entry("AKIANEWER", 0, 0, other_keys={"AKIANEW": worlds.note(0)})
+    again = worlds.info(later["access_keys"], users=[worlds.user("ana", store)])
+    assert steps.look(seen, again, ["ana"])["new_keys"] == 2

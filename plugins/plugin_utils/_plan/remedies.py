@@ -63,7 +63,7 @@ def take_the_revocation_back(case: Case, key: Key) -> Remedy:
 
 
 def leave_quarantine(case: Case, keys: Sequence[Key]) -> list[Remedy]:
-    """Each key that works is revoked, for AWS does not say which of them leaked."""
+    """Each key that works is revoked, for IAM does not say which of them leaked (AWS Health does)."""
     return [
         _task(case, key.id, f"Revoke {key.id}, as it may be the key that leaked.", active=False, leaked=True)
         if not key.signing

@@ -101,7 +101,7 @@ def look(info: Mapping[str, Any], again: Mapping[str, Any], user_names: Sequence
     """The first look with a later one in the place of the users who were looked at again.
 
     One whom the later look lacks could not be read, so that nothing more is done to that user. `new_keys`: how many
-    the run has made between the two.
+    the run has made since the first.
     """
     names = set(user_names)
     seen = {user["user_name"]: user for user in again.get("users") or ()}
@@ -110,8 +110,6 @@ def look(info: Mapping[str, Any], again: Mapping[str, Any], user_names: Sequence
         _seen_again(user, seen.get(user["user_name"]), why) if user["user_name"] in names else user
         for user in info["users"]
     ]
-    known = {key["access_key_id"] for key in info["access_keys"]}
-    new_keys = [key for key in again.get("access_keys") or () if key["access_key_id"] not in known]
     keys = [key for key in info["access_keys"] if key["user_name"] not in names] + list(again.get("access_keys") or ())
     return {
         **{name: info[name] for name in ("account", "store_only", "vault_file") if name in info},
@@ -119,8 +117,15 @@ def look(info: Mapping[str, Any], again: Mapping[str, Any], user_names: Sequence
         "access_keys": sorted(keys, key=lambda key: (key["user_name"], key["create_date"], key["access_key_id"])),
         "now": again.get("now") or info["now"],
         "complete": info["complete"] and again.get("complete", True),
-        "new_keys": len(new_keys),
+        "new_keys": info.get("new_keys", 0) + len(_known_keys(again) - _known_keys(info)),
     }
+
+
+def _known_keys(info: Mapping[str, Any]) -> set[str]:
+    """Those that IAM lists, and those that the store has, for a list may not show them yet."""
+    listed = {key["access_key_id"] for key in info.get("access_keys") or ()}
+    stores = [user.get("store") or {} for user in info.get("users") or ()]
+    return listed.union(*([store.get("access_key_id"), *(store.get("other_keys") or ())] for store in stores)) - {None}
 
 
 def _seen_again(user: Mapping[str, Any], later: Mapping[str, Any] | None, why: str) -> dict[str, Any]:
