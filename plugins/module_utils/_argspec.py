@@ -33,6 +33,13 @@ ACCESS_KEY: dict[str, Any] = {
     "verify_timeout": {"type": "float", "default": 60},
 }
 
+# Beside the list the options of an item, as defaults for all of them.
+ACCESS_KEYS: dict[str, Any] = {
+    "access_keys": {"type": "list", "elements": "dict", "required": True, "no_log": False},
+    "max_concurrency": {"type": "int", "default": 16},
+    **ACCESS_KEY,
+}
+
 INFO: dict[str, Any] = {
     "user_name": {"type": "list", "elements": "str", "aliases": ["username"]},
     "path_prefix": {"type": "str"},

@@ -16,10 +16,10 @@ from ansible.utils.display import Display
 FOR_PEOPLE = ("minimal", "oneline", "tree", "selective", "counter_enabled")
 
 
-def say(text: str) -> None:
+def say(text: str, color: str | None = None) -> None:
     """Prints the text as it is, where standard output is read by people: to a program it would be no JSON."""
     if is_for_people(C.DEFAULT_STDOUT_CALLBACK):
-        Display().display(text)
+        Display().display(text, color=color)
 
 
 @cache
