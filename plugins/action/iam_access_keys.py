@@ -41,6 +41,8 @@ class ActionModule(InProcessAction):
 
     def perform(self, module: ModuleInProcess, open_store: OpenStore) -> dict[str, Any]:
         found = wishes(module.params, module.no_log_values)
+        if not found:
+            return _result.of_no_items()
         iam = module.connect()
         stores = SharedStores(open_store, iam.pace)
         listener = Listener(progress(), stores.stop)

@@ -54,6 +54,13 @@ INFO: dict[str, Any] = {
 }
 INFO_EXCLUSIVE: tuple[tuple[str, ...], ...] = (("access_key_id", "user_name"), ("access_key_id", "path_prefix"))
 
+LOOK_AGAIN: dict[str, Any] = {
+    "info": {"type": "dict", "required": True},
+    "made": {"type": "list", "elements": "str", "default": [], "no_log": False},
+    "vault_file": {"type": "path", "required": True},
+    "max_concurrency": {"type": "int", "default": 16},
+}
+
 
 def with_aws(spec: dict[str, Any]) -> dict[str, Any]:
     """The arguments with amazon.aws's common ones, for where no AnsibleAWSModule adds them."""

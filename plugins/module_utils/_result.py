@@ -80,6 +80,11 @@ def access_keys(
     return result
 
 
+def of_no_items() -> dict[str, Any]:
+    """The result for an empty list, for which nobody need be connected to."""
+    return {"changed": False, "results": []}
+
+
 def _item(wish: Wish, stores: Stores | None) -> Item:
     """The wish, refused where its store is."""
     try:
@@ -93,7 +98,7 @@ def _of_item(wish: Wish, item: Item, diff: bool) -> dict[str, Any]:
         result = _done(item.outcome, item.work.want if item.work else item.want, item.store, diff)
     else:
         result = {"changed": False, **_failed(item.error or KeyturnError("it was not begun"))}
-    return {**result, "item": dict(wish.given)}
+    return {**result, "item": {name: value for name, value in wish.given.items() if value is not None}}
 
 
 def _whose(wish: Wish) -> str:

@@ -84,9 +84,9 @@ def _wish(
             raise KeyturnError(_unknown_option(name))
         if _NAMES[name] in own:
             raise KeyturnError(f"{_NAMES[name]} is given twice, once by its alias")
-        if value is not None:
-            own[_NAMES[name]] = value
-    result = validator.validate({**defaults, **own})
+        own[_NAMES[name]] = value
+    given_now = {name: value for name, value in {**defaults, **own}.items() if value is not None}
+    result = validator.validate(given_now)
     secrets |= result._no_log_values
     if result.error_messages:
         raise KeyturnError("; ".join(result.error_messages))

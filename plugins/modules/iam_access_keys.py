@@ -21,7 +21,7 @@ options:
     description:
       - The items. Each is a mapping with options of M(keyturn.iam.iam_access_key), under the same names and aliases. Options of the connection
         (such as O(profile) or O(region)) stand beside the list.
-      - What an item leaves out, or has as null, is taken from the option of that name beside the list.
+      - What an item leaves out is taken from the option of that name beside the list. Null takes neither.
       - An unknown option, options that make no sense together, and two items for one user that contradict each other
         (the same key absent and Active, say) fail the task before anything is done.
     type: list
@@ -99,7 +99,7 @@ results:
   elements: dict
   contains:
     item:
-      description: The item, as the task has it.
+      description: The item, as the task has it, without nulls.
       type: dict
       sample: {"user_name": "ci"}
     changed:
@@ -155,8 +155,10 @@ def main() -> None:
             module.fail_json(
                 msg="vault_file needs the controller's process: a module's answer would carry the secret over the connection"
             )
-        iam = connect(module, module.params["max_concurrency"])
-        result = _result.access_keys(found, iam, module.check_mode, module._diff)
+        result = _result.of_no_items()
+        if found:
+            iam = connect(module, module.params["max_concurrency"])
+            result = _result.access_keys(found, iam, module.check_mode, module._diff)
     except KeyturnError as error:
         _result.fail(module, error)
     if result.get("failed"):

@@ -9,6 +9,8 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from ansible_collections.keyturn.iam.plugins.module_utils._argspec import ACCESS_KEY
+from ansible_collections.keyturn.iam.plugins.module_utils._want import Want
 from ansible_collections.keyturn.iam.plugins.plugin_utils._rotation import steps
 
 NOW = "2026-11-24T04:00:00+00:00"
@@ -80,24 +82,87 @@ def test_an_unknown_step_is_refused() -> None:
         steps.steps(PLAN, "rotate")
 
 
-def test_results_are_read_from_registered_loops() -> None:
-    loop = {
-        "results": [
-            {"item": action("create", "ana"), "changed": True, "access_key": {"access_key_id": "NEW"}},
-            {"item": action("deactivate", "dia", "IDLE"), "failed": True, "msg": "in use"},
-            {"item": action("delete", "cem", "GONE"), "skipped": True},
-        ]
+DUE = [action("create", "ana"), action("deactivate", "dia", "IDLE")]
+
+
+def told(done: dict[str, Any], changed: bool, msg: str | None, access_key_id: str | None) -> dict[str, Any]:
+    return {
+        "action": done,
+        "changed": changed,
+        "failed": msg is not None,
+        "msg": msg,
+        "access_key_id": access_key_id,
     }
-    assert steps.results([{}, {"results": [], "skipped_reason": "nothing"}, loop]) == [
-        {"action": action("create", "ana"), "changed": True, "failed": False, "msg": None, "access_key_id": "NEW"},
-        {
-            "action": action("deactivate", "dia", "IDLE"),
-            "changed": False,
-            "failed": True,
-            "msg": "in use",
-            "access_key_id": "IDLE",
-        },
+
+
+def test_results_are_those_of_the_actions_in_their_order() -> None:
+    results = [
+        {"item": {}, "changed": True, "access_key": {"access_key_id": "NEW"}},
+        {"item": {}, "changed": False, "failed": True, "msg": "in use"},
     ]
+    registered = {
+        "changed": True,
+        "failed": False,
+        "failed_when_result": False,
+        "msg": "dia: in use",
+        "results": results,
+    }
+    assert steps.results(registered, DUE) == [
+        told(DUE[0], True, None, "NEW"),
+        told(DUE[1], False, "in use", "IDLE"),
+    ]
+
+
+def test_a_task_that_failed_before_it_began_has_done_nothing_for_anyone() -> None:
+    registered = {"failed": False, "failed_when_result": False, "msg": "no credentials"}
+    assert steps.results(registered, DUE) == [
+        told(DUE[0], False, "no credentials", None),
+        told(DUE[1], False, "no credentials", "IDLE"),
+    ]
+    assert steps.results({"changed": False, "results": []}, []) == []
+
+
+def test_parts_are_those_that_have_something_to_do_in_the_order_of_the_role() -> None:
+    assert steps.parts(PLAN, "renew") == ["make_room", "create", "verify", "put_back"]
+    assert steps.parts(PLAN, "renew", True) == ["make_room", "create", "save", "verify", "put_back"]
+    assert steps.parts(PLAN, "retire") == ["deactivate", "delete", "settle"]
+    assert steps.parts([decision("eva")], "renew", True) == steps.parts([decision("eva")], "retire") == []
+    assert steps.parts([decision("dia", action("create", "dia"))], "renew") == ["create", "verify"]
+    with pytest.raises(ValueError, match="renew, retire"):
+        steps.parts(PLAN, "rotate")
+
+
+def test_an_item_says_all_that_it_wants_lest_a_default_of_the_caller_has_a_say() -> None:
+    settings = {"vault_file": "keys.yml", "vault_id": None, "verify_delay": 10, "verify_timeout": 60, "users": ["*"]}
+    planned = {**action("deactivate", "dia", "IDLE"), "min_idle_days": 7, "replacement": "CUR"}
+    (item,) = steps.items([planned], settings)
+    assert set(item) == set(ACCESS_KEY)
+    assert {name: value for name, value in item.items() if value is not None} == {
+        "user_name": "dia",
+        "access_key_id": "IDLE",
+        "active": False,
+        "min_idle_days": 7,
+        "replacement": "CUR",
+        "vault_file": "keys.yml",
+        "verify_delay": 10,
+        "verify_timeout": 60,
+    }
+
+
+def test_each_step_is_a_wish_that_makes_sense() -> None:
+    """What the plan says of a new key is nothing that its verification wants."""
+    made = {**action("create", "ana"), "max_age_days": 90, "replaces": "OLD"}
+    results = [result(made, access_key_id="NEW")]
+    for step in steps.STEPS:
+        for item in steps.items(steps.steps(PLAN, step, results), {"vault_file": "keys.yml"}):
+            Want.of(item)
+
+
+def test_why_a_run_fails() -> None:
+    failed = {"failed": [{"user_name": "ben"}, {"user_name": "ana"}, {"user_name": "ben"}], "drift": ["cem"]}
+    assert steps.wrong(failed, True) == "ben, ana: not done, see the report above"
+    assert steps.wrong({"failed": [], "drift": ["cem", "dia"]}, True) == "Drift: cem, dia"
+    assert steps.wrong({"failed": [], "drift": ["cem"]}) == steps.wrong({"failed": [], "drift": []}, True) == ""
 
 
 def row(user_name: str, access_key_id: str) -> dict[str, Any]:

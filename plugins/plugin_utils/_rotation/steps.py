@@ -10,6 +10,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
+from ansible_collections.keyturn.iam.plugins.module_utils._argspec import ACCESS_KEY
 from ansible_collections.keyturn.iam.plugins.module_utils._entry import Entry
 from ansible_collections.keyturn.iam.plugins.module_utils._time import from_iso
 
@@ -17,6 +18,27 @@ Action = Mapping[str, Any]
 Decision = Mapping[str, Any]
 # In the order in which the role takes them. A key that has to go so that another can be made goes first.
 STEPS = ("make_room", "create", "verify", "put_back", "deactivate", "delete")
+# What comes first, and is looked at again; then what is done with older keys. What is no step: `save` are the tasks of a
+# person, `settle` decides what is left.
+PARTS = {
+    "renew": ("make_room", "create", "save", "verify", "put_back"),
+    "retire": ("deactivate", "delete", "settle"),
+}
+# What a step wants of iam_access_keys beside what its action says; all else is as if no default had been set, lest a
+# caller's defaults have a say in what the plan decided.
+_WISHES: dict[str, dict[str, Any]] = {
+    "create": {"verify": False},
+    "verify": {"verify": True},
+    "put_back": {"stage": "current", "noted": True, "verify": True},
+    "deactivate": {"active": False},
+    "delete": {"state": "absent"},
+}
+_FROM_ACTION = {
+    "create": ("max_age_days", "replaces", "ask_again", "assume_deleted"),
+    "deactivate": ("access_key_id", "leaked", "replacement", "min_idle_days"),
+    "delete": ("access_key_id", "min_idle_days", "noted"),
+}
+_SETTINGS = ("vault_file", "vault_id", "verify_delay", "verify_timeout")
 
 
 def steps(decisions: Iterable[Decision], step: str, results: Iterable[Mapping[str, Any]] = ()) -> list[dict[str, Any]]:
@@ -57,20 +79,61 @@ def _identity(action: Action) -> tuple[Any, ...]:
     return action["action"], action["user_name"], action["access_key_id"]
 
 
-def results(registered: Iterable[Mapping[str, Any]]) -> list[dict[str, Any]]:
-    """What came of each action: from the registered variables of the role's loops to the report's `results`."""
-    return [
-        {
-            "action": dict(item["item"]),
-            "changed": bool(item.get("changed")),
-            "failed": bool(item.get("failed")),
-            "msg": item.get("msg") if item.get("failed") else None,
-            "access_key_id": (item.get("access_key") or {}).get("access_key_id") or item["item"].get("access_key_id"),
-        }
-        for variable in registered
-        for item in variable.get("results") or ()
-        if "item" in item and not item.get("skipped")
-    ]
+def parts(decisions: Iterable[Decision], group: str, saves: bool = False) -> list[str]:
+    """Of the role's parts, in their order, those that have something to do; `saves`: whether a person saves the store.
+
+    Raises ValueError for an unknown group.
+    """
+    if group not in PARTS:
+        raise ValueError(f"group must be one of {', '.join(PARTS)}, not {group}")
+    planned = list(decisions)
+    due = {step for step in STEPS if steps(planned, step)}
+    if "create" in due:
+        due.add("verify")
+    if saves and "verify" in due:
+        due.add("save")
+    if due & {"deactivate", "delete"}:
+        due.add("settle")
+    return [part for part in PARTS[group] if part in due]
+
+
+def items(actions: Iterable[Action], settings: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """The actions as items of iam_access_keys. Each says all that it wants: null is what nobody set."""
+    beside = {name: settings.get(name) for name in _SETTINGS}
+    return [{**dict.fromkeys(ACCESS_KEY), **beside, **_wish(action)} for action in actions]
+
+
+def _wish(action: Action) -> dict[str, Any]:
+    kind = action["action"]
+    taken = ("user_name", *_FROM_ACTION.get(kind, ("access_key_id",)))
+    return {**_WISHES[kind], **{name: action.get(name) for name in taken}}
+
+
+def results(registered: Mapping[str, Any], actions: Sequence[Action]) -> list[dict[str, Any]]:
+    """What came of each action of a step: from the registered variable to the report's `results`.
+
+    A task that failed before it had results has done nothing for anyone.
+    """
+    each = registered.get("results") or [{"failed": True, "msg": registered.get("msg")} for _action in actions]
+    return [_result(action, result) for action, result in zip(actions, each)]
+
+
+def _result(action: Action, result: Mapping[str, Any]) -> dict[str, Any]:
+    failed = bool(result.get("failed"))
+    return {
+        "action": dict(action),
+        "changed": bool(result.get("changed")),
+        "failed": failed,
+        "msg": result.get("msg") if failed else None,
+        "access_key_id": (result.get("access_key") or {}).get("access_key_id") or action.get("access_key_id"),
+    }
+
+
+def of(info: Mapping[str, Any], user_names: Iterable[str]) -> dict[str, Any]:
+    """What a look has of these users, for a look that does not ask for it again."""
+    names = set(user_names)
+    members = {name: [one for one in info[name] if one["user_name"] in names] for name in ("users", "access_keys")}
+    return {**members, "account": info["account"]}
 
 
 def look(info: Mapping[str, Any], again: Mapping[str, Any], user_names: Sequence[str]) -> dict[str, Any]:
@@ -142,3 +205,11 @@ def _user_after(user: Mapping[str, Any], done: Iterable[Action], off: Mapping[st
         else:  # a hold does not outlive the key that it is about
             entry = replace(entry.deactivated(key_id, from_iso(off[key_id])), hold_until=None)
     return {**user, "store": None if entry.empty else entry.public()}
+
+
+def wrong(result: Mapping[str, Any], fails_on_drift: bool = False) -> str:
+    """Why a run fails at its end, in one sentence; empty where it does not."""
+    failed = dict.fromkeys(one["user_name"] for one in result["failed"])
+    if failed:
+        return f"{', '.join(failed)}: not done, see the report above"
+    return f"Drift: {', '.join(result['drift'])}" if fails_on_drift and result["drift"] else ""
