@@ -9,7 +9,7 @@ from __future__ import annotations
 import signal
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from datetime import timedelta
 from functools import cache
 from typing import Any
@@ -87,14 +87,14 @@ def test_whatever_befalls_one_event(name: str, how: str) -> None:
         _set_right(world, told)
 
 
-def _set_right(world: World, told: str) -> None:
+def _set_right(world: World, told: str, names: Sequence[str] = NAMES) -> None:
     """The next run, and where a request's outcome is not known one a day later."""
     world.befalls, world.dead = {}, False
     for days in (0, 1):
         world.now = START + days * DAY
-        ended = play(world, [due(one, max_age_days=90) for one in NAMES])
+        ended = play(world, [due(one) for one in names])
         assert ended and not world.unstored(), told
-    assert all(world.in_force(one) for one in NAMES), told
+    assert all(world.in_force(one) for one in names), told
     assert all(len(keys) == 2 for keys in world.keys.values()), told
 
 
@@ -113,7 +113,10 @@ def test_a_signal_at_any_event(number: signal.Signals, step: int) -> None:
             begun.append(event)
 
     world = account(at=at)
-    why, items = play(world, [due(name) for name in NAMES], at_once=1, stopped=lambda why: told.set())
+    names = [*NAMES, *(f"later{number}" for number in range(10))]
+    for name in names[len(NAMES) :]:
+        world.add(name)
+    why, items = play(world, [due(name) for name in names], at_once=1, stopped=lambda why: told.set())
     assert told.is_set() or step >= len(world.log)
     assert not world.unstored() and all(item.ended for item in items)
     unfinished = [item for item in items if item.error]
@@ -126,7 +129,7 @@ def test_a_signal_at_any_event(number: signal.Signals, step: int) -> None:
         assert why in item.error.message and item.error.returns.get("changed", False) is made
         assert ("what was made is stored" if made else "Nothing was done") in item.error.message
     world.at = lambda event: None
-    _set_right(world, f"{number.name} at {step}")
+    _set_right(world, f"{number.name} at {step}", names)
 
 
 def test_no_more_requests_at_a_time_than_were_asked_for() -> None:

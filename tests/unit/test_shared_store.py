@@ -151,15 +151,20 @@ def test_another_run_has_its_turn_however_many_come(path: Path, monkeypatch: pyt
                 time.sleep(0.005)
 
     def other() -> None:
-        lock = Lock(path, str(path))
+        lock = Lock(path, str(path), 5)
         for _turn in range(4):
             began = time.monotonic()
             with lock.held():
                 waited.append(time.monotonic() - began)
             time.sleep(0.05)
-        ended.set()
 
-    another = threading.Thread(target=other)
+    def other_run() -> None:
+        try:
+            other()
+        finally:
+            ended.set()
+
+    another = threading.Thread(target=other_run)
     another.start()
     in_threads(busy, NAMES[:8])
     another.join()
