@@ -50,4 +50,4 @@ class ActionModule(InProcessAction):
 
     def tell(self, result: Mapping[str, Any], variables: Mapping[str, Any]) -> None:
         if not self._task.no_log:
-            say_results(str(variables.get("inventory_hostname")), result.get("results", []))
+            say_results(str(variables.get("inventory_hostname")), result)

@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 from ansible import constants as C
+from ansible.plugins.callback import CallbackBase
 from ansible_collections.keyturn.iam.plugins.module_utils._access_key.batch import Count
 from ansible_collections.keyturn.iam.plugins.module_utils._access_key.work import NoStore, Store
 from ansible_collections.keyturn.iam.plugins.module_utils._pace import Pace
@@ -62,11 +63,13 @@ def progress() -> Callable[[Count], None]:
     return tell
 
 
-def say_results(host: str, results: list[dict[str, Any]]) -> None:
-    """A line for each item, as for those of a loop."""
-    for result in results:
-        status = _status(result)
-        say(f"{status}: [{host}] => {': '.join(_words(result))}", COLORS[status])
+def say_results(host: str, result: Mapping[str, Any]) -> None:
+    """A line for each item, as for those of a loop; and the diffs, which Ansible does not show of a task that failed."""
+    for one in result.get("results", ()):
+        status = _status(one)
+        say(f"{status}: [{host}] => {': '.join(_words(one))}", COLORS[status])
+    if result.get("failed") and result.get("diff"):
+        say(CallbackBase()._get_diff(result["diff"]))
 
 
 def _status(result: Mapping[str, Any]) -> str:
