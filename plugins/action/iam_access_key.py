@@ -7,8 +7,7 @@ from __future__ import annotations
 from typing import Any
 
 from ansible_collections.keyturn.iam.plugins.module_utils import _argspec, _result
-from ansible_collections.keyturn.iam.plugins.plugin_utils._in_process import InProcessAction, ModuleInProcess
-from ansible_collections.keyturn.iam.plugins.plugin_utils._store.file import VaultStore
+from ansible_collections.keyturn.iam.plugins.plugin_utils._in_process import InProcessAction, ModuleInProcess, OpenStore
 
 
 class ActionModule(InProcessAction):
@@ -18,5 +17,6 @@ class ActionModule(InProcessAction):
     argument_spec = _argspec.ACCESS_KEY
     returns_secret = True
 
-    def perform(self, module: ModuleInProcess, store: VaultStore | None) -> dict[str, Any]:
+    def perform(self, module: ModuleInProcess, open_store: OpenStore) -> dict[str, Any]:
+        store = open_store(module.params)
         return _result.access_key(module.params, module.connect, self._task.check_mode, self._task.diff, store)

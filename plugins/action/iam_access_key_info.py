@@ -9,7 +9,7 @@ from collections.abc import Callable
 from typing import Any
 
 from ansible_collections.keyturn.iam.plugins.module_utils import _argspec, _result
-from ansible_collections.keyturn.iam.plugins.plugin_utils._in_process import InProcessAction, ModuleInProcess
+from ansible_collections.keyturn.iam.plugins.plugin_utils._in_process import InProcessAction, ModuleInProcess, OpenStore
 from ansible_collections.keyturn.iam.plugins.plugin_utils._screen import say
 from ansible_collections.keyturn.iam.plugins.plugin_utils._store.file import VaultStore
 
@@ -25,7 +25,8 @@ class ActionModule(InProcessAction):
     argument_spec = _argspec.INFO
     mutually_exclusive = _argspec.INFO_EXCLUSIVE
 
-    def perform(self, module: ModuleInProcess, store: VaultStore | None) -> dict[str, Any]:
+    def perform(self, module: ModuleInProcess, open_store: OpenStore) -> dict[str, Any]:
+        store = open_store(module.params)
         entries = store.entries() if store else None
         result = _result.access_key_info(module.params, module.connect, entries, _progress())
         if not result["warnings"]:

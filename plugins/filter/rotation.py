@@ -15,10 +15,14 @@ from ansible_collections.keyturn.iam.plugins.plugin_utils._rotation import incid
 # Of the role alone: they may change with it.
 INNER = (
     steps.steps,
-    steps.stale_notes,
+    steps.with_notes,
+    steps.parts,
+    steps.items,
     steps.results,
+    steps.of,
     steps.look,
     steps.applied,
+    steps.wrong,
     incident.previous,
     incident.revocation,
     incident.revoked,

@@ -33,6 +33,13 @@ ACCESS_KEY: dict[str, Any] = {
     "verify_timeout": {"type": "float", "default": 60},
 }
 
+# Beside the list the options of an item, as defaults for all of them.
+ACCESS_KEYS: dict[str, Any] = {
+    "access_keys": {"type": "list", "elements": "dict", "required": True, "no_log": False},
+    "max_concurrency": {"type": "int", "default": 16},
+    **ACCESS_KEY,
+}
+
 INFO: dict[str, Any] = {
     "user_name": {"type": "list", "elements": "str", "aliases": ["username"]},
     "path_prefix": {"type": "str"},
@@ -47,6 +54,13 @@ INFO: dict[str, Any] = {
     "max_concurrency": {"type": "int", "default": 16},
 }
 INFO_EXCLUSIVE: tuple[tuple[str, ...], ...] = (("access_key_id", "user_name"), ("access_key_id", "path_prefix"))
+
+LOOK_AGAIN: dict[str, Any] = {
+    "info": {"type": "dict", "required": True},
+    "made": {"type": "list", "elements": "str", "default": [], "no_log": False},
+    "vault_file": {"type": "path", "required": True},
+    "max_concurrency": {"type": "int", "default": 16},
+}
 
 
 def with_aws(spec: dict[str, Any]) -> dict[str, Any]:

@@ -11,9 +11,11 @@ Of `module`, an AnsibleAWSModule or the like, only `params` and `_name` are touc
 from __future__ import annotations
 
 import re
+from collections import deque
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import cache
+from threading import Lock
 from typing import Any, NoReturn
 from urllib.parse import urlsplit
 
@@ -22,7 +24,8 @@ from ansible_collections.amazon.aws.plugins.module_utils.botocore import boto3_c
 from ._credentials import without_foreign_credentials
 from ._errors import KeyturnError
 from ._failures import SDK_ERRORS, ForeignAnswer, call_error, in_own_words
-from ._iam import TRIES, Iam
+from ._iam import LONGEST_PAUSE, LONGEST_PAUSE_TOGETHER, TRIES, TRIES_TOGETHER, Iam
+from ._pace import Pace
 from ._time import from_iso
 
 try:
@@ -63,8 +66,9 @@ def _connecting(to: str = "AWS") -> Iterator[None]:
     raise failure.with_traceback(None) from None
 
 
-def connect(module: Any, pool: int = 10) -> Iam:
-    """IAM by the module's connection options; up to `pool` requests at a time. Raises KeyturnError.
+def connect(module: Any, pool: int | None = None) -> Iam:
+    """IAM by the module's connection options; up to `pool` requests at a time, for one task alone where it is left out.
+    Raises KeyturnError.
 
     The client is told to send each request once, whatever `aws_config` says of retries: what may be repeated
     is decided in `Iam`, which takes the number of attempts over.
@@ -74,12 +78,14 @@ def connect(module: Any, pool: int = 10) -> Iam:
         return _connect(_Options(module), pool)
 
 
-def _connect(options: _Options, pool: int) -> Iam:
+def _connect(options: _Options, pool: int | None) -> Iam:
     region, endpoint, params = _connection_info(options)
     wanted = params.pop("aws_config", None)
     retries: dict[str, Any] = (getattr(wanted, "retries", None) or {}) if wanted else {}
-    tries = int(retries.get("total_max_attempts") or retries.get("max_attempts", TRIES - 1) + 1)
-    config = Config(max_pool_connections=max(pool, 10))
+    tries, longest_pause = (TRIES_TOGETHER, LONGEST_PAUSE_TOGETHER) if pool else (TRIES, LONGEST_PAUSE)
+    tries = int(retries.get("total_max_attempts") or retries.get("max_attempts", tries - 1) + 1)
+    pace = Pace(pool or 1)
+    config = Config(max_pool_connections=max(pace.at_once, 10))
     if wanted:
         config = config.merge(wanted)
     config = config.merge(Config(retries={"total_max_attempts": 1, "mode": "standard"}))
@@ -102,9 +108,9 @@ def _connect(options: _Options, pool: int) -> Iam:
     @cache
     def sts() -> StsCheck:
         with _connecting("STS, which has to accept a new key before it is made current"):
-            return StsCheck(region, endpoint, profile, params.get("verify"), config)
+            return StsCheck(region, endpoint, profile, params.get("verify"), config, pace)
 
-    return Iam(iam, sts, own_sts, max(tries, 1))
+    return Iam(iam, sts, own_sts, max(tries, 1), longest_pause, pace)
 
 
 def _connection_info(options: _Options) -> tuple[str | None, str | None, dict[str, Any]]:
@@ -220,19 +226,33 @@ def _aws_domains() -> tuple[str, ...]:
 
 
 class StsCheck:
-    """Asks STS whose key a key is. One client serves all keys: it signs with whatever its credentials hold."""
+    """Asks STS whose key a key is. Threads may share it: each question takes a client for itself, which signs with
+    whatever its credentials hold.
+    """
 
-    def __init__(self, region: str | None, endpoint: str | None, profile: str | None, verify: Any, config: Any) -> None:
-        session = botocore.session.Session(profile=profile)
-        session.set_credentials("-", "-")
-        self._credentials = session.get_credentials()
-        self._client = session.create_client(
-            "sts", region_name=region, endpoint_url=sts_endpoint(endpoint), verify=verify, config=config
-        )
+    def __init__(
+        self, region: str | None, endpoint: str | None, profile: str | None, verify: Any, config: Any, pace: Pace
+    ) -> None:
+        self._session = botocore.session.Session(profile=profile)
+        self._options = {
+            "region_name": region,
+            "endpoint_url": sts_endpoint(endpoint),
+            "verify": verify,
+            "config": config,
+            # Each client gets credentials of its own by that, whatever these are.
+            "aws_access_key_id": "-",
+            "aws_secret_access_key": "-",
+        }
+        self._pace, self._making = pace, Lock()
+        self._clients = deque([self._client()])
+
+    def _client(self) -> Any:
+        with self._making:
+            return self._session.create_client("sts", **self._options)
 
     @property
     def region(self) -> str:
-        return str(self._client.meta.region_name)
+        return str(self._clients[0].meta.region_name)
 
     def identity(self, access_key_id: str, secret_access_key: str) -> dict[str, Any]:
         """GetCallerIdentity signed with the key, over a connection of its own: another answer may be another server's.
@@ -240,9 +260,21 @@ class StsCheck:
         Raises SDK_ERRORS. It needs no permission and answers even under an explicit deny (STS API Reference,
         GetCallerIdentity).
         """
-        self._client._endpoint.http_session.close()  # its connections are made anew; `client.close()` is younger
-        self._credentials.access_key, self._credentials.secret_key = access_key_id, secret_access_key
-        return _answered(self._client.get_caller_identity)
+        with self._pace.turn():
+            client = self._take()
+            try:
+                client._endpoint.http_session.close()  # its connections are made anew; `client.close()` is younger
+                credentials = client._request_signer._credentials  # botocore has no public way to ask a client
+                credentials.access_key, credentials.secret_key = access_key_id, secret_access_key
+                return _answered(client.get_caller_identity)
+            finally:
+                self._clients.append(client)
+
+    def _take(self) -> Any:
+        try:
+            return self._clients.pop()
+        except IndexError:  # all others are in use
+            return self._client()
 
 
 def _answered(ask: Callable[[], dict[str, Any]]) -> dict[str, Any]:

@@ -32,10 +32,14 @@ from ._failures import (
     reading,
     request_error,
 )
+from ._pace import Pace
 
 # The most that one answer of a listing may hold (API Reference, "MaxItems"); AWS may send fewer, so all pages are read.
 PAGE = 1000
-TRIES = 8
+# How often a request is sent at most, and the longest pause between (seconds): by one task; and by many who share a
+# connection, and whose pace its throttles set.
+TRIES, LONGEST_PAUSE = 8, 10.0
+TRIES_TOGETHER, LONGEST_PAUSE_TOGETHER = 16, 4.0
 # AWS attaches AWSCompromisedKeyQuarantine, …V2, …V3 or a later one to a user whose key it found in public.
 QUARANTINE = "AWSCompromisedKeyQuarantine"
 # For so long (seconds) IAM is asked again where two of its answers about one user contradict each other: replicas lag.
@@ -49,18 +53,29 @@ class Iam:
     """IAM's side: five calls on access keys and the few reads around them, with AWS's clock.
 
     `client` is a boto3 IAM client that does not repeat requests by itself; `sts` gives the checker of new keys and
-    `own_sts` an STS client with the run's own credentials. `tries` bounds how often a request is sent.
+    `own_sts` an STS client with the run's own credentials. `tries` bounds how often a request is sent, `longest_pause`
+    (seconds) is the most that lies between, `pace` has the turns of all requests. Threads may share it.
     """
 
-    def __init__(self, client: Any, sts: Callable[[], Any], own_sts: Callable[[], Any], tries: int = TRIES) -> None:
+    def __init__(
+        self,
+        client: Any,
+        sts: Callable[[], Any],
+        own_sts: Callable[[], Any],
+        tries: int = TRIES,
+        longest_pause: float = LONGEST_PAUSE,
+        pace: Pace | None = None,
+    ) -> None:
         self.client = client
+        self.pace = pace or Pace(1)
         self._sts, self._own_sts = sts, own_sts
         self._caller: tuple[str, str] | None = None
-        self._asking_sts = Lock()
+        # What is asked, or made, once a connection.
+        self._asking_sts, self._asking_quota, self._making_sts = Lock(), Lock(), Lock()
         self._clock = Clock()
         self._listed: set[str] = set()
         self._quota: tuple[bool, int | None] = (False, None)
-        self._backoff = {"retries": tries, "delay": 0.2, "backoff": 2, "max_delay": 10}
+        self._backoff = {"retries": tries, "delay": 0.2, "backoff": 2, "max_delay": longest_pause}
 
     # -- the way of every request --------------------------------------------------------------------------------
 
@@ -80,7 +95,8 @@ class Iam:
     def _send(self, operation: str, params: Mapping[str, Any], client: Any = None) -> dict[str, Any]:
         self._clock.refuse_jump()
         try:
-            response: dict[str, Any] = getattr(client or self.client, operation)(**params)
+            with self.pace.turn():
+                response: dict[str, Any] = getattr(client or self.client, operation)(**params)
         except SDK_ERRORS as error:
             self.noticed(getattr(error, "response", None) or {})
             raise
@@ -225,9 +241,10 @@ class Iam:
 
     def quota(self) -> int | None:
         """AccessKeysPerUserQuota, asked once a connection; None where denied: then CreateAccessKey's answer decides."""
-        if not self._quota[0]:
-            self._quota = (True, (self.summary() or {}).get("AccessKeysPerUserQuota"))
-        return self._quota[1]
+        with self._asking_quota:
+            if not self._quota[0]:
+                self._quota = (True, (self.summary() or {}).get("AccessKeysPerUserQuota"))
+            return self._quota[1]
 
     @property
     def signing_access_key_id(self) -> str | None:
@@ -278,14 +295,15 @@ class Iam:
     @property
     def sts(self) -> Any:
         """The checker of new keys (`_connection.StsCheck`), made on first use. Raises KeyturnError where that fails."""
-        return self._sts()
+        with self._making_sts:
+            return self._sts()
 
     def prepare_sts(self) -> None:
         """Makes the checker of new keys before it is needed, and sees that STS answers where it will ask.
 
         Raises KeyturnError.
         """
-        self._sts()
+        assert self.sts
         try:
             self._identity()
         except IamError as error:

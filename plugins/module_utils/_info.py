@@ -10,7 +10,7 @@ One request a page of users, one a user, one a key, two for the account; a few a
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from concurrent.futures import FIRST_EXCEPTION, ThreadPoolExecutor, wait
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -21,7 +21,7 @@ from ._entry import Entry
 from ._errors import IamError, KeyturnError
 from ._iam import Iam, owner_of
 from ._options import is_pattern, names_user, refuse_negative, same_name
-from ._time import days, to_iso
+from ._time import days, from_iso, to_iso
 
 # Up to so many names are asked for one by one; for more the listing, up to 1,000 users a page, is fewer requests.
 FEW = 25
@@ -38,6 +38,7 @@ class _Look:
     user_name: str
     user: User | None = None
     keys: list[tuple[Key, LastUsed | None]] = field(default_factory=list)
+    known_uses: Mapping[str, LastUsed] = field(default_factory=dict)
     tags: dict[str, str] | None = None
     quarantined: str | None = None
     errors: list[str] = field(default_factory=list)
@@ -69,9 +70,69 @@ def gather(
     _fail_where_nothing_was_read(users)
     if params.get("quarantined") is not False:
         _tell_the_quarantined(iam, [one for one in users if one.user and not one.vanished], warnings)
+    seen, rows, shown = _shown(iam, users, params, entries, warnings)
+    account_id, partition = _account(iam, seen)
+    names = {user.user_name for user in users if user.user}
+    return {
+        "access_keys": rows,
+        "users": [_user(one, (entries or {}).get(one.user_name)) for one in seen],
+        "account": {
+            "account_id": account_id,
+            "partition": partition,
+            "root_access_key_present": bool(summary["AccountAccessKeysPresent"]) if summary else None,
+            "access_keys_quota": summary.get("AccessKeysPerUserQuota") if summary else None,
+            "signing_access_key_id": iam.signing_access_key_id,
+        },
+        "now": to_iso(iam.now),
+        "store_only": _store_only(entries, names, account_id) if everyone and entries else [],
+        "complete": params.get("last_used") is not False and shown,
+        "warnings": warnings,
+    }
+
+
+def look_again(
+    iam: Iam,
+    info: Mapping[str, Any],
+    made: Collection[str],
+    entries: Entries,
+    max_concurrency: int,
+    progress: Callable[[int, int], None] = lambda done, total: None,
+) -> dict[str, Any]:
+    """The users of an earlier look (`info`) as they are now, with as few requests as can be: one a user.
+
+    Who they are is known, and so is the last use of a key that was read then, or that was `made` since: who goes by one
+    to write reads it again. A key that shows for the first time is asked for. Raises KeyturnError.
+    """
+    uses = {row["access_key_id"]: _use_of(row) for row in info["access_keys"] if row["last_used_known"]}
+    uses.update({key_id: LastUsed(None, None, None, None) for key_id in made})
+    before = {user["user_name"]: user for user in info["users"]}
+    users = [_Look(name, _user_of(user), known_uses=uses) for name, user in before.items() if user["arn"]]
+    params = {"max_concurrency": max_concurrency}
+    warnings: list[str] = []
+    _read_all(iam, users, params, progress)
+    _fail_where_nothing_was_read(users)
+    seen, rows, _complete = _shown(iam, users, params, entries, warnings)
+    return {
+        "access_keys": rows,
+        "users": [_user_again(before[one.user_name], _user(one, entries.get(one.user_name))) for one in seen],
+        "account": info["account"],
+        "now": to_iso(iam.now),
+        "complete": True,
+        "warnings": warnings,
+    }
+
+
+def _user_again(before: Mapping[str, Any], now: Mapping[str, Any]) -> dict[str, Any]:
+    """Tags and quarantine are not asked for again."""
+    return {**before, "error": now["error"], "store": now["store"]}
+
+
+def _shown(
+    iam: Iam, users: list[_Look], params: Mapping[str, Any], entries: Entries | None, warnings: list[str]
+) -> tuple[list[_Look], list[dict[str, Any]], bool]:
+    """The users who are there, the rows of their keys, and whether no filter left one out; what is wrong is a warning."""
     warnings += _warnings(users)
     seen = sorted((user for user in users if not user.vanished), key=lambda user: user.user_name)
-    account_id, partition = _account(iam, seen)
     now = iam.now
     rows, shown = [], True
     for one in seen:
@@ -86,22 +147,20 @@ def gather(
             shown = shown and fits
             if fits:
                 rows.append(row)
-    names = {user.user_name for user in users if user.user}
-    return {
-        "access_keys": rows,
-        "users": [_user(one, (entries or {}).get(one.user_name)) for one in seen],
-        "account": {
-            "account_id": account_id,
-            "partition": partition,
-            "root_access_key_present": bool(summary["AccountAccessKeysPresent"]) if summary else None,
-            "access_keys_quota": summary.get("AccessKeysPerUserQuota") if summary else None,
-            "signing_access_key_id": iam.signing_access_key_id,
-        },
-        "now": to_iso(now),
-        "store_only": _store_only(entries, names, account_id) if everyone and entries else [],
-        "complete": params.get("last_used") is not False and shown,
-        "warnings": warnings,
-    }
+    return seen, rows, shown
+
+
+def _user_of(shown: Mapping[str, Any]) -> User:
+    """The user that an earlier look shows."""
+    known = {name: shown[name] for name in ("user_name", "user_id", "arn", "path")}
+    return User(create_date=from_iso(shown["create_date"]), **known)
+
+
+def _use_of(row: Mapping[str, Any]) -> LastUsed:
+    date = row["last_used_date"]
+    return LastUsed(
+        row["user_name"], from_iso(date) if date else None, row["last_used_service"], row["last_used_region"]
+    )
 
 
 # -- who is looked at ------------------------------------------------------------------------------------------------
@@ -260,8 +319,10 @@ def _read(iam: Iam, one: _Look, params: Mapping[str, Any]) -> None:
         return
     one.read = True
     for key in keys:
-        used = None
-        if params.get("last_used") is not False:
+        used: LastUsed | None = None
+        if key.access_key_id in one.known_uses:
+            used = one.known_uses[key.access_key_id]
+        elif params.get("last_used") is not False:
             try:
                 used = iam.last_used(key.access_key_id)
             except IamError as error:

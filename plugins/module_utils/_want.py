@@ -49,6 +49,11 @@ class Want:
         """
         return self.min_idle_days is not None or bool(self.replacement or self.replaces)
 
+    @property
+    def may_name_next(self) -> bool:
+        """Whether the key that the task names, if it is the stored next, is to be made current."""
+        return bool(self.access_key_id) and self.state == "present" and self.active is None and not self.stage
+
     @classmethod
     def of(cls, params: Mapping[str, Any]) -> Want:
         """The task that validated options describe. Raises KeyturnError for options that do not go together."""

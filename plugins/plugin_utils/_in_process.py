@@ -11,11 +11,11 @@ import logging
 import os
 import sys
 from abc import abstractmethod
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
-from functools import cache
+from functools import cache, partial
 from io import StringIO
-from typing import Any, NoReturn
+from typing import Any, NoReturn, Optional
 
 from ansible import constants as C
 from ansible.errors import AnsibleActionFail
@@ -40,6 +40,7 @@ from ansible_collections.keyturn.iam.plugins.plugin_utils._values import blotted
 
 display = Display()
 
+OpenStore = Callable[[Mapping[str, Any]], Optional[VaultStore]]
 # A worker runs all items of a loop, so that what is kept here serves them all and is gone with the task.
 _connections: dict[tuple[Any, ...], Iam] = {}
 _stores: dict[tuple[Any, ...], VaultStore] = {}
@@ -62,14 +63,20 @@ class ModuleInProcess:
     fail_json_aws = AnsibleAWSModule.fail_json_aws
     _gather_versions = AnsibleAWSModule._gather_versions
 
-    def __init__(self, name: str, params: dict[str, Any]) -> None:
+    def __init__(self, name: str, params: dict[str, Any], secrets: set[str]) -> None:
         self._name, self.params = name, params
+        # What no log may show of the options.
+        self.no_log_values = secrets
 
     def fail_json(self, msg: str, **fields: Any) -> NoReturn:
         raise _Ended({"failed": True, "msg": msg, **fields})
 
-    def connect(self, pool: int = 10) -> Iam:
-        """The connection for these options and this environment, kept for the items of a loop."""
+    def connect(self, pool: int | None = None) -> Iam:
+        """The connection for these options and this environment, kept for the items of a loop.
+
+        Left out, `pool` is how many requests at a time the task wants, where it says so.
+        """
+        pool = pool or self.params.get("max_concurrency")
         options = tuple((name, repr(self.params.get(name))) for name in _AWS_OPTIONS)
         key = (pool, options, tuple(sorted(os.environ.items())))
         if key not in _connections:
@@ -88,14 +95,14 @@ class InProcessAction(ActionBase):
     returns_secret = False
 
     @abstractmethod
-    def perform(self, module: ModuleInProcess, store: VaultStore | None) -> dict[str, Any]:
-        """The task's result. Raises KeyturnError."""
+    def perform(self, module: ModuleInProcess, open_store: OpenStore) -> dict[str, Any]:
+        """The task's result; `open_store` gives the store that options name. Raises KeyturnError."""
 
     def run(self, tmp: str | None = None, task_vars: dict[str, Any] | None = None) -> dict[str, Any]:
         super().run(tmp, task_vars)
         variables = task_vars or {}
         self._take_wider_defaults(variables)
-        wants_store = bool(self._task.args.get("vault_file"))
+        wants_store = self._names_store(self._task.args)
         elsewhere = self._elsewhere(variables)
         if wants_store and elsewhere:
             return {
@@ -110,7 +117,11 @@ class InProcessAction(ActionBase):
             result = self._execute_module(
                 module_name=self.module_name, task_vars=variables, wrap_async=self._task.async_val
             )
+        self.tell(result, variables)
         return self._censored(result)
+
+    def tell(self, result: Mapping[str, Any], variables: Mapping[str, Any]) -> None:
+        """Says more of the result than Ansible does."""
 
     def _take_wider_defaults(self, variables: Mapping[str, Any]) -> None:
         """What the caller's module_defaults say of the account and Ansible does not hand to this action."""
@@ -166,11 +177,25 @@ class InProcessAction(ActionBase):
                 )
             except AnsibleActionFail as error:
                 return {"failed": True, "msg": str(error.message)}
-            module = ModuleInProcess(self.module_name, {name: plain(arguments.get(name)) for name in spec})
+            params = {name: plain(arguments.get(name)) for name in spec}
+            module = ModuleInProcess(self.module_name, params, validated._no_log_values)
             with _failures_as_result(module) as result:
-                self._refuse_revoked(module.params, variables)
-                result.update(self.perform(module, self._store(module, variables)))
-        return _like_a_module(result, module.params, validated, variables)
+                result.update(self.perform(module, partial(self._open_store, module, variables)))
+        return _like_a_module(result, module, validated, variables)
+
+    def _names_store(self, args: Mapping[str, Any]) -> bool:
+        """Whether the task names a vault file."""
+        return bool(args.get("vault_file"))
+
+    def _open_store(
+        self, module: ModuleInProcess, variables: Mapping[str, Any], params: Mapping[str, Any]
+    ) -> VaultStore | None:
+        """The store that the options name; refused where it is none, or where the rotation's knows better.
+
+        Raises KeyturnError.
+        """
+        self._refuse_revoked(params, variables)
+        return self._store(module, params, variables)
 
     def _refuse_revoked(self, params: Mapping[str, Any], variables: Mapping[str, Any]) -> None:
         """A task without vault_file knows of no revocation; where the rotation's store is known, that one is asked."""
@@ -190,12 +215,13 @@ class InProcessAction(ActionBase):
                 f"as {file} (rotation_vault_file) has it; leaked=false says that it is safe all the same"
             )
 
-    def _store(self, module: ModuleInProcess, variables: Mapping[str, Any]) -> VaultStore | None:
+    def _store(
+        self, module: ModuleInProcess, params: Mapping[str, Any], variables: Mapping[str, Any]
+    ) -> VaultStore | None:
         """The store by the vault secrets of this run.
 
         A relative path counts from where ansible-playbook was started.
         """
-        params = module.params
         if not params.get("vault_file"):
             return None
         self._refuse_thrown_away(params, variables)
@@ -227,7 +253,7 @@ class InProcessAction(ActionBase):
 
     def _censored(self, result: dict[str, Any]) -> dict[str, Any]:
         """A result with a secret is not shown, though registered as it is; a failure's reason is shown apart from it."""
-        if result.get("secret_access_key"):
+        if any(one.get("secret_access_key") for one in (result, *result.get("results", ()))):
             if result.get("failed"):
                 display.error(str(result.get("msg")), wrap_text=False)
             result["_ansible_no_log"] = True
@@ -243,15 +269,15 @@ def _number_or(value: Any, default: float) -> float:
 
 
 def _like_a_module(
-    result: dict[str, Any], params: dict[str, Any], validated: ValidationResult, variables: Mapping[str, Any]
+    result: dict[str, Any], module: ModuleInProcess, validated: ValidationResult, variables: Mapping[str, Any]
 ) -> dict[str, Any]:
     """The result with what Ansible adds to a module's: warnings, secret arguments blotted out, and how it was called."""
     aliases = [f"Both option {one['option']} and its alias {one['alias']} are set." for one in validated._warnings]
     if aliases:
         result["warnings"] = aliases + result.get("warnings", [])
-    result = _without(result, validated._no_log_values)
+    result = _without(result, module.no_log_values)
     if not _MAY_SHOW_INVOCATION or C.config.get_config_value("INJECT_INVOCATION", variables=variables):
-        result["invocation"] = blotted({"module_args": params}, validated._no_log_values)
+        result["invocation"] = blotted({"module_args": module.params}, module.no_log_values)
     return result
 
 

@@ -56,8 +56,8 @@ def check(fault: Fault) -> Fault:
         raise ValueError(f"a {fault.kind} cannot happen after the request: it says that nothing was done")
     if fault.target not in TARGETS:
         raise ValueError(f"a kill has the target all or main, not {fault.target}")
-    if fault.nth < 1 or fault.count < 0:
-        raise ValueError("nth counts from 1, count from 0")
+    if fault.nth < 1 or fault.count < 0 or fault.every < 1:
+        raise ValueError("nth and every count from 1, count from 0")
     return fault
 
 
@@ -88,7 +88,8 @@ def firing(faults: list[Fault], request: Request) -> list[Fault]:
         if fault.user and fault.user != request.user:
             continue
         fault.seen += 1
-        if fault.seen >= fault.nth and (fault.count == 0 or fault.seen < fault.nth + fault.count):
+        turn, rest = divmod(fault.seen - fault.nth, fault.every)
+        if turn >= 0 and rest == 0 and (fault.count == 0 or turn < fault.count):
             fault.fired += 1
             met.append(fault)
     return met

@@ -131,7 +131,7 @@ class Fault:
     `kind` is one of: throttle, rate_exceeded, error500, concurrent_modification, temporarily_unmodifiable, error (with `code`,
     `status`, `message`), foreign, date, cut, hang, delay, refuse, pause, kill.
     Requests match by `action` (a name or pattern) and `user` (named by the request, owner of the key it names, or signer).
-    The `nth` that matches is met first, `count` in a row (0: all from then on).
+    The `nth` that matches is met first, `count` in a row (0: all from then on); with `every` 3 each third of them.
     `when`: before the request is executed, after it, or (cut only) during the answer.
 
     What each does beside the errors that it is named after:
@@ -150,6 +150,7 @@ class Fault:
     user: str | None = None
     nth: int = 1
     count: int = 1
+    every: int = 1
     when: str = "before"
     seconds: float = 0
     code: str | None = None

@@ -46,63 +46,40 @@ class Run:
             return {"failed": True, "msg": error.message, **error.returns}
         return {"changed": done.changed, "access_key": done.access_key}
 
-    def each(self, actions: Iterable[Result], options: Callable[[Result], Result]) -> Result:
-        """A task in a loop with ignore_errors."""
-        return {"results": [{**self.task(**options(action)), "item": action} for action in actions]}
+    def step(self, decisions: Iterable[Result], step: str, results: list[Result]) -> None:
+        """roles/rotation/tasks/step.yml: one task over what is to be done, whose results come to those so far."""
+        due = steps.steps(decisions, step, results)
+        items = [{name: value for name, value in item.items() if value is not None} for item in steps.items(due, {})]
+        results += steps.results({"results": [self.task(**item) for item in items]}, due)
+
+    def look_again(self, look: Result, names: list[str], results: list[Result]) -> Result:
+        """roles/rotation/tasks/look_again.yml"""
+        made = [one["access_key_id"] for one in results if one["action"]["action"] == "create" and one["access_key_id"]]
+        try:
+            again = _info.look_again(self.iam, steps.of(look, names), made, self.store.entries(), 1)
+        except KeyturnError as error:
+            again = {"msg": error.message}
+        return steps.look(look, again, names)
 
 
 # -- the role --------------------------------------------------------------------------------------------------------
 
 
 def rotation(run: Run) -> None:
-    """roles/rotation/tasks/main.yml"""
+    """roles/rotation/tasks/main.yml and rotate.yml"""
     look = run.look()
     decisions = plan(look)
-    registered: list[Result] = []
-
-    def take(step: str, options: Callable[[Result], Result]) -> None:
-        registered.append(run.each(steps.steps(decisions, step, steps.results(registered)), options))
-
-    take("make_room", _deletion)
-    take("create", _creation)
-    take("verify", _named)
-    if touched := sorted({result["action"]["user_name"] for result in steps.results(registered)}):
-        look = _look_again(run, look, touched)
+    results: list[Result] = []
+    for step in steps.parts(decisions, "renew"):
+        run.step(decisions, step, results)
+    if touched := sorted({result["action"]["user_name"] for result in results}):
+        look = run.look_again(look, touched, results)
         decisions = plan(look)
-    notes = steps.stale_notes(look, decisions, steps.results(registered))
-    registered.append(run.each(notes, lambda action: {**_named(action), "active": True, "noted": True}))
-    take("deactivate", _deactivation)
-    take("delete", _deletion)
-    plan(steps.applied(look, steps.results(registered)))
-
-
-def _look_again(run: Run, look: Result, touched: list[str]) -> Result:
-    try:
-        again = run.look(*touched)
-    except KeyturnError as error:
-        again = {"msg": error.message}
-    return steps.look(look, again, touched)
-
-
-def _named(action: Result) -> Result:
-    return {"access_key_id": action["access_key_id"]}
-
-
-def _creation(action: Result) -> Result:
-    deleted = action.get("assume_deleted", [])
-    age, replaces = action["max_age_days"], action["replaces"]
-    given = {"max_age_days": age, "replaces": replaces, "assume_deleted": deleted, "verify": False}
-    return {**given, "ask_again": action.get("ask_again")}
-
-
-def _deactivation(action: Result) -> Result:
-    options = {**_named(action), "active": False, "min_idle_days": action["min_idle_days"]}
-    return {**options, "replacement": action.get("replacement"), "leaked": action.get("leaked")}
-
-
-def _deletion(action: Result) -> Result:
-    options = {**_named(action), "state": "absent", "min_idle_days": action["min_idle_days"]}
-    return {**options, "noted": action.get("noted")}
+    planned = steps.with_notes(decisions, look)
+    for step in steps.parts(planned, "retire"):
+        if step != "settle":
+            run.step(planned, step, results)
+    plan(steps.applied(look, results))
 
 
 def revocation(run: Run, access_key_id: str) -> None:
@@ -113,23 +90,13 @@ def revocation(run: Run, access_key_id: str) -> None:
     look = run.look(off["access_key"]["user_name"])
     left = incident.revoked(look, access_key_id)
     planned = [{"user_name": NAME, "actions": left["steps"]}]
-    registered = [{"results": []}]
-    if left["steps"]:
-        created = run.each(
-            steps.steps(planned, "create"),
-            lambda action: {"ask_again": True, "assume_deleted": [access_key_id], "verify": False},
-        )
-        verified = run.each(steps.steps(planned, "verify", steps.results([created])), _named)
-        back = run.each(steps.steps(planned, "put_back"), _put_back)
-        registered = [created, verified, back]
-    look = incident.revoked(_look_again(run, look, [NAME]), access_key_id)["info"]
+    results = incident.revocation(off)
+    for step in steps.parts(planned, "renew"):
+        run.step(planned, step, results)
+    look = incident.revoked(run.look_again(look, [NAME], results), access_key_id)["info"]
     plan(look)
-    if incident.unreplaced(left, steps.results(registered)):
+    if incident.unreplaced(left, results):
         run.actor.note("the user has no other key in force")
-
-
-def _put_back(action: Result) -> Result:
-    return {**_named(action), "stage": "current", "noted": True}
 
 
 def rollback(run: Run, access_key_id: str | None) -> None:

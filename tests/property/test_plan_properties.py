@@ -642,14 +642,14 @@ def a_plan_that_was_carried_out_asks_for_nothing_more(seen: Info, policy: dict[s
 def a_note_is_taken_back_of_what_works_and_changes_nothing_else(
     seen: Info, policy: dict[str, Any], decisions: Plan
 ) -> None:
-    left = steps.stale_notes(seen, decisions)
+    left = steps.steps(steps.with_notes(decisions, seen), "take_note_back")
     for one in left:
         target, record = row(seen, one["access_key_id"]), record_of(seen, one["access_key_id"])
         assert target and target["status"] == "Active" and record["deactivate_date"] and "revoke_date" not in record
         assert one["access_key_id"] not in {action["access_key_id"] for action in actions(decisions, "deactivate")}
     results = [{"action": one, "changed": True, "failed": False, "access_key_id": one["access_key_id"]} for one in left]
     after = steps.applied(seen, results)
-    assert plan(after, policy) == decisions and not steps.stale_notes(after, decisions)
+    assert plan(after, policy) == decisions and steps.with_notes(decisions, after) == decisions
 
 
 def the_order_of_rows_means_nothing(seen: Info, policy: dict[str, Any], decisions: Plan) -> None:

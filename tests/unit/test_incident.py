@@ -299,8 +299,8 @@ def test_a_user_with_a_key_in_force_is_told_nothing() -> None:
     assert incident.unreplaced(beside, []) is None
 
 
-def test_the_revocation_itself_is_told_as_a_step_of_a_loop() -> None:
+def test_the_revocation_itself_is_told_as_a_step() -> None:
     result = {"changed": True, "access_key": {"access_key_id": "LEAKED", "user_name": "ci", "status": "Inactive"}}
-    (one,) = incident.revocation(result)["results"]
-    assert one["changed"] and one["item"]["action"] == "deactivate"
-    assert (one["item"]["user_name"], one["item"]["access_key_id"]) == ("ci", "LEAKED")
+    (one,) = incident.revocation(result)
+    assert one["changed"] and not one["failed"] and one["action"]["action"] == "deactivate"
+    assert (one["action"]["user_name"], one["action"]["access_key_id"]) == ("ci", "LEAKED")

@@ -10,6 +10,8 @@ from typing import Any
 
 import pytest
 import worlds
+from ansible_collections.keyturn.iam.plugins.module_utils._argspec import ACCESS_KEY
+from ansible_collections.keyturn.iam.plugins.module_utils._want import Want
 from ansible_collections.keyturn.iam.plugins.plugin_utils._rotation import steps
 
 NOW = "2026-11-24T04:00:00+00:00"
@@ -50,6 +52,7 @@ def test_each_step_has_its_actions() -> None:
         "create": [("ana", None), ("dia", None)],
         "verify": [("ben", "NEXT")],
         "put_back": [("fay", "PREVIOUS")],
+        "take_note_back": [],
         "deactivate": [("dia", "IDLE")],
         "delete": [("ana", "OLD"), ("cem", "GONE")],
     }
@@ -81,24 +84,87 @@ def test_an_unknown_step_is_refused() -> None:
         steps.steps(PLAN, "rotate")
 
 
-def test_results_are_read_from_registered_loops() -> None:
-    loop = {
-        "results": [
-            {"item": action("create", "ana"), "changed": True, "access_key": {"access_key_id": "NEW"}},
-            {"item": action("deactivate", "dia", "IDLE"), "failed": True, "msg": "in use"},
-            {"item": action("delete", "cem", "GONE"), "skipped": True},
-        ]
+DUE = [action("create", "ana"), action("deactivate", "dia", "IDLE")]
+
+
+def told(done: dict[str, Any], changed: bool, msg: str | None, access_key_id: str | None) -> dict[str, Any]:
+    return {
+        "action": done,
+        "changed": changed,
+        "failed": msg is not None,
+        "msg": msg,
+        "access_key_id": access_key_id,
     }
-    assert steps.results([{}, {"results": [], "skipped_reason": "nothing"}, loop]) == [
-        {"action": action("create", "ana"), "changed": True, "failed": False, "msg": None, "access_key_id": "NEW"},
-        {
-            "action": action("deactivate", "dia", "IDLE"),
-            "changed": False,
-            "failed": True,
-            "msg": "in use",
-            "access_key_id": "IDLE",
-        },
+
+
+def test_results_are_those_of_the_actions_in_their_order() -> None:
+    results = [
+        {"item": {}, "changed": True, "access_key": {"access_key_id": "NEW"}},
+        {"item": {}, "changed": False, "failed": True, "msg": "in use"},
     ]
+    registered = {
+        "changed": True,
+        "failed": False,
+        "failed_when_result": False,
+        "msg": "dia: in use",
+        "results": results,
+    }
+    assert steps.results(registered, DUE) == [
+        told(DUE[0], True, None, "NEW"),
+        told(DUE[1], False, "in use", "IDLE"),
+    ]
+
+
+def test_a_task_that_failed_before_it_began_has_done_nothing_for_anyone() -> None:
+    registered = {"failed": False, "failed_when_result": False, "msg": "no credentials"}
+    assert steps.results(registered, DUE) == [
+        told(DUE[0], False, "no credentials", None),
+        told(DUE[1], False, "no credentials", "IDLE"),
+    ]
+    assert steps.results({"changed": False, "results": []}, []) == []
+
+
+def test_parts_are_those_that_have_something_to_do_in_the_order_of_the_role() -> None:
+    assert steps.parts(PLAN, "renew") == ["make_room", "create", "verify", "put_back"]
+    assert steps.parts(PLAN, "renew", True) == ["make_room", "create", "save", "verify", "put_back"]
+    assert steps.parts(PLAN, "retire") == ["deactivate", "delete", "settle"]
+    assert steps.parts([decision("eva")], "renew", True) == steps.parts([decision("eva")], "retire") == []
+    assert steps.parts([decision("dia", action("create", "dia"))], "renew") == ["create", "verify"]
+    with pytest.raises(ValueError, match="renew, retire"):
+        steps.parts(PLAN, "rotate")
+
+
+def test_an_item_says_all_that_it_wants_lest_a_default_of_the_caller_has_a_say() -> None:
+    settings = {"vault_file": "keys.yml", "vault_id": None, "verify_delay": 10, "verify_timeout": 60, "users": ["*"]}
+    planned = {**action("deactivate", "dia", "IDLE"), "min_idle_days": 7, "replacement": "CUR"}
+    (item,) = steps.items([planned], settings)
+    assert set(item) == set(ACCESS_KEY)
+    assert {name: value for name, value in item.items() if value is not None} == {
+        "user_name": "dia",
+        "access_key_id": "IDLE",
+        "active": False,
+        "min_idle_days": 7,
+        "replacement": "CUR",
+        "vault_file": "keys.yml",
+        "verify_delay": 10,
+        "verify_timeout": 60,
+    }
+
+
+def test_each_step_is_a_wish_that_makes_sense() -> None:
+    """What the plan says of a new key is nothing that its verification wants."""
+    made = {**action("create", "ana"), "max_age_days": 90, "replaces": "OLD"}
+    results = [result(made, access_key_id="NEW")]
+    for step in steps.STEPS:
+        for item in steps.items(steps.steps(PLAN, step, results), {"vault_file": "keys.yml"}):
+            Want.of(item)
+
+
+def test_why_a_run_fails() -> None:
+    failed = {"failed": [{"user_name": "ben"}, {"user_name": "ana"}, {"user_name": "ben"}], "drift": ["cem"]}
+    assert steps.wrong(failed, True) == "ben, ana: not done, see the report above"
+    assert steps.wrong({"failed": [], "drift": ["cem", "dia"]}, True) == "Drift: cem, dia"
+    assert steps.wrong({"failed": [], "drift": ["cem"]}) == steps.wrong({"failed": [], "drift": []}, True) == ""
 
 
 def row(user_name: str, access_key_id: str) -> dict[str, Any]:
@@ -195,40 +261,43 @@ def noted(user_name: str, key_id: str, **more: Any) -> tuple[dict[str, Any], dic
     return worlds.user(user_name, store, **more), worlds.key(key_id, 100, 1, user=user_name)
 
 
+def notes_to_take_back(seen: dict[str, Any], decisions: Any, results: Any = ()) -> list[dict[str, Any]]:
+    return steps.steps(steps.with_notes(decisions, seen), "take_note_back", results)
+
+
 def test_notes_of_keys_that_work_are_taken_back() -> None:
     users, keys = zip(*(noted(name, f"AKIA{name.upper()}") for name in ("ana", "ben", "cem", "dia", "eva")))
     seen = worlds.info(keys, users=users)
     keys[4]["status"] = "Inactive"
-    decisions = [decision("ben", action("deactivate", "ben", "AKIABEN")), decision("ana")]
+    decisions = [decision("ben", action("deactivate", "ben", "AKIABEN")), *map(decision, ("ana", "cem", "dia", "eva"))]
     failed = [result(action("create", "cem"), failed=True)]
-    left = steps.stale_notes(seen, decisions, failed)
+    left = notes_to_take_back(seen, decisions, failed)
     assert left == [
         {"action": "take_note_back", "user_name": name, "access_key_id": key_id, "reason": "it is Active"}
         for name, key_id in (("ana", "AKIAANA"), ("dia", "AKIADIA"))
     ]
-    assert [one["user_name"] for one in steps.stale_notes(seen, decisions, [*failed, result(left[0])])] == ["dia"]
+    assert [one["user_name"] for one in notes_to_take_back(seen, decisions, [*failed, result(left[0])])] == ["dia"]
     after = steps.applied(seen, [result(one) for one in left])
-    assert [one["user_name"] for one in steps.stale_notes(after, decisions, failed)] == []
+    assert [one["user_name"] for one in notes_to_take_back(after, decisions, failed)] == []
 
 
 def test_a_note_stays_with_what_was_revoked_or_cannot_be_read_or_was_switched_off_just_now() -> None:
     for change in ({"revoke_date": worlds.ago(10)}, {"deactivate_date": worlds.ago(seconds=299)}):
         one, row = noted("ana", "AKIAANA")
         one["store"]["other_keys"]["AKIAANA"].update(change)
-        assert steps.stale_notes(worlds.info([row], users=[one]), []) == []
+        assert notes_to_take_back(worlds.info([row], users=[one]), [decision("ana")]) == []
     one, row = noted("ana", "AKIAANA", error="denied")
-    assert steps.stale_notes(worlds.info([row], users=[one]), []) == []
+    assert notes_to_take_back(worlds.info([row], users=[one]), [decision("ana")]) == []
 
 
-def test_a_later_look_keeps_what_it_does_not_ask_for_and_counts_new_keys() -> None:
-    before = worlds.user("ana", tags={"team": "a"}, quarantined="AWSCompromisedKeyQuarantineV3")
-    first = worlds.info([worlds.key("AKIAOLD", 100, user="ana")], users=[before, worlds.user("ben")])
+def test_new_keys_are_counted() -> None:
+    first = worlds.info([worlds.key("AKIAOLD", 100, user="ana")], users=[worlds.user("ana"), worlds.user("ben")])
     later = worlds.info(
         [worlds.key("AKIAOLD", 100, user="ana"), worlds.key("AKIANEW", 0, user="ana")],
-        users=[worlds.user("ana", quarantined=None)],
+        users=[worlds.user("ana")],
     )
     seen = steps.look(first, later, ["ana"])
-    assert seen["users"] == [before, worlds.user("ben")] and seen["new_keys"] == 1
+    assert seen["new_keys"] == 1
     # The store knows of a key that a list does not show yet, and a third look goes on counting.
     store = worlds.entry("AKIANEWER", 0, 0, other_keys={"AKIANEW": worlds.note(0)})
     again = worlds.info(later["access_keys"], users=[worlds.user("ana", store)])

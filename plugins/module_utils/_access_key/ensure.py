@@ -4,12 +4,16 @@
 
 """How the access key that a task describes comes about.
 
-`ensure` goes one way for every task: under the store's lock it reads the entry and the user's keys afresh, decides,
-and writes; what has to wait for STS waits without the lock. The same code runs as a module and in the controller's
-process; a task without a vault file has `NoStore`, which knows nothing and keeps nothing.
+`ensure_steps` goes one way for every wish: under the store's lock it reads the entry and the user's keys afresh,
+decides, and writes; what has to wait for STS waits without the lock. It hands its waiting out: `ensure` sleeps, a batch
+goes on with other wishes meanwhile. The same code runs as a module and in the controller's process; a task without a
+vault file has `NoStore`, which knows nothing and keeps nothing.
 """
 
 from __future__ import annotations
+
+import time
+from collections.abc import Iterator
 
 from .._entry import Entry
 from .._errors import IamError, KeyturnError
@@ -23,16 +27,22 @@ from .work import Outcome, Store, Transaction, Work
 def ensure(iam: Iam, store: Store, want: Want, check: bool) -> Outcome:
     """Brings about what the task wants; in check mode only reads and predicts. Raises KeyturnError."""
     work = Work(iam, store, want, check)
+    for seconds in ensure_steps(work):
+        time.sleep(seconds)
+    return work.done
+
+
+def ensure_steps(work: Work) -> Iterator[float]:
+    """The same in steps: gives the seconds for which there is nothing to do. Raises KeyturnError."""
     try:
-        if want.leaked:
+        if work.want.leaked:
             revoke.revoke(work)
         elif waits := _under_lock(work):
-            promote.verify(work, waits)
+            yield from promote.verify(work, waits)
     except KeyturnError as error:
-        if not check:
+        if not work.check:
             _tell_what_was_done(work.done, error)
         raise
-    return work.done
 
 
 def _tell_what_was_done(done: Outcome, error: KeyturnError) -> None:
@@ -69,8 +79,7 @@ def _under_lock(work: Work) -> str | None:
 
 def _names_next(want: Want, entry: Entry) -> bool:
     """Whether the task names the stored next, to be verified and made current."""
-    plain = want.state == "present" and want.active is None and not want.stage
-    return plain and want.access_key_id is not None and want.access_key_id == entry.next_id
+    return want.may_name_next and want.access_key_id == entry.next_id
 
 
 def _look(work: Work, entry: Entry) -> Seen | None:

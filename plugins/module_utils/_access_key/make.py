@@ -8,9 +8,7 @@ at once.
 
 from __future__ import annotations
 
-import signal
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from dataclasses import replace
 from datetime import timedelta
 
@@ -18,6 +16,7 @@ from .._answers import Key
 from .._entry import Entry
 from .._errors import IamError, KeyturnError, StoreError, UnknownOutcome
 from .._seen import NEW_KEY, Seen
+from .._signals import held_back
 from .._time import LEFTOVER_WAIT, LIST_LAG, to_iso
 from . import guards, promote, remove
 from .work import Transaction, Work
@@ -160,7 +159,7 @@ def _create(work: Work, stored: Transaction, seen: Seen) -> str | None:
     """Makes a key and keeps its secret before anything else can happen; returns its id where it waits for STS."""
     asked = seen.at(work.iam.now).asked()
     stored.write(asked.entry)
-    with _undisturbed():
+    with held_back():  # from the request to the synced file
         try:
             key, secret = work.iam.create(seen.user_name)
         except UnknownOutcome as error:
@@ -182,16 +181,6 @@ def _create(work: Work, stored: Transaction, seen: Seen) -> str | None:
     if work.want.active is False:
         _switch_off_new(work, after, key)
     return None
-
-
-@contextmanager
-def _undisturbed() -> Iterator[None]:
-    """Holds signals back (Ctrl-C, SIGTERM, the task keyword `timeout`) from the request to the synced file."""
-    held = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGALRM})
-    try:
-        yield
-    finally:
-        signal.pthread_sigmask(signal.SIG_SETMASK, held)
 
 
 def _may_make_room_after_all(work: Work, error: IamError) -> bool:

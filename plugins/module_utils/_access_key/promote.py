@@ -7,7 +7,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from .._entry import Entry, StoredKey
@@ -113,14 +113,17 @@ def _by_word(want: Want, seen: Seen) -> Seen:
 # -- once STS accepts it ---------------------------------------------------------------------------------------------
 
 
-def verify(work: Work, access_key_id: str) -> None:
-    """Waits, without the lock, until STS accepts the key; then makes it current under the lock."""
+def verify(work: Work, access_key_id: str) -> Iterator[float]:
+    """Waits, without the lock, until STS accepts the key; then makes it current under the lock.
+
+    Gives the seconds for which there is nothing to do.
+    """
     want, iam = work.want, work.iam
     with work.store.locked(want.user_name, write=False) as stored:
         asked_with = stored.entry
     if asked_with.current_id != access_key_id or want.stage:  # else another run was faster
         asked_with = _with_account(work, asked_with)
-        await_sts(work, asked_with, access_key_id)
+        yield from await_sts(work, asked_with, access_key_id)
     with work.store.locked(want.user_name, write=True) as stored:
         before = stored.entry
         _refuse_what_changed(work, before, asked_with, access_key_id)
@@ -181,8 +184,11 @@ def _show_promotion(work: Work, before: Entry, after: Seen, access_key_id: str) 
 # -- STS -------------------------------------------------------------------------------------------------------------
 
 
-def await_sts(work: Work, entry: Entry, access_key_id: str) -> None:
-    """Returns when STS answered three times in a row for the user's own key. Raises KeyturnError when it gives up."""
+def await_sts(work: Work, entry: Entry, access_key_id: str) -> Iterator[float]:
+    """Ends when STS answered three times in a row for the user's own key; gives the seconds to wait until then.
+
+    Raises KeyturnError when it gives up.
+    """
     want, iam = work.want, work.iam
     record = entry.key(access_key_id)
     if record is None or not record.secret_access_key:
@@ -191,7 +197,7 @@ def await_sts(work: Work, entry: Entry, access_key_id: str) -> None:
         )
     delayed = iam.knows_time
     if delayed:
-        time.sleep(_too_early(want, record, iam))
+        yield _too_early(want, record, iam)
     deadline: float | None = None
     answers, looked = 0, False
     while True:
@@ -199,7 +205,7 @@ def await_sts(work: Work, entry: Entry, access_key_id: str) -> None:
         if not delayed and iam.knows_time:
             delayed, wait = True, _too_early(want, record, iam)
             if wait:  # too early to count
-                time.sleep(wait)
+                yield wait
                 continue
         if deadline is None:
             deadline = time.monotonic() + want.verify_timeout
@@ -217,7 +223,7 @@ def await_sts(work: Work, entry: Entry, access_key_id: str) -> None:
                 with work.store.locked(want.user_name, write=False) as stored:
                     _refuse_what_changed(work, stored.entry, entry, access_key_id)  # the reason, where there is one
                 raise _not_accepted_error(want, access_key_id, refusal)
-        time.sleep(STS_PAUSE)
+        yield STS_PAUSE
 
 
 def _ask_sts(work: Work, entry: Entry, record: StoredKey, access_key_id: str) -> Exception | None:

@@ -15,6 +15,7 @@ from typing import Any
 from ansible_collections.keyturn.iam.plugins.module_utils._entry import Entry
 from ansible_collections.keyturn.iam.plugins.module_utils._time import from_iso, to_iso
 from ansible_collections.keyturn.iam.plugins.plugin_utils._plan.case import UNKNOWN_QUOTA_FULL_AT
+from ansible_collections.keyturn.iam.plugins.plugin_utils._rotation.steps import results as results_of
 
 
 def previous(info: Mapping[str, Any], access_key_id: str | None = None) -> dict[str, Any]:
@@ -99,7 +100,7 @@ def revoked(info: Mapping[str, Any], access_key_id: str, replace_it: bool = True
         }
     if user.get("error") or _owner_error(user, entry, info):
         return {**left, "problem": user.get("error") or _owner_error(user, entry, info)}
-    steps = _to_a_key_in_force(name, entry, rows, info["account"].get("access_keys_quota"))
+    steps = _to_a_key_in_force(name, entry, rows, info["account"].get("access_keys_quota"), access_key_id)
     return {**left, "steps": steps} if steps else {**left, "problem": _no_room_problem(entry, rows)}
 
 
@@ -135,7 +136,7 @@ def _has_a_key_in_force(entry: Entry, rows: Iterable[Mapping[str, Any]], revoked
 
 
 def _to_a_key_in_force(
-    name: str, entry: Entry, rows: Sequence[Mapping[str, Any]], quota: int | None
+    name: str, entry: Entry, rows: Sequence[Mapping[str, Any]], quota: int | None, revoked_id: str
 ) -> list[dict[str, Any]]:
     """A next that waits, else a new key where there is room, else the previous key that was current last."""
     statuses = {row["access_key_id"]: row["status"] for row in rows}
@@ -144,9 +145,8 @@ def _to_a_key_in_force(
             {"action": "verify", "user_name": name, "access_key_id": entry.next_id, "reason": "it waits in the store"}
         ]
     if len(rows) < (quota or UNKNOWN_QUOTA_FULL_AT):
-        return [
-            {"action": "create", "user_name": name, "access_key_id": None, "reason": "the key in force was revoked"}
-        ]
+        made = {"action": "create", "user_name": name, "access_key_id": None, "reason": "the key in force was revoked"}
+        return [{**made, "ask_again": True, "assume_deleted": [revoked_id]}]
     previous = [(entry.key(key_id), key_id) for key_id in statuses if entry.stage(key_id) == "previous"]
     usable = [
         (key.promote_date, key_id)
@@ -173,16 +173,16 @@ def _may_be_a_leftover(entry: Entry, row: Mapping[str, Any]) -> bool:
     return bool(asked and asked.explains(key_id, from_iso(row["create_date"])) and not row["stored"])
 
 
-def revocation(result: Mapping[str, Any]) -> dict[str, Any]:
-    """The task that revoked the key as a loop of one, as the role's other steps are, for `_rotation_results`."""
+def revocation(result: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """What came of the task that revoked the key, as of the role's other steps."""
     key = result["access_key"]
-    item = {
+    action = {
         "action": "deactivate",
         "user_name": key["user_name"],
         "access_key_id": key["access_key_id"],
         "reason": "revoked",
     }
-    return {"results": [{**result, "item": item}], "changed": result["changed"]}
+    return results_of({"results": [result]}, [action])
 
 
 def unreplaced(left: Mapping[str, Any], results: Sequence[Mapping[str, Any]]) -> str | None:

@@ -10,6 +10,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
+from ansible_collections.keyturn.iam.plugins.module_utils._argspec import ACCESS_KEY
 from ansible_collections.keyturn.iam.plugins.module_utils._entry import Entry
 from ansible_collections.keyturn.iam.plugins.module_utils._time import from_iso
 from ansible_collections.keyturn.iam.plugins.plugin_utils._plan.users import read_info
@@ -17,9 +18,29 @@ from ansible_collections.keyturn.iam.plugins.plugin_utils._plan.users import rea
 Action = Mapping[str, Any]
 Decision = Mapping[str, Any]
 # In the order in which the role takes them. A key that has to go so that another can be made goes first.
-STEPS = ("make_room", "create", "verify", "put_back", "deactivate", "delete")
-# What later looks do not ask for again.
-KEPT_OF_A_USER = ("tags", "quarantined")
+STEPS = ("make_room", "create", "verify", "put_back", "take_note_back", "deactivate", "delete")
+# What comes first, and is looked at again; then what is done with older keys. What is no step: `save` are the tasks of a
+# person, `settle` decides what is left.
+PARTS = {
+    "renew": ("make_room", "create", "save", "verify", "put_back"),
+    "retire": ("take_note_back", "deactivate", "delete", "settle"),
+}
+# What a step wants of iam_access_keys beside what its action says; all else is as if no default had been set, lest a
+# caller's defaults have a say in what the plan decided.
+_WISHES: dict[str, dict[str, Any]] = {
+    "create": {"verify": False},
+    "verify": {"verify": True},
+    "put_back": {"stage": "current", "noted": True, "verify": True},
+    "take_note_back": {"active": True, "noted": True},
+    "deactivate": {"active": False},
+    "delete": {"state": "absent"},
+}
+_FROM_ACTION = {
+    "create": ("max_age_days", "replaces", "ask_again", "assume_deleted"),
+    "deactivate": ("access_key_id", "leaked", "replacement", "min_idle_days"),
+    "delete": ("access_key_id", "min_idle_days", "noted"),
+}
+_SETTINGS = ("vault_file", "vault_id", "verify_delay", "verify_timeout")
 
 
 def steps(decisions: Iterable[Decision], step: str, results: Iterable[Mapping[str, Any]] = ()) -> list[dict[str, Any]]:
@@ -50,25 +71,30 @@ def steps(decisions: Iterable[Decision], step: str, results: Iterable[Mapping[st
     return [action for action in due if action["user_name"] not in failed and _identity(action) not in done]
 
 
-def stale_notes(
-    info: Mapping[str, Any], decisions: Iterable[Decision], results: Iterable[Mapping[str, Any]] = ()
-) -> list[dict[str, Any]]:
-    """A step for each key that works though the store says that we switched it off: that note is taken back.
+def with_notes(decisions: Iterable[Decision], info: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """The decisions, with a step for each key that works though the store says that we switched it off.
 
-    Whatever is decided of the user, exempt and held ones too, but where this run switches the key off anew, and for
-    whom a step failed before.
+    That note is taken back, whatever is decided of the user, exempt and held ones too, unless this run switches the
+    key off anew.
     """
-    results = list(results)
-    failed = {result["action"]["user_name"] for result in results if result["failed"]}
-    planned = [action for decision in decisions for action in decision["actions"]]
-    off = _key_ids(planned, "deactivate") | _key_ids([result["action"] for result in results], "take_note_back")
-    users, _now = read_info(info)
-    return [
-        {"action": "take_note_back", "user_name": user.name, "access_key_id": key_id, "reason": "it is Active"}
-        for user in users
-        for key_id in user.stale_notes
-        if key_id not in off and user.name not in failed
-    ]
+    planned = [dict(decision) for decision in decisions]
+    stale = {user.name: user.stale_notes for user in read_info(info)[0]}
+    for decision in planned:
+        actions = decision["actions"]
+        notes = [
+            key_id for key_id in stale.get(decision["user_name"], ()) if key_id not in _key_ids(actions, "deactivate")
+        ]
+        decision["actions"] = [*actions, *(_note_to_take_back(decision["user_name"], key_id) for key_id in notes)]
+    return planned
+
+
+def _note_to_take_back(user_name: str, access_key_id: str) -> dict[str, Any]:
+    return {
+        "action": "take_note_back",
+        "user_name": user_name,
+        "access_key_id": access_key_id,
+        "reason": "it is Active",
+    }
 
 
 def _with_deletions(action: Action, decision: Decision) -> dict[str, Any]:
@@ -81,20 +107,61 @@ def _identity(action: Action) -> tuple[Any, ...]:
     return action["action"], action["user_name"], action["access_key_id"]
 
 
-def results(registered: Iterable[Mapping[str, Any]]) -> list[dict[str, Any]]:
-    """What came of each action: from the registered variables of the role's loops to the report's `results`."""
-    return [
-        {
-            "action": dict(item["item"]),
-            "changed": bool(item.get("changed")),
-            "failed": bool(item.get("failed")),
-            "msg": item.get("msg") if item.get("failed") else None,
-            "access_key_id": (item.get("access_key") or {}).get("access_key_id") or item["item"].get("access_key_id"),
-        }
-        for variable in registered
-        for item in variable.get("results") or ()
-        if "item" in item and not item.get("skipped")
-    ]
+def parts(decisions: Iterable[Decision], group: str, saves: bool = False) -> list[str]:
+    """Of the role's parts, in their order, those that have something to do; `saves`: whether a person saves the store.
+
+    Raises ValueError for an unknown group.
+    """
+    if group not in PARTS:
+        raise ValueError(f"group must be one of {', '.join(PARTS)}, not {group}")
+    planned = list(decisions)
+    due = {step for step in STEPS if steps(planned, step)}
+    if "create" in due:
+        due.add("verify")
+    if saves and "verify" in due:
+        due.add("save")
+    if due & {"take_note_back", "deactivate", "delete"}:
+        due.add("settle")
+    return [part for part in PARTS[group] if part in due]
+
+
+def items(actions: Iterable[Action], settings: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """The actions as items of iam_access_keys. Each says all that it wants: null is what nobody set."""
+    beside = {name: settings.get(name) for name in _SETTINGS}
+    return [{**dict.fromkeys(ACCESS_KEY), **beside, **_wish(action)} for action in actions]
+
+
+def _wish(action: Action) -> dict[str, Any]:
+    kind = action["action"]
+    taken = ("user_name", *_FROM_ACTION.get(kind, ("access_key_id",)))
+    return {**_WISHES[kind], **{name: action.get(name) for name in taken}}
+
+
+def results(registered: Mapping[str, Any], actions: Sequence[Action]) -> list[dict[str, Any]]:
+    """What came of each action of a step: from the registered variable to the report's `results`.
+
+    A task that failed before it had results has done nothing for anyone.
+    """
+    each = registered.get("results") or [{"failed": True, "msg": registered.get("msg")} for _action in actions]
+    return [_result(action, result) for action, result in zip(actions, each)]
+
+
+def _result(action: Action, result: Mapping[str, Any]) -> dict[str, Any]:
+    failed = bool(result.get("failed"))
+    return {
+        "action": dict(action),
+        "changed": bool(result.get("changed")),
+        "failed": failed,
+        "msg": result.get("msg") if failed else None,
+        "access_key_id": (result.get("access_key") or {}).get("access_key_id") or action.get("access_key_id"),
+    }
+
+
+def of(info: Mapping[str, Any], user_names: Iterable[str]) -> dict[str, Any]:
+    """What a look has of these users, for a look that does not ask for it again."""
+    names = set(user_names)
+    members = {name: [one for one in info[name] if one["user_name"] in names] for name in ("users", "access_keys")}
+    return {**members, "account": info["account"]}
 
 
 def look(info: Mapping[str, Any], again: Mapping[str, Any], user_names: Sequence[str]) -> dict[str, Any]:
@@ -107,7 +174,9 @@ def look(info: Mapping[str, Any], again: Mapping[str, Any], user_names: Sequence
     seen = {user["user_name"]: user for user in again.get("users") or ()}
     why = again.get("msg") or "the user vanished meanwhile"
     users = [
-        _seen_again(user, seen.get(user["user_name"]), why) if user["user_name"] in names else user
+        seen.get(user["user_name"], {**user, "error": f"Could not be looked at again: {why}"})
+        if user["user_name"] in names
+        else user
         for user in info["users"]
     ]
     keys = [key for key in info["access_keys"] if key["user_name"] not in names] + list(again.get("access_keys") or ())
@@ -126,12 +195,6 @@ def _known_keys(info: Mapping[str, Any]) -> set[str]:
     listed = {key["access_key_id"] for key in info.get("access_keys") or ()}
     stores = [user.get("store") or {} for user in info.get("users") or ()]
     return listed.union(*([store.get("access_key_id"), *(store.get("other_keys") or ())] for store in stores)) - {None}
-
-
-def _seen_again(user: Mapping[str, Any], later: Mapping[str, Any] | None, why: str) -> dict[str, Any]:
-    if later is None:
-        return {**user, "error": f"Could not be looked at again: {why}"}
-    return {**later, **{name: user[name] for name in KEPT_OF_A_USER if name in user}}
 
 
 def applied(info: Mapping[str, Any], results: Iterable[Mapping[str, Any]]) -> dict[str, Any]:
@@ -179,3 +242,11 @@ def _user_after(user: Mapping[str, Any], done: Iterable[Action], off: Mapping[st
         else:  # a hold does not outlive the key that it is about
             entry = replace(entry.deactivated(key_id, from_iso(off[key_id])), hold_until=None)
     return {**user, "store": None if entry.empty else entry.public()}
+
+
+def wrong(result: Mapping[str, Any], fails_on_drift: bool = False) -> str:
+    """Why a run fails at its end, in one sentence; empty where it does not."""
+    failed = dict.fromkeys(one["user_name"] for one in result["failed"])
+    if failed:
+        return f"{', '.join(failed)}: not done, see the report above"
+    return f"Drift: {', '.join(result['drift'])}" if fails_on_drift and result["drift"] else ""

@@ -14,11 +14,11 @@ from __future__ import annotations
 import contextlib
 import errno
 import os
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 from ansible.parsing.vault import VaultLib
 from ansible_collections.keyturn.iam.plugins.module_utils._entry import Entry
@@ -45,7 +45,7 @@ class VaultStore:
     ) -> None:
         self.path: str = path
         self._file = Path(os.path.realpath(path))  # a symbolic link stays one
-        self._vault, self._lock = Vault(path, vault, vault_id), Lock(self._file, path, lock_timeout)
+        self._vault, self.lock = Vault(path, vault, vault_id), Lock(self._file, path, lock_timeout)
         self._history = History(self._file, self._vault)
         self._opened: Opened | None = None
 
@@ -56,12 +56,16 @@ class VaultStore:
         self._history.clock, self._history.delete_after_days = clock, delete_after_days
 
     @contextlib.contextmanager
-    def locked(self, user_name: str, write: bool) -> Iterator[_Transaction]:
-        self._check_folder()
-        with self._lock.held() if write else contextlib.nullcontext():
-            entry = self.entry(user_name)
-            self._check_writable()
-            yield _Transaction(self, user_name, entry, write)
+    def locked(self, user_name: str, write: bool) -> Iterator[Transaction]:
+        self.check_folder()
+        with self.lock.held() if write else contextlib.nullcontext():
+            yield self.transaction(user_name, write, self)
+
+    def transaction(self, user_name: str, write: bool, store: Writes) -> Transaction:
+        """The user's entry as it is now, to be written by `store`; with `write` the lock is held."""
+        entry = self.entry(user_name)
+        self._check_writable()
+        return Transaction(store, user_name, entry, write)
 
     def entry(self, user_name: str) -> Entry:
         """What the store knows of the user; an empty entry where it knows nothing."""
@@ -99,7 +103,7 @@ class VaultStore:
 
     def _read(self) -> Opened:
         """The file's text, decrypted again only where another has written it since."""
-        self._check_folder()
+        self.check_folder()
         try:
             with open(self._file, "rb") as file:
                 status = os.fstat(file.fileno())
@@ -117,7 +121,7 @@ class VaultStore:
         self._opened = self._vault.open(data, stamp)
         return self._opened
 
-    def _check_folder(self) -> None:
+    def check_folder(self) -> None:
         if not self._file.parent.is_dir():
             raise StoreError(f"The folder {self._file.parent} of vault_file {self.path} does not exist")
 
@@ -137,34 +141,50 @@ class VaultStore:
 
         What another hand has written meanwhile stays; where that is this very entry, nothing is written.
         """
-        self._lock.renew()
+        (error,) = self.write_all([Change(user_name, entry, over)])
+        if error:
+            raise error
+
+    def write_all(self, changes: Sequence[Change]) -> list[StoreError | None]:
+        """Several users' entries in one write; why one of them was not written, where it was not."""
+        self.lock.renew()
         for _attempt in range(_ATTEMPTS):
             opened = self._read()
-            before = self.entry(user_name)
-            if _as_written(before) not in [_as_written(one) for one in over]:
-                raise StoreError(
-                    f"The entry of user {user_name} in {self.path} was changed by another hand while this task worked "
-                    "on it, so it was not written over; run again"
-                )
-            secret, label = self._vault.encrypt_with(opened)
-            try:
-                self._history.note(opened, before, entry)
-                opened.text.put(user_name, entry)
-                stamp = self._replace(_encrypted(str(opened.text), secret, label), opened)
-            except OSError as error:
-                self._opened = None  # what the text says is not what the file says
-                raise StoreError(f"{self.path} cannot be written: {_os_reason(error)}") from None
-            except BaseException:
-                self._opened = None
-                raise
-            if stamp:
-                opened.stamp = stamp
-                self._history.clean()
-                return
+            refused = [self._refusal(change) for change in changes]
+            due = [change for change, error in zip(changes, refused) if not error]
+            if not due or self._write(due, opened):
+                return refused
             self._opened = None
         raise StoreError(
             f"{self.path} cannot be written: another program writes it all the time; end that, and run again"
         )
+
+    def _refusal(self, change: Change) -> StoreError | None:
+        if _as_written(self.entry(change.user_name)) in [_as_written(one) for one in change.over]:
+            return None
+        return StoreError(
+            f"The entry of user {change.user_name} in {self.path} was changed by another hand while this task worked "
+            "on it, so it was not written over; run again"
+        )
+
+    def _write(self, changes: Sequence[Change], opened: Opened) -> bool:
+        """Whether it was written: not where another hand was faster."""
+        secret, label = self._vault.encrypt_with(opened)
+        try:
+            for change in changes:
+                self._history.note(opened, self.entry(change.user_name), change.entry)
+                opened.text.put(change.user_name, change.entry)
+            stamp = self._replace(_encrypted(str(opened.text), secret, label), opened)
+        except OSError as error:
+            self._opened = None  # what the text says is not what the file says
+            raise StoreError(f"{self.path} cannot be written: {_os_reason(error)}") from None
+        except BaseException:
+            self._opened = None
+            raise
+        if stamp:
+            opened.stamp = stamp
+            self._history.clean()
+        return bool(stamp)
 
     def _replace(self, data: bytes, opened: Opened) -> tuple[Any, ...] | None:
         """The new file's stamp, or None where another hand was faster: then nothing was replaced."""
@@ -219,11 +239,33 @@ class VaultStore:
             os.close(folder)
 
 
+@dataclass(frozen=True)
+class Change:
+    """A user's entry that is to be written, over one of those that it may find."""
+
+    user_name: str
+    entry: Entry
+    over: Collection[Entry]
+
+
+class Writes(Protocol):
+    """What a transaction needs of a store."""
+
+    def write(self, user_name: str, entry: Entry, over: Collection[Entry]) -> None:
+        """See `VaultStore.write`."""
+
+    def lost_keys(self) -> tuple[LostKey, ...]:
+        """See `VaultStore.lost_keys`."""
+
+    def lost_error(self, lost: LostKey) -> StoreError:
+        """See `VaultStore.lost_error`."""
+
+
 @dataclass
-class _Transaction:
+class Transaction:
     """One user's entry while the lock is held (or, in check mode, just read)."""
 
-    store: VaultStore
+    store: Writes
     user_name: str
     entry: Entry
     writable: bool

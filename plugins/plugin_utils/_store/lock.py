@@ -14,13 +14,15 @@ import errno
 import fcntl
 import os
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from ansible_collections.keyturn.iam.plugins.module_utils._errors import StoreError
 from ansible_collections.keyturn.iam.plugins.plugin_utils._store.beside import beside, give_to_owner
 
 LOCK_TIMEOUT = 120.0
+# Seconds after which one who waits looks again.
+LONGEST_PAUSE = 0.1
 
 
 class Lock:
@@ -37,33 +39,40 @@ class Lock:
     @contextlib.contextmanager
     def held(self) -> Iterator[None]:
         """Waits for the lock and holds it."""
-        self._acquire()
+        self.acquire()
         try:
             yield
         finally:
-            self._release()
+            self.release()
+
+    @property
+    def is_held(self) -> bool:
+        return self._handle is not None
 
     def renew(self) -> None:
         """Where somebody has removed the lock file, another run may be in: waits in line once more."""
         if self._handle is not None and not self._is_named(self._handle):
-            self._release()
-            self._acquire()
+            self.release()
+            self.acquire()
 
-    def _release(self) -> None:
+    def release(self) -> None:
         if self._handle is not None:
             os.close(self._handle)
             self._handle = None
 
-    def _acquire(self) -> None:
-        deadline, pause = time.monotonic() + self._timeout, 0.002
+    def acquire(self, timeout: float | None = None, given_up: Callable[[], bool] = lambda: False) -> None:
+        """Waits for the lock, not longer than `timeout` seconds (left out: its own), nor once it is `given_up`."""
+        deadline, pause = time.monotonic() + (self._timeout if timeout is None else timeout), 0.002
         while not self._try():
+            if given_up():
+                raise StoreError(f"{self._shown} is locked by another run, which was waited for no longer")
             if time.monotonic() >= deadline:
                 raise StoreError(
                     f"{self._shown} is locked by another run for more than {self._timeout:g} seconds; wait for it, or "
                     f"see with `fuser {self._path}` who holds it, and run again"
                 )
             time.sleep(pause)
-            pause = min(pause * 1.5, 0.1)
+            pause = min(pause * 1.5, LONGEST_PAUSE)
 
     def _try(self) -> bool:
         """Opened anew each time, for the path may name another file by now."""
