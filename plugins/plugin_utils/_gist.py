@@ -17,7 +17,7 @@ REASON_MOST = 120
 _CODE = r"\w[\w.]*"
 # What says nothing to a person, and what takes its place.
 _NOISE = (
-    # botocore's "An error occurred (AccessDenied) when calling the ListUsers operation: " and our "(ListUsers: AccessDenied): "
+    # botocore's "An error occurred (AccessDenied) when calling the ListUsers operation: ", and our own form of it
     (rf"An error occurred \(({_CODE})\) when calling the \w+ operation(?: \(reached max retries: \d+\))?: ", r"\1: "),
     (rf" \(\w+: ({_CODE})\): ", r": \1: "),
     (r"\s*\((?:[^()]*;\s*)?request ?id: ?[^()]*\)", ""),
@@ -40,7 +40,7 @@ _END_OF_CLAUSE = re.compile(r"[;:,.]? (?=because |with |so that )|[;:,.] ")
 
 
 def without_noise(text: str) -> str:
-    """The error in one line: request ids, botocore's envelope, the beginnings of ARNs and what AWS says twice left out."""
+    """The error in one line, without request ids, botocore's envelope, the beginnings of ARNs and repetitions."""
     text = " ".join(text.split())
     for noise, rest in _NOISE:
         text = re.sub(noise, rest, text, flags=re.IGNORECASE)

@@ -881,6 +881,7 @@ def test_no_room_names_the_keys_and_the_way_out() -> None:
         (key(B, 300, 60, "Inactive"), note(300, 290), {"access_key_id": B, "state": "absent"}),
         (key(B, 300, 60, "Inactive"), note(300, 290, off=20), {"access_key_id": B, "state": "absent"}),
         (key(B, 300, 1, "Inactive"), note(300, 290, off=20), {"access_key_id": B, "state": "absent"}),
+        (key(B, 300, 1, "Inactive"), note(300, 290), {"access_key_id": B, "state": "absent"}),
     ],
 )
 def test_no_room_names_what_would_make_it(row: Record, record: Record | None, way_out: str | Record) -> None:

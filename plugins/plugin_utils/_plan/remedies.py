@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""What a person can do where the role may not or does not: a line that says it, and the task or the command that does it."""
+"""What a person can do where the role may not or does not: a line that says it, with the task or command for it."""
 
 from __future__ import annotations
 
@@ -232,13 +232,15 @@ def make_room(case: Case, key: Key) -> list[Remedy]:
         return [Remedy(f"Run it again once IAM lists {key.id}.")]
     if key.signing:
         return [sign_otherwise(key)]
+    if not key.active:
+        needless = f"if what used it ({use(case, key)}) needs it no more" if case.in_use(key) else "which is not in use"
+        return [delete(case, key.id, f"Delete {key.id}, {needless}."), *_by_setting(case, key)]
     after = days(case.policy.delete_after_days)
     there_is_room = f"it makes room once it is deleted, by hand or {after} later by a run"
     if case.in_use(key):
+        # Whoever pastes it too early switches nothing off.
         say = f"Move what uses {key.id} ({use(case, key)}) to another key, then switch it off; {there_is_room}."
         return [_task(case, key.id, say, active=False, min_idle_days=case.policy.idle_days)]
-    if not key.active:
-        return [delete(case, key.id, f"Delete {key.id}, which is not in use."), *_by_setting(case, key)]
     say = f"Switch off {key.id}, which is not in use; {there_is_room}."
     return [switch_off(case, key.id, say), *_by_setting(case, key)]
 

@@ -95,10 +95,11 @@ class User:
 
     `seen`: IAM's keys beside the store's entry. `keys`: what IAM has, appearing keys too, the oldest first. `departed`:
     what only the store has. `current` is the store's, whether IAM has it or not, but never a revoked one. `error`: why
-    nothing may be decided; `error_in_entry`: what is wrong there is the entry. `new_name`, `old_name`: of a renamed user, whose entry is still under the old one.
-    `strangers`: keys of the entry that IAM shows with another user, and that user. `quota`: how many keys the account
-    allows a user, null where that may not be read. `vault_file`: where the store is. `tags`: null where they were not
-    read. `quarantined`: the policy by which AWS keeps the user, whose key leaked, from doing much.
+    nothing may be decided; `error_in_entry`: the entry has to be set right. `new_name`, `old_name`: of a renamed user,
+    whose entry is still under the old one. `strangers`: keys of the entry that IAM shows with another user, and that
+    user. `quota`: how many keys the account allows a user, null where that may not be read. `vault_file`: where the
+    store is. `tags`: null where they were not read. `quarantined`: the policy by which AWS keeps the user, whose key
+    leaked, from doing much.
     """
 
     name: str
