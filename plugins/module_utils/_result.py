@@ -147,7 +147,6 @@ class _FailedModule:
         return {}
 
     def fail_json(self, msg: str, **fields: Any) -> None:
-        fields.pop("exception", None)
         raise _Failed({"failed": True, "msg": msg, **fields})
 
 
@@ -155,5 +154,8 @@ def _failed(error: KeyturnError) -> dict[str, Any]:
     try:
         fail(_FailedModule(), error)
     except _Failed as failed:
-        return dict(failed.args[0])
+        result = dict(failed.args[0])
+        if "exception" not in error.returns:  # there is none here
+            result.pop("exception", None)
+        return result
     raise AssertionError("a failure ends the item")

@@ -333,8 +333,8 @@ def _failures_as_result(module: ModuleInProcess) -> Iterator[dict[str, Any]]:
     if log:
         with suppress(AttributeError):  # amazon.aws before 9 stumbles over an endpoint without https
             result["resource_actions"] = AnsibleAWSModule._get_resource_action_list(log)
-    if display.verbosity < 3:
-        result.pop("exception", None)  # a traceback is for -vvv
+    for one in (result, *result.get("results", ())) if display.verbosity < 3 else ():
+        one.pop("exception", None)  # a traceback is for -vvv
 
 
 def _failure(module: ModuleInProcess, error: KeyturnError) -> dict[str, Any]:

@@ -66,3 +66,13 @@ def test_each_user_has_a_mishap(lab: Lab, controller: Controller, run: str) -> N
 def _in_turn(name: str, target: Target) -> bool:
     """Some of the reads for each mishap, in the end each of them for some."""
     return (TARGETS.index(target) + list(MISHAPS).index(name)) % 12 == 0
+
+
+def test_a_third_of_the_requests_is_throttled(lab: Lab, controller: Controller) -> None:
+    """All slow down together, and all get through."""
+    names = [f"first.{number}" for number in range(100 if ALL else 24)]
+    fleet = Fleet(lab, controller, names, aws_config={}, variables={"rotation_verify_timeout": 60}).seed()
+    lab.fault("throttle", nth=2, every=3, count=0)
+    run = fleet.run().ok()
+    throttled = sum(request.status == 400 for request in lab.requests())
+    assert throttled > len(names) * 3 and not fleet.astray() and not fleet.made_twice(), f"{fleet.astray()}\n{run}"

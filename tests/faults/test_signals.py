@@ -11,7 +11,7 @@ import signal
 import time
 
 import pytest
-from fleet import ALL, Fleet, recover, wait_for_workers, workers
+from fleet import ALL, STAGES, TARGETS, Fleet, recover, wait_for_workers, workers
 from lab.client import Lab
 from lab.playbook import Controller
 
@@ -72,4 +72,40 @@ def test_the_task_has_a_timeout(lab: Lab, controller: Controller) -> None:
     run = controller.run(play)
     assert run.rc == 2 and "timed out" in run.msg.lower() and not fleet.harm(), str(run)
     assert not fleet.unknown(), f"the secret was not stored\n{run}"
+    recover(fleet, run)
+
+
+AT = [(number, nth) for number in (signal.SIGINT, signal.SIGTERM) for nth in range(1, len(TARGETS) + 1)]
+CHOSEN_AT = [(signal.SIGTERM, 22), (signal.SIGINT, 33), (signal.SIGTERM, 40)]
+
+
+@pytest.mark.parametrize(("number", "nth"), AT if ALL else CHOSEN_AT)
+def test_every_process_gets_a_signal_at_a_request(
+    lab: Lab, controller: Controller, number: signal.Signals, nth: int
+) -> None:
+    """Many are in flight: nothing more is begun, and what was sent comes into the store before the worker ends."""
+    fleet = Fleet(lab, controller, [*STAGES, *(f"first.{number}" for number in range(6))]).seed()
+    lab.fault("kill", nth=nth, signal=int(number))
+    running = fleet.start()
+    run = running.wait()
+    wait_for_workers(running)
+    assert lab.faults()[0].fired and run.rc != 0, str(run)
+    assert not fleet.harm() and not fleet.made_twice(), f"{fleet.harm()}\n{run}"
+    assert not fleet.unknown(), f"a secret was not stored\n{run}"
+    recover(fleet, None)
+
+
+def test_a_batch_has_a_timeout(lab: Lab, controller: Controller) -> None:
+    """It ends with what was done: the results say so, and the keys are in the store."""
+    names = [f"first.{number}" for number in range(6)]
+    fleet = Fleet(lab, controller, names).seed()
+    lab.fault("delay", "CreateAccessKey", user=names[1], seconds=3)
+    options = {"access_keys": [{"user_name": name} for name in names], "max_age_days": 90, "vault_file": "keys.yml"}
+    task = {"name": "make keys", "keyturn.iam.iam_access_keys": {**options, "verify_delay": 30}, "timeout": 2}
+    run = controller.run({"hosts": "localhost", "gather_facts": False, "tasks": [task]})
+    assert run.rc == 2 and "the task was stopped by its timeout, and 6 of 6 were not done" in run.msg, str(run)
+    results = run.result("make keys")["results"]
+    assert [one["changed"] and one["stage"] for one in results] == ["next"] * 6, str(run)
+    assert all("what was made is stored" in one["msg"] for one in results), str(run)
+    assert not fleet.harm() and not fleet.unknown(), f"{fleet.harm()}\n{run}"
     recover(fleet, run)

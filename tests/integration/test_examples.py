@@ -83,6 +83,9 @@ def test_the_examples_of_the_plugins(lab: Lab, person: Controller) -> None:
     old = ci.keys[0].access_key_id
     text = play_of(
         examples("plugins/modules/iam_access_key.py"),
+        examples("plugins/modules/iam_access_keys.py").replace(
+            "max_age_days: 90\n", "max_age_days: 90\n    verify_delay: 0\n"
+        ),
         examples("plugins/modules/iam_access_key_info.py").replace(LEAKED, web.keys[1].access_key_id),
         examples("plugins/filter/rotation_plan.yml"),
         examples("plugins/modules/rotation_report.py"),
@@ -94,6 +97,10 @@ def test_the_examples_of_the_plugins(lab: Lab, person: Controller) -> None:
     assert found.result("Whose key is this?")["users"][0]["user_name"] == "web"
     entries = open_store(person.cwd / STORE)["iam_access_keys"]
     assert entries["web"]["access_key_id"] == web.keys[0].access_key_id
+    assert entries["ci-build"]["promote_date"] and entries["backup"]["promote_date"]
+    # One key is gone by then, the other is held by the rollback.
+    said = "Say which ones were not switched off, and why"
+    assert [item.result["msg"].partition(":")[0] for item in found.tasks(said, items=True)] == ["ci", "web"]
     assert len(lab.state()["vendor"].keys) == 2 and (person.cwd / "access-keys.md").exists()
 
 

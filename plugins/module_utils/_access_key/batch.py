@@ -19,6 +19,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from threading import Condition, Lock, Thread
+from traceback import format_tb
 
 from .._errors import KeyturnError
 from .._iam import Iam
@@ -206,8 +207,10 @@ class _Batch:
         except KeyturnError as error:
             item.error = error
         except Exception as error:  # a mistake of ours is one item's; its words may hold anything
-            item.error = KeyturnError(f"The work on {name} ended with an unexpected {type(error).__name__}")
-            item.error.__cause__ = error
+            where = {"exception": "".join(format_tb(error.__traceback__))}
+            item.error = KeyturnError(
+                f"The work on {name} ended with an unexpected {type(error).__name__}", None, where
+            )
         return 0
 
     def _end_early(self, item: Item, name: str | None, why: str) -> float:
