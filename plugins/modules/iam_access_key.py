@@ -40,6 +40,18 @@ options:
       - V(false) needs O(access_key_id), or O(max_age_days=0) for a new key without O(vault_file).
     type: bool
     aliases: [enabled]
+  secret_access_key:
+    description:
+      - With O(vault_file) and O(access_key_id), adopts a key that exists. STS must accept the pair as the user's own, then it is stored and current.
+        What was current stays as it is in IAM, and in the store as C(previous).
+      - Refused for another user's key, for a key that is not Active or was revoked, and for one that is stored with another secret or in another stage.
+    type: str
+  carried:
+    description:
+      - With O(vault_file), V(true) notes that the current key has been carried to where it is used, by a person or by other means than
+        C(rotation_on_promoted) of the role P(keyturn.iam.rotation#role). V(false) has it carried (again). No key is made.
+      - With O(access_key_id), refused unless that one is the current key.
+    type: bool
   stage:
     description:
       - With O(vault_file) and O(access_key_id), V(current) makes that stored key the current one (again), which is a rollback.
@@ -198,6 +210,19 @@ EXAMPLES = r"""
     access_key_id: AKIAI44QH8DHBEXAMPLE
     stage: current
     hold_days: 7
+    vault_file: group_vars/all/iam_keys.yml
+
+- name: Take a key that a person made into the store
+  keyturn.iam.iam_access_key:
+    user_name: vendor
+    access_key_id: AKIAJ7EXAMPLEEXAMPLE
+    secret_access_key: "{{ vendor_secret }}"
+    vault_file: group_vars/all/iam_keys.yml
+
+- name: The vendor has put the new key into their console
+  keyturn.iam.iam_access_key:
+    user_name: vendor
+    carried: true
     vault_file: group_vars/all/iam_keys.yml
 
 - name: A key for one use, without a store

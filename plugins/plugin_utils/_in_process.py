@@ -95,7 +95,8 @@ class InProcessAction(ActionBase):
         super().run(tmp, task_vars)
         variables = task_vars or {}
         self._take_wider_defaults(variables)
-        wants_store = bool(self._task.args.get("vault_file"))
+        # A secret that is given goes into no module's arguments either; without vault_file it is refused in one sentence.
+        wants_store = bool(self._task.args.get("vault_file") or self._task.args.get("secret_access_key"))
         elsewhere = self._elsewhere(variables)
         if wants_store and elsewhere:
             return {

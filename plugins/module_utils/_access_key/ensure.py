@@ -16,7 +16,7 @@ from .._errors import IamError, KeyturnError
 from .._iam import Iam
 from .._seen import Seen
 from .._want import Want
-from . import guards, make, promote, remove, revoke, switch
+from . import adopt, guards, make, promote, remove, revoke, switch
 from .work import Outcome, Store, Transaction, Work
 
 
@@ -27,7 +27,8 @@ def ensure(iam: Iam, store: Store, want: Want, check: bool) -> Outcome:
         if want.leaked:
             revoke.revoke(work)
         elif waits := _under_lock(work):
-            promote.verify(work, waits)
+            finish = adopt.finish if want.secret_access_key else promote.verify
+            finish(work, waits)
     except KeyturnError as error:
         if not check:
             _tell_what_was_done(work.done, error)
@@ -69,7 +70,7 @@ def _under_lock(work: Work) -> str | None:
 
 def _names_next(want: Want, entry: Entry) -> bool:
     """Whether the task names the stored next, to be verified and made current."""
-    plain = want.state == "present" and want.active is None and not want.stage
+    plain = want.state == "present" and want.active is None and not want.stage and not want.notes_only
     return plain and want.access_key_id is not None and want.access_key_id == entry.next_id
 
 
@@ -94,6 +95,11 @@ def _bring_about(work: Work, stored: Transaction, seen: Seen) -> str | None:
         return None
     if want.stage:
         return promote.put_in_force(work, stored, seen)
+    if want.secret_access_key:
+        return adopt.begin(work, stored, seen)
+    if want.carried is not None:
+        adopt.note_carried(work, stored, seen)
+        return None
     if not want.access_key_id:
         return make.any_that_satisfies(work, stored, seen)
     if _names_next(want, seen.entry):  # check mode: what STS would answer is not known, all else is looked at
