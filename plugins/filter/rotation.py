@@ -11,6 +11,8 @@ from typing import Any
 from ansible.errors import AnsibleFilterError
 from ansible_collections.keyturn.iam.plugins.plugin_utils._plan.plan import plan
 from ansible_collections.keyturn.iam.plugins.plugin_utils._rotation import incident, steps
+from ansible_collections.keyturn.iam.plugins.plugin_utils._smtp import ses_smtp_password as derived_password
+from ansible_collections.keyturn.iam.plugins.plugin_utils._values import plain_text
 
 # Of the role alone: they may change with it.
 INNER = (
@@ -33,6 +35,14 @@ def rotation_plan(info: Any, policy: Any = None) -> list[dict[str, Any]]:
         raise AnsibleFilterError(str(error)) from error
 
 
+def ses_smtp_password(secret_access_key: Any, region: Any) -> str:
+    """See `ansible-doc -t filter keyturn.iam.ses_smtp_password`."""
+    try:
+        return derived_password(plain_text(secret_access_key) or "", plain_text(region) or "")
+    except ValueError as error:
+        raise AnsibleFilterError(str(error)) from error
+
+
 def _in_one_sentence(name: str, function: Callable[..., Any]) -> Callable[..., Any]:
     """A wrong argument is one sentence, not a traceback."""
 
@@ -47,11 +57,14 @@ def _in_one_sentence(name: str, function: Callable[..., Any]) -> Callable[..., A
 
 
 class FilterModule:
-    """The decision about each user's access keys, and what the rotation role needs between its looks."""
+    """The decision about each user's access keys, what the rotation role needs between its looks, and a password that is
+    derived from a key.
+    """
 
     def filters(self) -> dict[str, Callable[..., Any]]:
         inner = {f"_rotation_{function.__name__}": function for function in INNER}
         return {
             "rotation_plan": rotation_plan,
+            "ses_smtp_password": ses_smtp_password,
             **{name: _in_one_sentence(name, function) for name, function in inner.items()},
         }

@@ -10,6 +10,8 @@ import math
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+from ansible.module_utils.parsing.convert_bool import boolean
+
 
 def plain(value: Any) -> Any:
     """The value in plain Python types: since ansible-core 2.19 strings, numbers, lists and mappings may be tagged
@@ -104,6 +106,19 @@ def read_number(what: str, value: Any, unit: str) -> float:
     if number is None or not math.isfinite(number) or number < 0:
         raise ValueError(f"{what} must be a number of {unit}, 0 or more, not {shown(value)}")
     return int(number) if number == int(number) else float(number)
+
+
+def read_bool(what: str, value: Any) -> bool:
+    """A boolean; extra variables given as `-e name=true` are strings, and one that is left out is false.
+
+    Raises ValueError, one sentence.
+    """
+    if is_left_out(value):
+        return False
+    try:
+        return bool(boolean(value))
+    except TypeError:
+        raise ValueError(f"{what} must be true or false, not {shown(value)}") from None
 
 
 def shown(value: Any) -> str:

@@ -1395,7 +1395,7 @@ def test_a_policy_is_a_mapping(policy: Any) -> None:
 
 def test_the_defaults_are_the_roles() -> None:
     assert rotation_plan(info([key(A, 90, 1)])) == rotation_plan(info([key(A, 90, 1)]), {})
-    assert Policy() == Policy(90, 14, 7, 7, 30, None, (), ())
+    assert Policy() == Policy(90, 14, 7, 7, 30, None, False, (), ())
 
 
 def test_what_is_left_out_or_null_is_read_leniently() -> None:

@@ -17,7 +17,13 @@ from typing import Any
 
 from ansible_collections.keyturn.iam.plugins.module_utils._options import names_user
 from ansible_collections.keyturn.iam.plugins.plugin_utils._names import read_names
-from ansible_collections.keyturn.iam.plugins.plugin_utils._values import is_left_out, plain_text, read_number, shown
+from ansible_collections.keyturn.iam.plugins.plugin_utils._values import (
+    is_left_out,
+    plain_text,
+    read_bool,
+    read_number,
+    shown,
+)
 
 END_OF_TIME = datetime(9999, 12, 31, tzinfo=timezone.utc)
 """What would be later than this never comes."""
@@ -35,6 +41,7 @@ class Policy:
     idle_days: float = 7
     delete_after_days: float = 30
     unused_days: float | None = None
+    carry: bool = False
     exempt: tuple[str, ...] = ()
     now: tuple[str, ...] = ()
 
@@ -55,6 +62,8 @@ class Policy:
                 values[name] = read_names(f"In the rotation policy, {name}", value, patterns=True)
             elif name == "now":
                 values[name] = read_names(f"In the rotation policy, {name}", value, patterns=False)
+            elif name == "carry":
+                values[name] = read_bool(f"In the rotation policy, {name}", value)
             elif name == "unused_days" and is_left_out(value):
                 values[name] = None
             else:

@@ -49,6 +49,10 @@ def take_the_revocation_back(case: Case, key: Key) -> Remedy:
     return _task(case, key.id, say, active=True, leaked=False)
 
 
+def note_as_carried(case: Case, key: Key) -> Remedy:
+    return _task(case, key.id, f"Note it, where a person has put {key.id} to where it is used.", carried=True)
+
+
 def name_for_a_key(case: Case) -> Remedy:
     old = case.replacement
     in_place = f" in the place of {old.id}" if old and old.listed else ""

@@ -72,6 +72,10 @@ def stored_as_next(case: Case, key: Key) -> str:
     return f"stored as next, made {span(case.age(key))} ago"
 
 
+def not_carried(case: Case, key: Key) -> str:
+    return f"current for {span(case.since(key.current_since))}, not yet carried to where it is used"
+
+
 # -- a row: why, and what a person can do; in the table's order ------------------------------------------------------
 
 
@@ -177,6 +181,14 @@ def nothing_used(case: Case, keys: Sequence[Key]) -> Said:
         f"No key of user {case.user.name} was used for {limit} (rotation_unused_days): {_ids(keys)} {are} switched "
         "off.",
         [Remedy(f"Name {case.user.name} in rotation_exempt to keep {agree(keys, 'it', 'them')}.")],
+    )
+
+
+def uncarried(case: Case, keys: Sequence[Key]) -> Said:
+    (key,) = keys
+    return Said(
+        f"{_keys_of_user(case, keys)} was never carried.",
+        [remedies.note_as_carried(case, key)],
     )
 
 

@@ -13,13 +13,13 @@ from dataclasses import dataclass
 from difflib import get_close_matches
 from typing import Any
 
-from ansible.module_utils.parsing.convert_bool import boolean
 from ansible_collections.keyturn.iam.plugins.plugin_utils._names import read_name, read_names
 from ansible_collections.keyturn.iam.plugins.plugin_utils._report.write import ENDINGS
 from ansible_collections.keyturn.iam.plugins.plugin_utils._values import (
     is_left_out,
     plain,
     plain_text,
+    read_bool,
     read_number,
     shown,
 )
@@ -139,12 +139,7 @@ def _optional_days(name: str, value: Any) -> float | None:
 
 
 def _bool(name: str, value: Any) -> bool:
-    if is_left_out(value):
-        return False
-    try:
-        return bool(boolean(value))
-    except TypeError:
-        raise ValueError(f"{name} must be true or false, not {shown(value)}") from None
+    return read_bool(name, value)
 
 
 def _text(name: str, value: Any) -> str | None:
