@@ -50,6 +50,8 @@ def take_the_revocation_back(case: Case, key: Key) -> Remedy:
 
 
 def note_as_carried(case: Case, key: Key) -> Remedy:
+    if not case.user.vault_file:
+        return Remedy(f"Note it with carried=true, where a person has put {key.id} to where it is used.")
     return _task(case, key.id, f"Note it, where a person has put {key.id} to where it is used.", carried=True)
 
 
