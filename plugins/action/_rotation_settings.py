@@ -20,6 +20,7 @@ from ansible_collections.keyturn.iam.plugins.plugin_utils._rotation.settings imp
     Settings,
     read_settings,
 )
+from ansible_collections.keyturn.iam.plugins.plugin_utils._rotation.task_file import task_file_problems
 from ansible_collections.keyturn.iam.plugins.plugin_utils._store.file import VaultStore
 
 ARGUMENT_SPEC: dict[str, Any] = {
@@ -38,6 +39,7 @@ class ActionModule(ActionBase):
         _validation, args = self.validate_argument_spec(ARGUMENT_SPEC)
         settings = self._read(args["entry_point"], task_vars or {})
         problems = [*settings.problems, *filter(None, [conflict(self._task.module_defaults or [])])]
+        problems += self._carry_problems(settings, task_vars or {})
         if not problems and args["entry_point"] != "audit":  # a look loses nothing
             problems = self._thrown_away(settings, task_vars or {})
         if not problems and args["entry_point"] == "main":
@@ -64,6 +66,12 @@ class ActionModule(ActionBase):
                 raise ValueError(f"{name.lstrip('_')} cannot be resolved: {reason}") from error
 
         return read_settings(entry_point, variables, read)
+
+    def _carry_problems(self, settings: Settings, variables: dict[str, Any]) -> list[str]:
+        """Why the tasks of rotation_on_promoted could not be run, or not where they are meant to."""
+        own_host = str(variables["inventory_hostname"])
+        own_variables = variables["hostvars"][own_host]
+        return task_file_problems(settings.values["on_promoted"], self._loader, own_host, own_variables)
 
     def _thrown_away(self, settings: Settings, variables: dict[str, Any]) -> list[str]:
         """Why what is stored would be lost with this job."""

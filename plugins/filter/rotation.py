@@ -10,7 +10,8 @@ from typing import Any
 
 from ansible.errors import AnsibleFilterError
 from ansible_collections.keyturn.iam.plugins.plugin_utils._plan.plan import plan
-from ansible_collections.keyturn.iam.plugins.plugin_utils._rotation import incident, steps
+from ansible_collections.keyturn.iam.plugins.plugin_utils._rotation import carry, incident, steps
+from ansible_collections.keyturn.iam.plugins.plugin_utils._rotation.in_worker import in_worker
 from ansible_collections.keyturn.iam.plugins.plugin_utils._smtp import ses_smtp_password as derived_password
 from ansible_collections.keyturn.iam.plugins.plugin_utils._values import plain_text
 
@@ -20,6 +21,11 @@ INNER = (
     steps.results,
     steps.look,
     steps.applied,
+    carry.promoted,
+    carry.carried,
+    carry.would_carry,
+    carry.connection,
+    in_worker,
     incident.previous,
     incident.revocation,
     incident.revoked,

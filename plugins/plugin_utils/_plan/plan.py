@@ -104,6 +104,6 @@ def _turning_points(user: User, policy: Policy, now: datetime) -> list[datetime]
             later(since, SECOND) for since in (key.promoted, key.carried, key.deactivated) if since is not None
         )
     if user.current:
-        since = [user.current.current_since, *filter(None, [user.current.carried])]
-        dates.update(later(moment, in_days(policy.deactivate_after_days)) for moment in since)
+        in_place = filter(None, [user.current.current_since, user.current.carried])
+        dates.update(later(moment, in_days(policy.deactivate_after_days)) for moment in in_place)
     return sorted({whole_second(moment) for moment in dates if now < moment < END_OF_TIME})

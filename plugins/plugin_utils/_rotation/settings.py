@@ -71,7 +71,8 @@ class Settings:
     @property
     def policy(self) -> dict[str, Any]:
         """What `rotation_plan` takes."""
-        return {name: self.values[name] for name in POLICY if self.values[name] is not None}
+        given = {name: self.values[name] for name in POLICY if self.values[name] is not None}
+        return {**given, "carry": self.values["on_promoted"] is not None}
 
 
 def read_settings(entry_point: str, variables: Mapping[str, Any], read: Callable[[str], Any]) -> Settings:
@@ -229,4 +230,5 @@ SETTINGS = (
     Setting("verify_delay", _seconds, ("main", "revoke")),
     Setting("verify_timeout", _seconds, _KEEPS),
     Setting("on_stored", _task_file, _KEEPS),
+    Setting("on_promoted", _task_file, ENTRY_POINTS),
 )

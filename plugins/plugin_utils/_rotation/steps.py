@@ -16,13 +16,14 @@ from ansible_collections.keyturn.iam.plugins.module_utils._time import from_iso
 Action = Mapping[str, Any]
 Decision = Mapping[str, Any]
 # In the order in which the role takes them. A key that has to go so that another can be made goes first.
-STEPS = ("make_room", "create", "verify", "put_back", "deactivate", "delete")
+STEPS = ("make_room", "create", "verify", "put_back", "carry", "deactivate", "delete")
 
 
 def steps(decisions: Iterable[Decision], step: str, results: Iterable[Mapping[str, Any]] = ()) -> list[dict[str, Any]]:
     """The actions of one step, without the users for whom a step failed before and what is done already.
 
-    `verify` has the planned ones and those for the keys that `create` has just made. Raises ValueError for an unknown
+    `verify` has the planned ones and those for the keys that `create` has just made, `carry` those for the keys that have
+    just become current (in check mode: that would). Raises ValueError for an unknown
     step.
     """
     if step not in STEPS:
@@ -44,7 +45,24 @@ def steps(decisions: Iterable[Decision], step: str, results: Iterable[Mapping[st
             for result in results
             if result["action"]["action"] == "create" and result["access_key_id"]
         ]
+    if step == "carry":
+        due += [_carry(result) for result in results if _makes_current(result)]
     return [action for action in due if action["user_name"] not in failed and _identity(action) not in done]
+
+
+def _makes_current(result: Mapping[str, Any]) -> bool:
+    """Whether the user's current key is another one now; of a key that check mode predicts only its creation is known."""
+    kind = result["action"]["action"]
+    return kind in ("verify", "put_back") or (kind == "create" and not result["access_key_id"])
+
+
+def _carry(result: Mapping[str, Any]) -> dict[str, Any]:
+    return {
+        "action": "carry",
+        "user_name": result["action"]["user_name"],
+        "access_key_id": result["access_key_id"],
+        "reason": "it became current",
+    }
 
 
 def _with_deletions(action: Action, decision: Decision) -> dict[str, Any]:
