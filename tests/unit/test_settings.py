@@ -34,7 +34,9 @@ def test_the_defaults() -> None:
         "delete_after_days": 30,
         "exempt": [],
         "now": [],
+        "carry": False,
     }
+    assert read("audit", {**GIVEN, "rotation_on_promoted": __file__}).policy["carry"]
 
 
 def test_a_revocation_reads_what_it_decides_by_and_tells_what_is_wrong() -> None:

@@ -39,6 +39,7 @@ PLAN = [
     decision("dia", action("deactivate", "dia", "IDLE"), action("create", "dia")),
     decision("eva"),
     decision("fay", action("put_back", "fay", "PREVIOUS")),
+    decision("gus", action("carry", "gus", "HERE")),
 ]
 
 
@@ -49,6 +50,7 @@ def test_each_step_has_its_actions() -> None:
         "create": [("ana", None), ("dia", None)],
         "verify": [("ben", "NEXT")],
         "put_back": [("fay", "PREVIOUS")],
+        "carry": [("gus", "HERE")],
         "deactivate": [("dia", "IDLE")],
         "delete": [("ana", "OLD"), ("cem", "GONE")],
     }
@@ -73,6 +75,24 @@ def test_a_create_that_check_mode_predicted_has_no_key_to_verify() -> None:
         {"action": action("create", "dia"), "changed": True, "failed": False, "msg": None, "access_key_id": None}
     ]
     assert [one["user_name"] for one in steps.steps(PLAN, "verify", predicted)] == ["ben"]
+
+
+def test_what_has_become_current_is_carried() -> None:
+    came = [
+        result(action("verify", "ben", "NEXT")),
+        result(action("verify", "ana", "NEW"), failed=True),
+        result(action("put_back", "fay", "PREVIOUS")),
+        result(action("create", "dia")),  # as check mode predicts it
+    ]
+    due = [(one["action"], one["user_name"], one["access_key_id"]) for one in steps.steps(PLAN, "carry", came)]
+    assert due == [
+        ("carry", "gus", "HERE"),
+        ("carry", "ben", "NEXT"),
+        ("carry", "fay", "PREVIOUS"),
+        ("carry", "dia", None),
+    ]
+    carried = [*came, result(action("carry", "gus", "HERE")), result(action("carry", "ben", "NEXT"), failed=True)]
+    assert [one["user_name"] for one in steps.steps(PLAN, "carry", carried)] == ["fay", "dia"]
 
 
 def test_an_unknown_step_is_refused() -> None:
