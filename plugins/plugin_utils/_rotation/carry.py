@@ -17,7 +17,7 @@ from ansible_collections.keyturn.iam.plugins.plugin_utils._blot import without_s
 Action = Mapping[str, Any]
 # What says nothing of the reason, which then is on the program's standard error.
 _OF_CORE = "Task failed: "
-_SAYS_NOTHING = ("non-zero return code", "MODULE FAILURE")
+_SAYS_NOTHING = ("non-zero return code", "MODULE FAILURE", "Module result deserialization failed")
 
 
 def promoted(action: Action, tagged: Mapping[str, Any]) -> dict[str, Any]:
@@ -59,7 +59,7 @@ def failure(failed: Mapping[str, Any], task: Mapping[str, Any], secrets: Iterabl
     result = items[0] if items else failed
     message = _first_line(result.get("msg"))
     if not message or message.startswith(_SAYS_NOTHING):
-        said = _first_line(result.get("stderr")) or _first_line(result.get("module_stderr"))
+        said = _first_line(result.get("stderr")) or _last_line(result.get("module_stderr"))
         message = ": ".join(part for part in (message, said) if part)
     where = [str(task.get("name") or ""), _on(str(task.get("delegate_to") or ""))]
     told = message.removeprefix(_OF_CORE) or "it failed without a message"
@@ -72,4 +72,13 @@ def _on(host: str) -> str:
 
 
 def _first_line(text: Any) -> str:
-    return next((line.strip() for line in str(text or "").splitlines() if line.strip()), "")
+    return next(iter(_lines(text)), "")
+
+
+def _last_line(text: Any) -> str:
+    """Where a traceback says what went wrong."""
+    return next(reversed(_lines(text)), "")
+
+
+def _lines(text: Any) -> list[str]:
+    return [line.strip() for line in str(text or "").splitlines() if line.strip()]
