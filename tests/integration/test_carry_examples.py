@@ -18,7 +18,9 @@ from typing import Any
 
 import boto3
 import pytest
+from ansible_collections.keyturn.iam.plugins.plugin_utils._smtp import ses_smtp_password
 from lab.client import Lab
+from lab.destinations import TOKEN, Destinations
 from lab.playbook import Controller, Run, open_store
 from lab.shapes import Key
 from lab.ssh import Host
@@ -52,6 +54,7 @@ def test_the_credentials_file_of_other_hosts(lab: Lab, controller: Controller, s
     """Over a connection of SSH: the secret is in no command, in no output at -vvvv, and in no file that is left."""
     lab.seed("ci", Key(100), tags={"hosts": "builders", "service": "agent"})
     lab.seed("web", Key(100))  # has no destination
+    lab.seed("mailer", Key(100), tags={"mail": "builders", "region": "eu-west-1"})
     host = Host(short_path / "builder", []).start()
     (host.home / ".aws").mkdir()
     file = host.home / ".aws" / "credentials"
@@ -60,10 +63,19 @@ def test_the_credentials_file_of_other_hosts(lab: Lab, controller: Controller, s
     )
     inventory = f"[builders]\nbuilder {host.variables}\n"
 
-    run = rotate(controller, "carry-to-hosts.yml", "-vvvv", "--diff", inventory=inventory).ok()
+    sasl = host.home / "sasl_passwd"
+    sasl.write_text("# of Postfix\n[email-smtp.eu-west-1.amazonaws.com]:587 OLD:old\n")
+
+    variables = {"carry_sasl_file": str(sasl)}
+    run = rotate(controller, "carry.yml", "-vvvv", "--diff", inventory=inventory, variables=variables).ok()
 
     pair = carried(lab, controller)
     carried(lab, controller, "web")
+    mailer = carried(lab, controller, "mailer")
+    password = ses_smtp_password(mailer["secret_access_key"], "eu-west-1")
+    line = f"[email-smtp.eu-west-1.amazonaws.com]:587 {mailer['access_key_id']}:{password}"
+    assert sasl.read_text().splitlines() == ["# of Postfix", line]
+    assert (host.home / "mapped").read_text() == f"{sasl}\n"
     found = configparser.RawConfigParser()
     found.read_string(file.read_text())
     default = found["default"]
@@ -71,10 +83,10 @@ def test_the_credentials_file_of_other_hosts(lab: Lab, controller: Controller, s
     assert default["region"] == "eu-central-1" and found["other"]["aws_access_key_id"] == "X"
     assert file.read_text().startswith("# of the agent\n") and file.stat().st_mode & 0o777 == 0o600
     assert (host.home / "restarted").read_text() == "restart agent\n"
-    secret = pair["secret_access_key"]
-    assert host.commands and secret not in run.output and not any(secret in command for command in host.commands)
-    left = [path for path in short_path.rglob("*") if path.is_file() and path != file and secret in path.read_text()]
-    assert left == []
+    for secret in (pair["secret_access_key"], mailer["secret_access_key"], password):
+        assert host.commands and secret not in run.output and not any(secret in command for command in host.commands)
+        texts = {path: path.read_text() for path in short_path.rglob("*") if path.is_file()}
+        assert [path for path, text in texts.items() if path not in (file, sasl) and secret in text] == []
 
 
 @pytest.fixture
@@ -108,3 +120,19 @@ def test_secrets_manager_and_the_parameter_store(lab: Lab, controller: Controlle
     parameter = boto3.client("ssm", **client, **keys).get_parameter(Name="/ci/key", WithDecryption=True)["Parameter"]
     assert json.loads(stored) == json.loads(parameter["Value"]) == pair
     assert parameter["Type"] == "SecureString" and pair["secret_access_key"] not in run.output
+
+
+def test_github_gitlab_and_vault(lab: Lab, controller: Controller) -> None:
+    """One user with three destinations, each of which has the new pair; GitHub's secrets were sealed."""
+    lab.seed("ci", Key(100), tags={"github": "team/web", "gitlab": "team/web", "vault": "ci/aws"})
+    there = Destinations().start()
+    there.gitlab["AWS_ACCESS_KEY_ID"] = "OLD"
+    tokens = {f"carry_{name}_token": TOKEN for name in ("github", "gitlab", "vault")}
+    urls = {f"carry_{name}_url": there.url for name in ("github", "gitlab", "vault")}
+
+    run = rotate(controller, "carry.yml", "-vvvv", "--diff", variables={**tokens, **urls}).ok()
+
+    pair = carried(lab, controller)
+    names = {"AWS_ACCESS_KEY_ID": pair["access_key_id"], "AWS_SECRET_ACCESS_KEY": pair["secret_access_key"]}
+    assert there.github == there.gitlab == names and there.vault == {"ci/aws": pair}
+    assert pair["secret_access_key"] not in run.output

@@ -10,11 +10,10 @@ import json
 import os
 from pathlib import Path
 
-import pytest
 from helpers import key_task, ok, play, refusal, secrets, writes
 from lab.client import Lab
 from lab.playbook import Controller, open_store
-from lab.shapes import Key
+from lab.shapes import Key, KeyState
 
 CHECKOUT = Path(__file__).resolve().parents[2]
 STORE = "keys.yml"
@@ -30,8 +29,8 @@ def test_a_key_that_exists_is_adopted(lab: Lab, controller: Controller) -> None:
     old, new = lab.seed("ci", Key(100), Key(10)).keys
     other = lab.seed("di", Key(5)).keys[0]
 
-    def adopt(name: str, key: object, check: bool = False, **options: object) -> dict[str, object]:
-        pair = {"access_key_id": getattr(key, "access_key_id"), "secret_access_key": getattr(key, "secret_access_key")}
+    def adopt(name: str, key: KeyState, check: bool = False, **options: object) -> dict[str, object]:
+        pair = {"access_key_id": key.access_key_id, "secret_access_key": key.secret_access_key}
         given = {**pair, "vault_file": STORE, "verify_timeout": 2, **options}
         return key_task(name, "ci", check=check, **given)
 
@@ -94,7 +93,7 @@ def test_a_key_is_adopted_from_where_a_person_has_it(lab: Lab, controller: Contr
 
 CREDENTIALS = """# mine
 [default]
-region = eu-central-1   
+region = eu-central-1
 aws_secret_access_key={secret}
 AWS_ACCESS_KEY_ID : {key}
 

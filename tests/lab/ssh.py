@@ -26,6 +26,11 @@ esac
 """
 
 
+POSTMAP = """#!/bin/sh
+echo "$@" >> "$HOME/mapped"
+"""
+
+
 @dataclass
 class Host:
     """One host. `commands` are all that it was told to run, `home` is where."""
@@ -52,8 +57,9 @@ class Host:
         bin_folder = self.folder / "bin"
         for folder in (self.home, bin_folder):
             folder.mkdir(parents=True)
-        (bin_folder / "systemctl").write_text(SYSTEMCTL)
-        (bin_folder / "systemctl").chmod(0o755)
+        for name, script in (("systemctl", SYSTEMCTL), ("postmap", POSTMAP)):
+            (bin_folder / name).write_text(script)
+            (bin_folder / name).chmod(0o755)
         key = asyncssh.generate_private_key("ssh-ed25519")
         key.write_private_key(str(self.folder / "key"))
         key.write_public_key(str(self.folder / "key.pub"))
