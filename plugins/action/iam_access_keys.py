@@ -36,8 +36,8 @@ class ActionModule(InProcessAction):
 
     def _names_store(self, args: Mapping[str, Any]) -> bool:
         items = args.get("access_keys")
-        named = isinstance(items, list) and any(isinstance(item, Mapping) and item.get("vault_file") for item in items)
-        return named or super()._names_store(args)
+        each = [item for item in items if isinstance(item, Mapping)] if isinstance(items, list) else []
+        return any(super(ActionModule, self)._names_store(one) for one in (args, *each))
 
     def perform(self, module: ModuleInProcess, open_store: OpenStore) -> dict[str, Any]:
         found = wishes(module.params, module.no_log_values)

@@ -181,6 +181,14 @@ class Seen:
         """STS accepted the key, and it became current."""
         return self.with_entry(self.entry.promote(access_key_id, self.now))
 
+    def adopted(self, key: Key, secret_access_key: str) -> Seen:
+        """STS accepted a key that a person made, and it is stored and current."""
+        return self.with_entry(self.entry.adopt(key.access_key_id, secret_access_key, key.create_date, self.now))
+
+    def carried(self, done: bool) -> Seen:
+        """The current key has been carried to where it is used, or is to be carried again."""
+        return self.with_entry(self.entry.carried(self.now if done else None))
+
     def put_in_force(self, access_key_id: str, hold_until: datetime | None) -> Seen:
         """A person's word made the key current, and until `hold_until` no plan touches the user."""
         return self.with_entry(self.entry.put_in_force(access_key_id, self.now, hold_until))

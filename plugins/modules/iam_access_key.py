@@ -75,6 +75,19 @@ EXAMPLES = r"""
     hold_days: 7
     vault_file: group_vars/all/iam_keys.yml
 
+- name: Take a key that a person made into the store
+  keyturn.iam.iam_access_key:
+    user_name: vendor
+    access_key_id: AKIAJ7EXAMPLEEXAMPLE
+    secret_access_key: "{{ vendor_secret }}"
+    vault_file: group_vars/all/iam_keys.yml
+
+- name: The vendor has put the new key into their console
+  keyturn.iam.iam_access_key:
+    user_name: vendor
+    carried: true
+    vault_file: group_vars/all/iam_keys.yml
+
 - name: A key for one use, without a store
   keyturn.iam.iam_access_key:
     user_name: vendor

@@ -215,7 +215,7 @@ users:
     store:
       description:
         - What the store knows of the user, null where it has no entry. Dates and ids, no secret.
-        - C(account_id), C(user_id), C(access_key_id) (of the current key), C(create_date), C(promote_date), C(deactivate_date),
+        - C(account_id), C(user_id), C(access_key_id) (of the current key), C(create_date), C(promote_date), C(carry_date), C(deactivate_date),
           C(asked), C(hold_until), C(other_keys) (by access key id) and C(stored) (whether a secret is there).
       type: dict
     lost_keys:

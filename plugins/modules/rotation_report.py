@@ -189,7 +189,7 @@ failures:
       returned: always
 totals:
   description:
-    - The number of C(users), the number of users of each status, and the number of keys that were C(made), C(verified),
+    - The number of C(users), the number of users of each status, and the number of keys that were C(made), C(verified), C(carried),
       C(switched_off) and C(deleted), in check mode those that would be.
     - C(verified) counts the keys of an earlier run, not those that this one made. C(failed) is the length of RV(failures).
   returned: always
@@ -204,13 +204,14 @@ totals:
     exempt: 1
     made: 3
     verified: 0
+    carried: 0
     switched_off: 1
     deleted: 0
     failed: 0
 drift:
   description:
     - The names of the users that are not as the policy wants them.
-    - They have one of the statuses V(error), V(gone), V(leftover), V(due), V(broken), V(unused), V(blocked), V(retire), or V(unmanaged) with an Active
+    - They have one of the statuses V(error), V(gone), V(leftover), V(due), V(uncarried), V(broken), V(unused), V(blocked), V(retire), or V(unmanaged) with an Active
       key older than C(max_age_days).
   returned: always
   type: list

@@ -55,16 +55,23 @@ def test_an_audit_asks_for_what_its_policy_permits(lab: Lab, playbook: Callable[
     assert "2 due" in " ".join(without.stdout.split()) and "WARNING" not in without.output
 
 
-def test_a_rotation_asks_for_what_its_policy_permits(lab: Lab, playbook: Callable[..., Run]) -> None:
+def test_a_rotation_asks_for_what_its_policy_permits(lab: Lab, playbook: Callable[..., Run], tmp_path: Path) -> None:
     lab.seed("ci", Key(age_days=120, used_days=9))
     lab.seed("leaked", Key(age_days=120, used_days=9))
     lab.attach("leaked", "AWSCompromisedKeyQuarantineV3")
     lab.allow_only(f"iam:{action}" for action in actions("rotate"))
+    carry = tmp_path / "carry.yml"
+    carry.write_text("- ansible.builtin.debug:\n")
     for days in (0, 8, 45):
         lab.clock(days=days)
         playbook(
             "keyturn.iam.rotate",
-            extra_vars={"rotation_users": ["*"], "rotation_vault_file": "store.yml", "rotation_verify_delay": 0},
+            extra_vars={
+                "rotation_users": ["*"],
+                "rotation_vault_file": "store.yml",
+                "rotation_verify_delay": 0,
+                "rotation_on_promoted": str(carry),
+            },
         ).ok()
     assert asked(lab) == actions("rotate")
     assert len(lab.state()["ci"].keys) == len(lab.state()["leaked"].keys) == 1

@@ -34,6 +34,7 @@ STATUSES = {
         "quarantined",
         "leftover",
         "due",
+        "uncarried",
         "broken",
         "no_active_key",
         "unused",
@@ -70,6 +71,7 @@ POLICIES: dict[str, list[Any]] = {
     "idle_days": [0, 1, 7, 30],
     "delete_after_days": [0, 0.5, 7, 30],
     "unused_days": [None, 0, 2, 30, 60],
+    "carry": [False, True],
     "exempt": [[], [], [], [], [], [], [], [], [], ["ci"], "c*"],
     "now": [[], [], ["ci"]],
     "max_new_keys": [None, None, 0, 1, "1"],
@@ -123,6 +125,7 @@ class Rules:
     idle_days: float = 7
     delete_after_days: float = 30
     unused_days: float | None = None
+    carry: bool = False
     exempt: Any = field(default_factory=list)
     now: list[str] = field(default_factory=list)
     renew_before_days: float | None = None
@@ -130,6 +133,10 @@ class Rules:
     benchmark: str = "CIS 5.0.0"
     owner_tag: str | None = None
     tag_policy: bool = False
+
+    def in_place_since(self, store: Record) -> datetime:
+        """Since when the current key is where it is used, as far as anybody knows."""
+        return moment((store.get("carry_date") if self.carry else None) or store["promote_date"])
 
     @property
     def due_at_days(self) -> float:
@@ -187,7 +194,10 @@ def some_look(chance: Chance) -> Info:
         if one_in(8 if status == "Active" else 2, chance):
             record["deactivate_date"] = ago(seconds=before(age))
         if role == "current":
-            store.update({**record, "promote_date": ago(seconds=before(age))}, access_key_id=key_id)
+            promoted = before(age)
+            store.update({**record, "promote_date": ago(seconds=promoted)}, access_key_id=key_id)
+            if not one_in(3, chance):
+                store["carry_date"] = ago(seconds=min(some_age(chance), promoted))
         elif role == "previous":
             others[key_id] = {**record, "promote_date": ago(seconds=before(age))}
         elif role == "next" and made not in waiting:
@@ -301,7 +311,7 @@ def what_comes_out_is_well_formed(seen: Info, policy: dict[str, Any], decisions:
         assert set(decision) <= {*fields, "owner", "max_age_days"}
         assert decision["next_date"] is None or moment(decision["next_date"]) > NOW
         kinds = [action["action"] for action in decision["actions"]]
-        assert kinds == sorted(kinds, key=["delete", "create", "verify", "deactivate"].index)
+        assert kinds == sorted(kinds, key=["delete", "create", "verify", "carry", "deactivate"].index)
         targets = [action["access_key_id"] for action in decision["actions"]]
         assert len(targets) == len(set(targets))
         for action in decision["actions"]:
@@ -313,6 +323,7 @@ def what_comes_out_is_well_formed(seen: Info, policy: dict[str, Any], decisions:
                 "deactivate": {"leaked"},
                 "delete": {"noted"},
                 "verify": set(),
+                "carry": set(),
             }[action["action"]]
             assert (
                 (action["action"] == "create")
@@ -512,9 +523,10 @@ def no_idle_older_key_is_in_the_way(seen: Info, policy: dict[str, Any], decision
     """Case P1: who is blocked is so by keys in use, in grace, parked or waiting to be deleted."""
     decision, rules, store = of_ci(decisions), rules_of(seen, policy), entry_of(seen)
     current = row(seen, store.get("access_key_id") or "")
-    if decision["status"] != "blocked" or current is None or current["status"] != "Active":
+    works = current is not None and current["user_name"] == "ci" and current["status"] == "Active"
+    if decision["status"] != "blocked" or current is None or not works:
         return
-    if NOW - moment(store["promote_date"]) < days(rules.deactivate_after_days):
+    if NOW - rules.in_place_since(store) < days(rules.deactivate_after_days):
         return
     for one in rows(seen, "ci"):
         older = one["status"] == "Active" and one["create_date"] < current["create_date"]
@@ -536,7 +548,19 @@ def the_replacement_is_no_target(seen: Info, policy: dict[str, Any], decisions: 
     decision = of_ci(decisions)
     for action in decision["actions"]:
         if action["access_key_id"] == entry_of(seen).get("access_key_id") and action["action"] != "create":
-            assert (decision["status"], action["action"]) == ("unused", "deactivate")
+            expected = ("uncarried", "carry") if action["action"] == "carry" else ("unused", "deactivate")
+            assert (decision["status"], action["action"]) == expected
+
+
+def only_a_current_key_that_works_and_was_never_carried_is_carried(
+    seen: Info, policy: dict[str, Any], decisions: Plan
+) -> None:
+    store, carried = entry_of(seen), actions(decisions, "carry")
+    if carried:
+        (action,) = carried
+        target = row(seen, store["access_key_id"])
+        assert policy["carry"] and action["access_key_id"] == store["access_key_id"] and "carry_date" not in store
+        assert target is None or target["status"] == "Active"
 
 
 def only_keys_proved_replaced_are_switched_off(seen: Info, policy: dict[str, Any], decisions: Plan) -> None:
@@ -559,7 +583,8 @@ def only_keys_proved_replaced_are_switched_off(seen: Info, policy: dict[str, Any
             current is not None and current["status"] == "Active" and target["create_date"] <= current["create_date"]
         )
         if replaced:
-            assert NOW - moment(store["promote_date"]) >= days(rules.deactivate_after_days)
+            assert not rules.carry or "carry_date" in store
+            assert NOW - rules.in_place_since(store) >= days(rules.deactivate_after_days)
         if not replaced or decision["status"] == "due":
             assert decision["status"] == "due" and not record.get("stored") and unused(seen, target, record, rules)
 
@@ -633,10 +658,15 @@ def a_plan_that_was_carried_out_asks_for_nothing_more(seen: Info, policy: dict[s
     between = {**apply(seen, first), "new_keys": len(actions(first, "create"))}
     second = plan(between, policy)
     assert not actions(second, "create", "verify")
-    # A key that was made or verified may leave an older one to switch off (and a key that we had switched off free to delete).
-    if not actions(first, "create", "verify"):
+    # What was made current is carried in the same run.
+    if actions(second, "carry"):
+        assert actions(first, "create", "verify")
+        between = apply(between, second, only=["carry"])
+        second = plan(between, policy)
+    # A key that was made, verified or carried may leave an older one to switch off (and a key that we had switched off free to delete).
+    if not actions(first, "create", "verify", "carry"):
         assert not actions(second, "deactivate", "delete")
-    assert not actions(plan(apply(between, second), policy), "create", "verify", "deactivate", "delete")
+    assert not actions(plan(apply(between, second), policy), "create", "verify", "carry", "deactivate", "delete")
 
 
 def a_note_is_taken_back_of_what_works_and_changes_nothing_else(
@@ -702,6 +732,7 @@ CHECKS = (
     no_idle_older_key_is_in_the_way,
     no_key_in_use_is_switched_off_or_deleted,
     the_replacement_is_no_target,
+    only_a_current_key_that_works_and_was_never_carried_is_carried,
     only_keys_proved_replaced_are_switched_off,
     only_keys_that_we_switched_off_are_deleted,
     keys_of_strangers_are_left_alone,
@@ -760,7 +791,7 @@ def with_long_words(chance: Chance, seen: Info) -> Info:
 def test_a_reason_is_short_whatever_it_is_about() -> None:
     chance = random.Random(0)
     reached = set()
-    for _turn in range(1500):
+    for _turn in range(3000):
         policy = some_policy(chance)
         policy["exempt"] = chance.choice([[], [], [], [], ["*" * 200], [LONG_NAME.upper()]])
         policy["now"] = chance.choice([[], [], [LONG_NAME]])
@@ -783,7 +814,7 @@ def test_the_worlds_are_of_all_kinds() -> None:
     """Properties say nothing of rows that no world reaches."""
     chance = random.Random(0)
     reached = set()
-    for _turn in range(3000):
+    for _turn in range(6000):
         decision = of_ci(plan(some_look(chance), some_policy(chance)))
         reached |= {(decision["status"], action["action"]) for action in decision["actions"]} | {
             (decision["status"], None)
@@ -792,5 +823,5 @@ def test_the_worlds_are_of_all_kinds() -> None:
     assert {(status, action) for status, action in reached if action} >= {
         *(("due", action) for action in ("delete", "create", "verify", "deactivate")),
         *(("retire", "delete"), ("retire", "deactivate"), ("unused", "deactivate"), ("compliant", "delete")),
-        ("revoked", "deactivate"),
+        *(("revoked", "deactivate"), ("uncarried", "carry"), ("uncarried", "delete")),
     }

@@ -1402,9 +1402,57 @@ def test_a_policy_is_a_mapping(policy: Any) -> None:
         rotation_plan(info(), policy)
 
 
+# -- carried to where it is used -------------------------------------------------------------------------------------
+
+
+def test_a_current_key_that_was_never_carried_is_carried() -> None:
+    seen = info([key(B, 200, 30), key(A, 20, 1)], entry(A, 20, 20, other_keys={B: note(200, 190)}))
+    decision = decided(seen, carry=True)
+    assert (decision["status"], does(decision), decision["about"]) == ("uncarried", [("carry", A)], [A])
+    assert decision["reason"].startswith("The current key was never carried to where it is used")
+    assert "carried=true" in told(decision) and tasks(decision) == []
+    (task,) = tasks(decided({**seen, "vault_file": "keys.yml"}, carry=True))
+    assert task == {"user_name": "ci", "access_key_id": A, "carried": True, "vault_file": "keys.yml"}
+    assert decided(seen)["status"] == decided(seen, carry="false")["status"] == "retire"
+
+
+@pytest.mark.parametrize(("carried", "status"), [(3, "grace"), (7, "retire")])
+def test_the_days_until_an_older_key_is_switched_off_count_from_when_the_new_one_was_carried(
+    carried: float, status: str
+) -> None:
+    store = entry(A, 20, 20, other_keys={B: note(200, 190)}, carry_date=ago(carried))
+    seen = info([key(B, 200, 30), key(A, 20, 1)], store)
+    decision = decided(seen, carry=True)
+    assert decision["status"] == status
+    assert decision["next_date"] == (ahead(4) if status == "grace" else None)
+    # Nobody carries, so that a note of it means nothing.
+    assert decided(seen)["status"] == "retire"
+
+
+def test_what_is_not_active_is_carried_nowhere() -> None:
+    off = info([key(A, 20, 1, "Inactive"), key(B, 10, 1)], entry(A, 20, 20, off=1))
+    assert decided(off, carry=True)["status"] != "uncarried"
+    by_hand = info([key(A, 20, 1)])
+    assert decided(by_hand, carry=True)["status"] == "compliant"
+
+
+def test_carrying_comes_before_a_new_key_and_after_what_a_person_has_to_see() -> None:
+    assert decided(info([key(A, 100, 1)], entry(A, 100, 100)), carry=True)["status"] == "uncarried"
+    held = info([key(A, 20, 1)], entry(A, 20, 20, hold_until=ahead(1)))
+    assert decided(held, carry=True)["status"] == "held"
+    assert decided(info([key(A, 20, 1)], entry(A, 20, 20)), carry=True, exempt=["ci"])["status"] == "exempt"
+
+
+def test_what_was_carried_this_second_is_not_replaced_in_the_same_breath() -> None:
+    seen = info([key(A, 100, 1)], entry(A, 100, 100, carry_date=ago(0)))
+    decision = decided(seen, carry=True)
+    assert decision["status"] == "due_soon" and decision["next_date"] == ahead(1 / 86400)
+    assert decided(info([key(A, 100, 1)], entry(A, 100, 100, carry_date=ago(1))), carry=True)["status"] == "due"
+
+
 def test_the_defaults_are_the_roles() -> None:
     assert rotation_plan(info([key(A, 90, 1)])) == rotation_plan(info([key(A, 90, 1)]), {})
-    assert Policy() == Policy(90, None, 14, 7, 7, 30, None, (), (), None, DEFAULT, None, False)
+    assert Policy() == Policy(90, None, 14, 7, 7, 30, None, False, (), (), None, DEFAULT, None, False)
     assert Policy().renewed_at_days == 90 - 14
 
 

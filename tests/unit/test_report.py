@@ -586,7 +586,7 @@ def test_totals_that_do_not_fit_one_line_break_between_their_sentences() -> None
     assert "Would make 0 keys, switch off 0, delete 0." in screen(report)
     assert (
         words(screen(report)).count(
-            "17 users: 1 revoked, 1 due, 1 unused, 1 to retire, 1 blocked, 1 quarantined, 1 broken, 1 with a leftover"
+            "18 users: 1 revoked, 1 due, 1 uncarried, 1 unused, 1 to retire, 1 blocked, 1 quarantined, 1 broken, 1 with a"
         )
         == 1
     )
@@ -594,7 +594,7 @@ def test_totals_that_do_not_fit_one_line_break_between_their_sentences() -> None
 
 def test_totals_have_every_status_always() -> None:
     totals = build(info(), []).totals
-    assert set(totals) == {"users", *STATUSES, "made", "verified", "switched_off", "deleted", "failed"}
+    assert set(totals) == {"users", *STATUSES, "made", "verified", "carried", "switched_off", "deleted", "failed"}
     assert set(totals.values()) == {0}
 
 

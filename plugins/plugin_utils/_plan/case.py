@@ -108,8 +108,12 @@ class Case:
     @property
     def grace_ends(self) -> datetime:
         """When the keys that the current one has replaced may be switched off."""
-        since = self.current.current_since if self.current else self.now
+        since = self.in_place_since(self.current) if self.current else self.now
         return later(since, in_days(self.policy.deactivate_after_days))
+
+    def in_place_since(self, current: Key) -> datetime:
+        """Since when what the current key has replaced is needed no more: it was carried, or else became current."""
+        return current.carried if self.policy.carry and current.carried else current.current_since
 
     def deletion_date(self, key: Key, after_days: float) -> datetime:
         """When a key that we switched off is deleted, if nobody uses it until then."""
@@ -147,10 +151,10 @@ class Case:
         key = self.replacement
         if key is None:
             return self.named
-        # What became current this very second is not replaced in the same breath, be it as old as it may (a next that
-        # waited for long).
-        just_promoted = key.promoted is not None and key.promoted >= self.now
-        return key.listed and self.age(key) >= in_days(self.due_at_days) and not just_promoted
+        # What became current, or was carried, this very second is not replaced in the same breath, be it as old as it
+        # may (a next that waited for long).
+        just_now = any(date is not None and date >= self.now for date in (key.promoted, key.carried))
+        return key.listed and self.age(key) >= in_days(self.due_at_days) and not just_now
 
     @cached_property
     def older(self) -> list[Key]:
@@ -190,7 +194,7 @@ class Case:
         """
         current = self.current
         return current is not None and (
-            not current.listed or self.since(current.current_since) < in_days(self.policy.deactivate_after_days)
+            not current.listed or self.since(self.in_place_since(current)) < in_days(self.policy.deactivate_after_days)
         )
 
     @property
@@ -293,6 +297,11 @@ class Case:
         may_be = not self.named and not self.is_elsewhere
         applies = may_be and self.active and all(self.unused(key) for key in self.keys)
         return _if(applies, *self.active)
+
+    def current_that_was_never_carried(self) -> Sight:
+        """One that is not Active is carried nowhere."""
+        key = self.current
+        return _if(self.policy.carry and key.active and key.carried is None, key) if key else None
 
     def due_with_room(self) -> Sight:
         return self._room() if self.due else None

@@ -152,8 +152,11 @@ def _turning_points(case: Case) -> list[datetime]:
         ):
             if since is not None:
                 dates.update(later(since, in_days(span)) for span in days if span is not None)
-        # What was promoted or switched off this very second counts from the next.
-        dates.update(later(since, SECOND) for since in (key.promoted, key.deactivated) if since is not None)
+        # What was promoted, carried or switched off this very second counts from the next.
+        dates.update(
+            later(since, SECOND) for since in (key.promoted, key.carried, key.deactivated) if since is not None
+        )
     if user.current:
-        dates.add(later(user.current.current_since, in_days(policy.deactivate_after_days)))
+        in_place = filter(None, [user.current.current_since, user.current.carried])
+        dates.update(later(moment, in_days(policy.deactivate_after_days)) for moment in in_place)
     return sorted({whole_second(moment) for moment in dates if now < moment < END_OF_TIME})

@@ -52,6 +52,7 @@ class Policy:
     idle_days: float = 7
     delete_after_days: float = 30
     unused_days: float | None = None
+    carry: bool = False
     exempt: tuple[str, ...] = ()
     now: tuple[str, ...] = ()
     max_new_keys: int | None = None
@@ -159,6 +160,7 @@ _READ: dict[str, Callable[[str, Any], Any]] = {
     "now": _names,
     "max_new_keys": _optional_count,
     "benchmark": benchmark_called,
+    "carry": read_bool,
     "owner_tag": read_text,
     "tag_policy": read_bool,
 }

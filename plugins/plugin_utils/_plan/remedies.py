@@ -62,6 +62,12 @@ def take_the_revocation_back(case: Case, key: Key) -> Remedy:
     return _task(case, key.id, say, active=True, leaked=False)
 
 
+def note_as_carried(case: Case, key: Key) -> Remedy:
+    if not case.user.vault_file:
+        return Remedy(f"Note it with carried=true, where a person has put {key.id} to where it is used.")
+    return _task(case, key.id, f"Note it, where a person has put {key.id} to where it is used.", carried=True)
+
+
 def leave_quarantine(case: Case, keys: Sequence[Key]) -> list[Remedy]:
     """Each key that works is revoked, for IAM does not say which of them leaked (AWS Health does)."""
     return [

@@ -23,6 +23,7 @@ from ansible_collections.keyturn.iam.plugins.plugin_utils._plan.words import Sai
 STATUSES = (
     "revoked",
     "due",
+    "uncarried",
     "unused",
     "retire",
     "blocked",
@@ -44,7 +45,7 @@ STATUSES = (
 First what is done, then what a person has to see, then what is well.
 """
 DRIFT = frozenset(
-    ("error", "gone", "revoked", "quarantined", "leftover", "due", "broken", "unused", "blocked", "retire")
+    ("error", "gone", "revoked", "quarantined", "leftover", "due", "uncarried", "broken", "unused", "blocked", "retire")
 )
 """Statuses of users who are not as the policy wants them; so is whoever has an Active key over `max_age_days`."""
 
@@ -124,6 +125,10 @@ def nothing(_case: Case, _keys: Sequence[Key]) -> list[Action]:
 
 def verify(case: Case, keys: Sequence[Key]) -> list[Action]:
     return [Action("verify", key.id, words.stored_as_next(case, key)) for key in keys]
+
+
+def carry(case: Case, keys: Sequence[Key]) -> list[Action]:
+    return [Action("carry", key.id, words.not_carried(case, key)) for key in keys]
 
 
 def create(case: Case) -> Action:
@@ -215,6 +220,7 @@ TABLE = (
     Row(Case.a_broken_stored_key, "broken", nothing, words.broken),
     Row(Case.no_active_key, "no_active_key", nothing, words.no_active_key),
     Row(Case.only_unused_keys, "unused", deactivate_all, words.nothing_used),
+    Row(Case.current_that_was_never_carried, "uncarried", carry, words.uncarried),
     Row(Case.due_with_room, "due", make_room_and_create, words.new_key),
     Row(Case.due_with_an_unused_key_to_delete, "due", delete_unused_and_create, words.new_key),
     Row(Case.due_with_unused_keys_to_switch_off, "due", deactivate_unused, words.room_later, until=Case.room_date),

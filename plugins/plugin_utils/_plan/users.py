@@ -32,7 +32,7 @@ class Key:
     """One access key: what IAM says of it and what the store does.
 
     `status` is IAM's word, and null where IAM does not list the key. `created`, `last_used`, `promoted` (when it became
-    current), `deactivated` (by our hand) and `revoked` (for good) are null where there is none. `appearing`: not
+    current), `carried` (to where it is used), `deactivated` (by our hand) and `revoked` (for good) are null where there is none. `appearing`: not
     listed, but made so shortly ago that it may still be. `stored`: the store has its secret. `signing`: it signs the
     requests of this run.
     """
@@ -44,6 +44,7 @@ class Key:
     service: str | None = None
     region: str | None = None
     promoted: datetime | None = None
+    carried: datetime | None = None
     deactivated: datetime | None = None
     revoked: datetime | None = None
     stored: bool = False
@@ -357,6 +358,7 @@ def _noted_key(entry: Entry, key_id: str, world: _World) -> Key:
     return Key(
         key_id,
         promoted=record.promote_date,
+        carried=record.carry_date,
         deactivated=record.deactivate_date,
         revoked=record.revoke_date,
         stored=record.has_secret,

@@ -75,6 +75,10 @@ def stored_as_next(case: Case, key: Key) -> str:
     return f"stored as next, made {span(case.age(key))} ago"
 
 
+def not_carried(case: Case, key: Key) -> str:
+    return f"current for {span(case.since(key.current_since))}, not yet carried to where it is used"
+
+
 # -- a row: why, and what a person can do; in the table's order ------------------------------------------------------
 
 
@@ -203,6 +207,14 @@ def nothing_used(case: Case, keys: Sequence[Key]) -> Said:
     it, is_off = agree(keys, "it", "them"), agree(keys, "it is", "they are")
     keep = f"Name {case.user.name} in rotation_exempt to keep {it}."
     return Said(f"Nothing used {it} for {limit} (rotation_unused_days): {is_off} switched off.", [Remedy(keep)])
+
+
+def uncarried(case: Case, keys: Sequence[Key]) -> Said:
+    (key,) = keys
+    return Said(
+        "The current key was never carried to where it is used; no older one is switched off before that.",
+        [remedies.note_as_carried(case, key)],
+    )
 
 
 def new_key(case: Case, keys: Sequence[Key]) -> Said:

@@ -82,6 +82,9 @@ class Verb:
 VERBS = {
     "create": Verb("make a new key", "made a new key", "needed no new key", "made", "due"),
     "verify": Verb("verify and make current", "verified and made current", "was current already", "verified", "due"),
+    "carry": Verb(
+        "carry to where it is used", "carried to where it is used", "was carried already", "carried", "uncarried"
+    ),
     "put_back": Verb("put back in force", "put back in force", "was in force already", "verified", "due"),
     "deactivate": Verb("switch off", "switched off", "was off already", "switched_off", "retire"),
     "take_note_back": Verb(

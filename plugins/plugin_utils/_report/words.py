@@ -44,6 +44,8 @@ def totals_sentences(report: Report) -> list[str]:
     ]
     if totals["verified"]:
         did.insert(1, f"{verified} {totals['verified']}")
+    if totals["carried"]:
+        did.append(f"{'carry' if report.check_mode else 'carried'} {totals['carried']}")
     users = count(totals["users"], "user")
     return [f"{users}: {counts}." if counts else f"{users}.", f"{', '.join(did)}."]
 

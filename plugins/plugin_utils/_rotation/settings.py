@@ -28,7 +28,7 @@ from ansible_collections.keyturn.iam.plugins.plugin_utils._values import read_bo
 from ansible_collections.keyturn.iam.plugins.plugin_utils._values import read_text as _text
 
 PREFIX = "rotation_"
-ENTRY_POINTS = ("main", "audit", "revoke", "rollback")
+ENTRY_POINTS = ("main", "audit", "revoke", "rollback", "adopt", "rotate_self")
 # What the playbooks take and the role leaves beside its options.
 BESIDE = ("rotation_hosts", "rotation_result", "rotation_promoted")
 POLICY = (
@@ -79,7 +79,8 @@ class Settings:
     @property
     def policy(self) -> dict[str, Any]:
         """What `rotation_plan` takes."""
-        return {name: self.values[name] for name in POLICY if self.values[name] is not None}
+        given = {name: self.values[name] for name in POLICY if self.values[name] is not None}
+        return {**given, "carry": self.values["on_promoted"] is not None}
 
 
 def read_settings(entry_point: str, variables: Mapping[str, Any], read: Callable[[str], Any]) -> Settings:
@@ -211,8 +212,11 @@ def _task_file(name: str, value: Any) -> str | None:
 
 
 _LOOKS = ("main", "audit")
-_DECIDES = ("main", "audit", "revoke")
-_KEEPS = ("main", "revoke", "rollback")
+_ROTATES = ("main", "rotate_self")
+_REPORTS = (*_LOOKS, "rotate_self")
+_DECIDES = ("main", "audit", "revoke", "rotate_self")
+_KEEPS = ("main", "revoke", "rollback", "adopt", "rotate_self")
+_CARRIES = ("main", "audit", "revoke", "rollback", "rotate_self")
 SETTINGS = (
     Setting("users", _patterns, _LOOKS, _LOOKS, "it takes names of users, or patterns like ci-*; ['*'] is everyone"),
     Setting("path_prefix", _path_prefix, _LOOKS),
@@ -230,22 +234,31 @@ SETTINGS = (
     Setting("owner_tag", _text, _DECIDES),
     Setting("tag_policy", _bool, _DECIDES),
     Setting("account_id", _account_id, ENTRY_POINTS),
-    Setting("report_file", _report_file, _LOOKS),
-    Setting("report_key_ids", _bool, _LOOKS),
-    Setting("fail_on_drift", _bool, _LOOKS),
+    Setting("report_file", _report_file, _REPORTS),
+    Setting("report_key_ids", _bool, _REPORTS),
+    Setting("fail_on_drift", _bool, _REPORTS),
     Setting("access_key_id", _text, ("revoke", "rollback"), ("revoke",), "it takes the id of the key that leaked"),
     Setting("replace", _bool, ("revoke",)),
-    Setting("user_name", _user_name, ("rollback",), ("rollback",), "it takes the name of the user whose key it is"),
+    Setting(
+        "user_name",
+        _user_name,
+        ("rollback", "adopt"),
+        ("rollback", "adopt"),
+        "it takes the name of the user whose key it is",
+    ),
+    Setting("profile", _text, ("adopt", "rotate_self")),
+    Setting("csv", _path, ("adopt",)),
     Setting("hold_days", _days, ("rollback",)),
     Setting(
         "vault_file",
         _path,
         ENTRY_POINTS,
-        ("main", "rollback"),
+        ("main", "rollback", "adopt", "rotate_self"),
         "name the Ansible Vault file in which new secrets are kept",
     ),
     Setting("vault_id", _text, _KEEPS),
-    Setting("verify_delay", _seconds, ("main", "revoke")),
+    Setting("verify_delay", _seconds, (*_ROTATES, "revoke")),
     Setting("verify_timeout", _seconds, _KEEPS),
     Setting("on_stored", _task_file, _KEEPS),
+    Setting("on_promoted", _task_file, _CARRIES),
 )

@@ -18,11 +18,11 @@ from ansible_collections.keyturn.iam.plugins.plugin_utils._plan.users import rea
 Action = Mapping[str, Any]
 Decision = Mapping[str, Any]
 # In the order in which the role takes them. A key that has to go so that another can be made goes first.
-STEPS = ("make_room", "create", "verify", "put_back", "take_note_back", "deactivate", "delete")
-# What comes first, and is looked at again; then what is done with older keys. What is no step: `save` are the tasks of a
-# person, `settle` decides what is left.
+STEPS = ("make_room", "create", "verify", "put_back", "carry", "take_note_back", "deactivate", "delete")
+# What comes first, and is looked at again; then what is done with older keys. `save` and `carry` are the
+# tasks of a person, `settle` decides what is left.
 PARTS = {
-    "renew": ("make_room", "create", "save", "verify", "put_back"),
+    "renew": ("make_room", "create", "save", "verify", "put_back", "carry"),
     "retire": ("take_note_back", "deactivate", "delete", "settle"),
 }
 # What a step wants of iam_access_keys beside what its action says; all else is as if no default had been set, lest a
@@ -46,7 +46,8 @@ _SETTINGS = ("vault_file", "vault_id", "verify_delay", "verify_timeout")
 def steps(decisions: Iterable[Decision], step: str, results: Iterable[Mapping[str, Any]] = ()) -> list[dict[str, Any]]:
     """The actions of one step, without the users for whom a step failed before and what is done already.
 
-    `verify` has the planned ones and those for the keys that `create` has just made. Raises ValueError for an unknown
+    `verify` has the planned ones and those for the keys that `create` has just made, `carry` those for the keys that have
+    just become current (in check mode: that would). Raises ValueError for an unknown
     step.
     """
     if step not in STEPS:
@@ -68,6 +69,8 @@ def steps(decisions: Iterable[Decision], step: str, results: Iterable[Mapping[st
             for result in results
             if result["action"]["action"] == "create" and result["access_key_id"]
         ]
+    if step == "carry":
+        due += [_carry(result) for result in results if _makes_current(result)]
     return [action for action in due if action["user_name"] not in failed and _identity(action) not in done]
 
 
@@ -97,6 +100,21 @@ def _note_to_take_back(user_name: str, access_key_id: str) -> dict[str, Any]:
     }
 
 
+def _makes_current(result: Mapping[str, Any]) -> bool:
+    """Whether the user's current key is another one now; of a key that check mode predicts only its creation is known."""
+    kind = result["action"]["action"]
+    return kind in ("verify", "put_back") or (kind == "create" and not result["access_key_id"])
+
+
+def _carry(result: Mapping[str, Any]) -> dict[str, Any]:
+    return {
+        "action": "carry",
+        "user_name": result["action"]["user_name"],
+        "access_key_id": result["access_key_id"],
+        "reason": "it became current",
+    }
+
+
 def _with_deletions(action: Action, decision: Decision) -> dict[str, Any]:
     """The action; one that makes a key is told what is deleted before, for check mode finds all of it there."""
     gone = [other["access_key_id"] for other in decision["actions"] if other["action"] == "delete"]
@@ -107,8 +125,10 @@ def _identity(action: Action) -> tuple[Any, ...]:
     return action["action"], action["user_name"], action["access_key_id"]
 
 
-def parts(decisions: Iterable[Decision], group: str, saves: bool = False) -> list[str]:
-    """Of the role's parts, in their order, those that have something to do; `saves`: whether a person saves the store.
+def parts(decisions: Iterable[Decision], group: str, saves: bool = False, carries: bool = False) -> list[str]:
+    """Of the role's parts, in their order, those that have something to do.
+
+    `saves`: whether a person's tasks save the store; `carries`: whether some carry new keys to where they are used.
 
     Raises ValueError for an unknown group.
     """
@@ -120,6 +140,10 @@ def parts(decisions: Iterable[Decision], group: str, saves: bool = False) -> lis
         due.add("verify")
     if saves and "verify" in due:
         due.add("save")
+    if due & {"verify", "put_back"}:
+        due.add("carry")
+    if not carries:
+        due.discard("carry")
     if due & {"take_note_back", "deactivate", "delete"}:
         due.add("settle")
     return [part for part in PARTS[group] if part in due]
@@ -143,17 +167,18 @@ def results(registered: Mapping[str, Any], actions: Sequence[Action]) -> list[di
     A task that failed before it had results has done nothing for anyone.
     """
     each = registered.get("results") or [{"failed": True, "msg": registered.get("msg")} for _action in actions]
-    return [_result(action, result) for action, result in zip(actions, each)]
+    return [outcome_of(action, came) for action, came in zip(actions, each)]
 
 
-def _result(action: Action, result: Mapping[str, Any]) -> dict[str, Any]:
-    failed = bool(result.get("failed"))
+def outcome_of(action: Action, came: Mapping[str, Any]) -> dict[str, Any]:
+    """What came of an action, from what its task returned."""
+    failed = bool(came.get("failed"))
     return {
         "action": dict(action),
-        "changed": bool(result.get("changed")),
+        "changed": bool(came.get("changed")),
         "failed": failed,
-        "msg": result.get("msg") if failed else None,
-        "access_key_id": (result.get("access_key") or {}).get("access_key_id") or action.get("access_key_id"),
+        "msg": came.get("msg") if failed else None,
+        "access_key_id": (came.get("access_key") or {}).get("access_key_id") or action.get("access_key_id"),
     }
 
 
