@@ -26,6 +26,9 @@ TASKS = yaml.safe_load(f"""
 - name: Fail and go on
   ansible.builtin.command: "echo {SECRET} /no/such/file"
   failed_when: true
+  until: false
+  retries: 1
+  delay: 0
   ignore_errors: true
 - block:
     - name: Fail and be rescued
@@ -149,7 +152,7 @@ def test_a_key_is_carried_before_the_old_one_goes(lab: Lab, controller: Controll
     report = (controller.cwd / "report.json").read_text()
     failures = {one["user_name"]: one["msg"] for one in json.loads(report)["failures"] if one["action"] == "carry"}
     assert failures["web"].startswith("Tell the application: refused ****") and "second" not in failures["web"]
-    assert failures["app"].startswith("Reach the host on far: Failed to connect to the host via ssh"), failures
+    assert failures["app"].startswith("Reach the host on far: ") and "ssh" in failures["app"], failures
     assert failures["db"].startswith("Wait for a slow one: ") and set(failures) == {"app", "db", "web"}
     no_secret_in(lab, run.output, report, *(str(task) for task in run.results))
 

@@ -25,13 +25,13 @@ _SAYS_NOTHING = ("non-zero return code", "MODULE FAILURE", "Module result deseri
 def promoted(action: Action, tagged: Mapping[str, Any]) -> dict[str, Any]:
     """`rotation_promoted`: who gets which key, with the user's tags as `tagged`, a look at them, has them; no secret.
 
-    Raises ValueError where the tags could not be read: tasks may decide by them.
+    `problem` says that the tags could not be read: tasks may decide by them, so that none is run then.
     """
     name = action["user_name"]
     user = next((one for one in tagged.get("users") or () if one["user_name"] == name), None)
     if user is None or user.get("error") or user.get("tags") is None:
         why = (user or {}).get("error") or tagged.get("msg") or "the user vanished meanwhile"
-        raise ValueError(f"The tags of user {name} could not be read: {why}")
+        return {"problem": f"The tags of user {name} could not be read: {why}"}
     return {"user_name": name, "access_key_id": action["access_key_id"], "tags": user["tags"]}
 
 

@@ -27,7 +27,7 @@ def task_file_problems(
     try:
         tasks = list(_tasks(loader.load_from_file(path)))
         for task in tasks:
-            ModuleArgsParser(dict(task)).parse()
+            ModuleArgsParser(dict(task), collection_list=task.get("collections")).parse()
     except (AnsibleError, ValueError) as error:
         reason = str(getattr(error, "message", error)).strip().split("\n", 1)[0].rstrip(".")
         return [f"rotation_on_promoted {path} is not a file of tasks: {reason}"]
