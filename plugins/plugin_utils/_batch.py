@@ -39,7 +39,9 @@ class SharedStores:
         store = self._open_store(wish.params)
         if store is None:
             return NoStore()
-        return self._shared.setdefault(store, SharedStore(store, self._room))
+        if store not in self._shared:
+            self._shared[store] = SharedStore(store, self._room)
+        return self._shared[store]
 
     def _room(self) -> int:
         return int(self._pace.a_second or MOST_INSIDE)
