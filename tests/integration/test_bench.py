@@ -20,13 +20,21 @@ SVG = "{http://www.w3.org/2000/svg}"
 
 def test_both_sides_run_and_are_compared() -> None:
     run = subprocess.run(
-        [sys.executable, str(BENCH), "--small", "--only", "rotation,store"], capture_output=True, text=True, check=False
+        [sys.executable, str(BENCH), "--small", "--only", "rotation,far,store"],
+        capture_output=True,
+        text=True,
+        check=False,
     )
     assert run.returncode == 0, run.stdout + run.stderr
     rows = [re.split(r"  +", line) for line in run.stdout.splitlines() if re.search(r"at (least|most) ", line)]
     assert [row[0] for row in rows] == [
         "rotation of 2 users due at once, a user",
         "the same of 4 users",
+        "the same of 4 users, peak memory of the largest process",
+        "rotation of 2 users due at once, 20 ms a request, a user",
+        "the same",
+        "rotation of 3 users due at once, 20 ms a request, a user",
+        "the same",
         "one more key into a store of 3 entries, in a loop",
         "one more key into a store of 3 entries, a run as a whole",
     ]
