@@ -84,7 +84,8 @@ def ensure_all(iam: Iam, items: Sequence[Item], check: bool, listener: Listener)
 def _hear_the_time(iam: Iam, items: Sequence[Item], check: bool) -> None:
     """Once for all: else STS would be asked for each key that was stored before only to learn that it is too early."""
     waits = [one for one in items if one.store.path is not None and one.want.may_name_next and one.want.verify]
-    if check or not waits or iam.knows_time or any(one.want.leaked for one in items):
+    too_early = any(one.want.verify_delay for one in waits)
+    if check or not too_early or iam.knows_time or any(one.want.leaked for one in items):
         return
     with suppress(KeyturnError):  # each item says what is wrong
         iam.prepare_sts()
