@@ -10,7 +10,12 @@ from typing import Any
 from ansible_collections.keyturn.iam.plugins.module_utils import _argspec, _result
 from ansible_collections.keyturn.iam.plugins.module_utils._access_key.batch import Listener
 from ansible_collections.keyturn.iam.plugins.module_utils._wishes import wishes
-from ansible_collections.keyturn.iam.plugins.plugin_utils._batch import SharedStores, progress, say_results
+from ansible_collections.keyturn.iam.plugins.plugin_utils._batch import (
+    SharedStores,
+    progress,
+    refuse_after_interrupt,
+    say_results,
+)
 from ansible_collections.keyturn.iam.plugins.plugin_utils._in_process import InProcessAction, ModuleInProcess, OpenStore
 
 
@@ -40,6 +45,7 @@ class ActionModule(InProcessAction):
         return any(super(ActionModule, self)._names_store(one) for one in (args, *each))
 
     def perform(self, module: ModuleInProcess, open_store: OpenStore) -> dict[str, Any]:
+        refuse_after_interrupt()
         found = wishes(module.params, module.no_log_values)
         if not found:
             return _result.of_no_items()

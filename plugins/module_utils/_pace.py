@@ -18,7 +18,7 @@ from threading import BoundedSemaphore, Lock
 from ._failures import SDK_ERRORS, THROTTLED, code_of
 
 # Requests a second that are never fallen below, that are won back each second, and from which on nothing is held back.
-LEAST, WON_BACK, FREE = 2.0, 20.0, 400.0
+LEAST, WON_BACK, FREE = 5.0, 30.0, 400.0
 # One burst over the limit is answered with many throttles: they halve the pace once.
 SECONDS_OF_A_BURST = 1.0
 

@@ -10,6 +10,8 @@ import signal
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+# How a person calls the signal of that keyword.
+TIMEOUT = "its timeout"
 _SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGALRM)
 
 
@@ -42,5 +44,5 @@ def held_back() -> Iterator[Held]:
 
 def name_of(one: signal.Signals) -> str:
     """How a person calls it."""
-    names = {signal.SIGINT: "Ctrl-C", signal.SIGALRM: "its timeout"}
+    names = {signal.SIGINT: "Ctrl-C", signal.SIGALRM: TIMEOUT}
     return names.get(one, one.name)

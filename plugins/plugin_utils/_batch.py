@@ -14,7 +14,9 @@ from ansible import constants as C
 from ansible.plugins.callback import CallbackBase
 from ansible_collections.keyturn.iam.plugins.module_utils._access_key.batch import Count
 from ansible_collections.keyturn.iam.plugins.module_utils._access_key.work import NoStore, Store
+from ansible_collections.keyturn.iam.plugins.module_utils._errors import KeyturnError
 from ansible_collections.keyturn.iam.plugins.module_utils._pace import Pace
+from ansible_collections.keyturn.iam.plugins.module_utils._signals import TIMEOUT
 from ansible_collections.keyturn.iam.plugins.module_utils._wishes import Wish
 from ansible_collections.keyturn.iam.plugins.plugin_utils._in_process import OpenStore
 from ansible_collections.keyturn.iam.plugins.plugin_utils._screen import say
@@ -25,6 +27,8 @@ PROGRESS_SECONDS = 5.0
 # Inside a store's lock at a time; where requests are held back it is as many as AWS takes requests a second, so that
 # those inside are out again in some seconds.
 MOST_INSIDE = 1000
+# What ended this worker's task, which may go on with the next item of a loop.
+_interrupted_by: list[str] = []
 COLORS = {"ok": C.COLOR_OK, "changed": C.COLOR_CHANGED, "failed": C.COLOR_ERROR}
 
 
@@ -39,15 +43,25 @@ class SharedStores:
         store = self._open_store(wish.params)
         if store is None:
             return NoStore()
-        return self._shared.setdefault(store, SharedStore(store, self._room))
+        if store not in self._shared:
+            self._shared[store] = SharedStore(store, self._room)
+        return self._shared[store]
 
     def _room(self) -> int:
         return int(self._pace.a_second or MOST_INSIDE)
 
     def stop(self, why: str) -> None:
         """Who waits for a store waits no longer."""
+        if why != TIMEOUT:
+            _interrupted_by.append(why)
         for shared in self._shared.values():
             shared.stop(why)
+
+
+def refuse_after_interrupt() -> None:
+    """Of a loop no item is begun after the one that was interrupted. Raises KeyturnError."""
+    if _interrupted_by:
+        raise KeyturnError(f"Nothing was done: the task was stopped by {_interrupted_by[0]}; run it again")
 
 
 def progress() -> Callable[[Count], None]:

@@ -20,7 +20,7 @@ SVG = "{http://www.w3.org/2000/svg}"
 
 def test_both_sides_run_and_are_compared() -> None:
     run = subprocess.run(
-        [sys.executable, str(BENCH), "--small", "--only", "rotation,store,report"],
+        [sys.executable, str(BENCH), "--small", "--only", "rotation,far,store,report"],
         capture_output=True,
         text=True,
         check=False,
@@ -30,6 +30,11 @@ def test_both_sides_run_and_are_compared() -> None:
     assert [row[0] for row in rows] == [
         "rotation of 2 users due at once, a user",
         "the same of 4 users",
+        "the same of 4 users, peak memory of the largest process",
+        "rotation of 2 users due at once, 20 ms a request, a user",
+        "the same",
+        "rotation of 3 users due at once, 20 ms a request, a user",
+        "the same",
         "one more key into a store of 3 entries, in a loop",
         "one more key into a store of 3 entries, a run as a whole",
     ]

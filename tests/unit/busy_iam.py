@@ -63,6 +63,7 @@ class World:
     entries: dict[str, Entry] = field(default_factory=dict)
     log: list[Event] = field(default_factory=list)
     dead: bool = False
+    time_is_known: bool = True
     under_way: int = 0
     most_under_way: int = 0
     lock: threading.RLock = field(default_factory=threading.RLock)
@@ -152,7 +153,7 @@ class BusyIam:
 
     def __init__(self, world: World, at_once: int = 4) -> None:
         self.world, self.pace = world, Pace(at_once)
-        self.knows_time = True
+        self.knows_time = world.time_is_known
         self.sts = self
 
     @property
@@ -160,10 +161,12 @@ class BusyIam:
         return self.world.now
 
     def noticed(self, response: Any) -> None:
-        pass
+        self.knows_time = True
 
     def prepare_sts(self) -> None:
-        pass
+        if not self.knows_time:
+            self.knows_time = True
+            self.world.log.append(Event("own sts", "", 1))
 
     def quota(self) -> int:
         return 2

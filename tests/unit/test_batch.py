@@ -10,6 +10,7 @@ import signal
 import threading
 import time
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from datetime import timedelta
 from functools import cache
 from typing import Any
@@ -152,6 +153,20 @@ def test_who_waits_holds_no_thread(monkeypatch: pytest.MonkeyPatch) -> None:
     play(world, [due(name) for name in names], at_once=1)
     assert all(world.in_force(name) for name in names)
     assert time.monotonic() - began < 3
+
+
+@pytest.mark.parametrize("delay", [0.0, 0.2])
+def test_the_time_is_heard_once_for_all_where_a_delay_counts_from_it(delay: float) -> None:
+    """Else each key would be asked for once only to learn that it is too early."""
+    world = account()
+    play(world, [due(name, verify=False) for name in NAMES])
+    world.log.clear()
+    world.time_is_known = False
+    named = [due(name, max_age_days=None, access_key_id=world.keys[name][-1].key.access_key_id) for name in NAMES]
+    play(world, [replace(want, verify_delay=delay) for want in named])
+    asked = [event.what for event in world.log]
+    assert asked.count("sts") == 3 * len(NAMES) and all(world.in_force(name) for name in NAMES)
+    assert ("own sts" in asked) is bool(delay) and asked[0] == ("own sts" if delay else "sts")
 
 
 def test_one_users_items_are_done_in_their_order() -> None:

@@ -28,8 +28,8 @@ from .._want import Want
 from .ensure import ensure_steps
 from .work import Outcome, Store, Work
 
-# Threads for each request that may be under way.
-THREADS_A_REQUEST = 4
+# Threads for each request that may be under way, and in all.
+THREADS_A_REQUEST, MOST_THREADS = 4, 256
 # Seconds after which signals, and how far the batch is, are looked at the latest, and the earliest.
 MOST_SECONDS, LEAST_SECONDS = 0.2, 0.01
 
@@ -84,7 +84,8 @@ def ensure_all(iam: Iam, items: Sequence[Item], check: bool, listener: Listener)
 def _hear_the_time(iam: Iam, items: Sequence[Item], check: bool) -> None:
     """Once for all: else STS would be asked for each key that was stored before only to learn that it is too early."""
     waits = [one for one in items if one.store.path is not None and one.want.may_name_next and one.want.verify]
-    if check or not waits or iam.knows_time or any(one.want.leaked for one in items):
+    too_early = any(one.want.verify_delay for one in waits)
+    if check or not too_early or iam.knows_time or any(one.want.leaked for one in items):
         return
     with suppress(KeyturnError):  # each item says what is wrong
         iam.prepare_sts()
@@ -105,19 +106,19 @@ class _Batch:
         self._broken: BaseException | None = None
 
     def run(self) -> str | None:
-        width = min(len(self._new), THREADS_A_REQUEST * self._iam.pace.at_once)
+        width = min(len(self._new), THREADS_A_REQUEST * self._iam.pace.at_once, MOST_THREADS)
         threads = [Thread(target=self._work, name=f"keyturn-{number}") for number in range(width)]
         with held_back() as signals:
             try:
-                for thread in threads:
-                    thread.start()
+                _start(threads)
                 self._watch(signals)
             finally:  # whatever happens here: nothing more is handed out, and what was sent comes to its end
                 self._stop("an error")
                 for thread in threads:
                     if thread.ident:
                         thread.join()
-            signals.take()
+            if self._stopped:
+                signals.take()
         if self._broken:
             raise self._broken
         return self._stopped
@@ -242,6 +243,17 @@ class _Batch:
             if not self._left:
                 self._ready_or_over.notify_all()
                 self._watched.notify()
+
+
+def _start(threads: Sequence[Thread]) -> None:
+    """As many as this machine gives, one at least."""
+    for number, thread in enumerate(threads):
+        try:
+            thread.start()
+        except RuntimeError:
+            if number == 0:
+                raise
+            return
 
 
 def _first_of_each_user(items: Sequence[Item]) -> list[Item]:

@@ -12,7 +12,7 @@ from typing import Any
 
 from .._entry import Entry, StoredKey
 from .._errors import KeyturnError
-from .._failures import SDK_ERRORS, code_of
+from .._failures import SDK_ERRORS, THROTTLED, code_of
 from .._iam import Iam
 from .._options import same_name
 from .._seen import Seen
@@ -211,24 +211,24 @@ def await_sts(work: Work, entry: Entry, access_key_id: str) -> Iterator[float]:
                 continue
         if deadline is None:
             deadline = time.monotonic() + want.verify_timeout
-        answers = 0 if refusal else answers + 1
+        throttled = code_of(refusal) in THROTTLED  # which says nothing of the key
+        if not throttled:
+            answers = 0 if refusal else answers + 1
         if answers == ANSWERS_IN_A_ROW:
             return
-        if refusal:
+        if refusal and not throttled:
             _refuse_for_good(want, access_key_id, refusal)
-            if (
-                not looked and not want.stage and not want.secret_access_key
-            ):  # of a key that was just switched on the list may still say Inactive
+            # Of a key that was just switched on the list may still say Inactive; one that is adopted was looked at.
+            if not (looked or want.stage or want.secret_access_key):
                 looked = True
                 listed = guards.keys_of_user(work)
                 seen = Seen(want.user_name, listed, entry, iam.now)
                 guards.refuse_next_out_of_force(seen, access_key_id)
-            if time.monotonic() >= deadline:
-                if want.secret_access_key:
-                    raise _not_accepted_error(want, access_key_id, refusal)
+        if refusal and time.monotonic() >= deadline:
+            if not want.secret_access_key:
                 with work.store.locked(want.user_name, write=False) as stored:
                     _refuse_what_changed(work, stored.entry, entry, access_key_id)  # the reason, where there is one
-                raise _not_accepted_error(want, access_key_id, refusal)
+            raise _not_accepted_error(want, access_key_id, refusal)
         yield STS_PAUSE
 
 
