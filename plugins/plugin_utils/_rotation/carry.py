@@ -15,8 +15,8 @@ from ansible import constants as C
 from ansible_collections.keyturn.iam.plugins.plugin_utils._blot import without_secrets_of
 
 Action = Mapping[str, Any]
-# What says nothing of the reason, which then is on the program's standard error.
 _OF_CORE = "Task failed: "
+# What says nothing of the reason, which then is on the program's standard error.
 _SAYS_NOTHING = ("non-zero return code", "MODULE FAILURE", "Module result deserialization failed")
 
 
