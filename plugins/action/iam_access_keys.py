@@ -56,4 +56,4 @@ class ActionModule(InProcessAction):
 
     def tell(self, result: Mapping[str, Any], variables: Mapping[str, Any]) -> None:
         if not self._task.no_log:
-            say_results(str(variables.get("inventory_hostname")), result)
+            say_results(self._task.get_name(), str(variables.get("inventory_hostname")), result)

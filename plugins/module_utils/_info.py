@@ -251,7 +251,7 @@ def _tell_the_quarantined(iam: Iam, users: list[_Look], warnings: list[str]) -> 
         for policy, arn in iam.quarantine_policies().items():
             by_name.update((name, policy) for name in _users_with(iam, policy, arn, warnings))
     except IamError as error:
-        if not error.denied:
+        if not (error.denied or error.unsupported):
             for one in users:
                 one.errors.append(error.sentence)
         return

@@ -8,8 +8,10 @@ from __future__ import annotations
 import os
 import sys
 from functools import cache
+from typing import Any
 
 from ansible import constants as C
+from ansible.errors import AnsibleError
 from ansible.plugins.callback.default import CallbackModule as DefaultCallback
 from ansible.plugins.loader import callback_loader
 from ansible.utils.color import stringc
@@ -65,6 +67,19 @@ def say(text: str, color: str | None = None, painted: str | None = None) -> None
         return
     Display().display(painted, screen_only=True)
     Display().display(text, log_only=True)
+
+
+def is_task_named_late() -> bool:
+    """Whether the callback names a task with its result only, since what is ok or skipped is not shown."""
+    shown = [_option_of_callback(name) for name in ("display_ok_hosts", "display_skipped_hosts")]
+    return not all(shown)
+
+
+def _option_of_callback(name: str) -> Any:
+    try:
+        return C.config.get_config_value(name, plugin_type="callback", plugin_name=C.DEFAULT_STDOUT_CALLBACK)
+    except AnsibleError:  # a callback without it
+        return True
 
 
 @cache

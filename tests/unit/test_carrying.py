@@ -111,6 +111,7 @@ def test_where_a_delegated_task_runs() -> None:
         ("- block: [{pign: }]", "pign"),
         ("- [", ""),
         ("- ping:\n  delegate_to: web1", "set ansible_connection to local for here"),
+        ("- block: [{ping: }]\n  delegate_to: web1", "set ansible_connection to local for here"),
         ("- ping:\n  delegate_to: web1\n  connection: ssh", None),
     ],
 )

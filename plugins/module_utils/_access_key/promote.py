@@ -201,7 +201,7 @@ def await_sts(work: Work, entry: Entry, access_key_id: str) -> Iterator[float]:
     if delayed:
         yield _too_early(want, record, iam)
     deadline: float | None = None
-    answers, looked = 0, False
+    answers, looked, by_word = 0, False, bool(want.stage or want.secret_access_key)
     while True:
         refusal = _ask_sts(work, entry, record, access_key_id)
         if not delayed and iam.knows_time:
@@ -218,8 +218,7 @@ def await_sts(work: Work, entry: Entry, access_key_id: str) -> Iterator[float]:
             return
         if refusal and not throttled:
             _refuse_for_good(want, access_key_id, refusal)
-            # Of a key that was just switched on the list may still say Inactive; one that is adopted was looked at.
-            if not (looked or want.stage or want.secret_access_key):
+            if not looked and not by_word:  # of a key that was just switched on the list may still say Inactive
                 looked = True
                 listed = guards.keys_of_user(work)
                 seen = Seen(want.user_name, listed, entry, iam.now)

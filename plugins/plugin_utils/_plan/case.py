@@ -299,9 +299,10 @@ class Case:
         return _if(applies, *self.active)
 
     def current_that_was_never_carried(self) -> Sight:
-        """One that is not Active is carried nowhere."""
+        """One that is not Active, or whose secret is not there, can be carried nowhere."""
         key = self.current
-        return _if(self.policy.carry and key.active and key.carried is None, key) if key else None
+        can_be = key is not None and key.active and key.stored
+        return [key] if key and can_be and self.policy.carry and key.carried is None else None
 
     def due_with_room(self) -> Sight:
         return self._room() if self.due else None

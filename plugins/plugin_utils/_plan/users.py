@@ -32,9 +32,9 @@ class Key:
     """One access key: what IAM says of it and what the store does.
 
     `status` is IAM's word, and null where IAM does not list the key. `created`, `last_used`, `promoted` (when it became
-    current), `carried` (to where it is used), `deactivated` (by our hand) and `revoked` (for good) are null where there is none. `appearing`: not
-    listed, but made so shortly ago that it may still be. `stored`: the store has its secret. `signing`: it signs the
-    requests of this run.
+    current), `carried` (to where it is used), `deactivated` (by our hand) and `revoked` (for good) are null where there
+    is none. `appearing`: not listed, but made so shortly ago that it may still be. `stored`: the store has its secret.
+    `signing`: it signs the requests of this run.
     """
 
     id: str

@@ -17,8 +17,8 @@ from ansible_collections.keyturn.iam.plugins.plugin_utils._rotation import steps
 
 Action = Mapping[str, Any]
 Result = Mapping[str, Any]
-# What says nothing of the reason, which then is on the program's standard error.
 _OF_CORE = "Task failed: "
+# What says nothing of the reason, which then is on the program's standard error.
 _SAYS_NOTHING = ("non-zero return code", "MODULE FAILURE", "Module result deserialization failed")
 
 

@@ -26,7 +26,7 @@ def task_file_problems(
         return []
     try:
         tasks = list(_tasks(loader.load_from_file(path)))
-        for task in tasks:
+        for task in (one for one in tasks if not _inner(one)):
             ModuleArgsParser(dict(task), collection_list=task.get("collections")).parse()
     except (AnsibleError, ValueError) as error:
         reason = str(getattr(error, "message", error)).strip().split("\n", 1)[0].rstrip(".")
@@ -41,14 +41,17 @@ def task_file_problems(
 
 
 def _tasks(found: Any) -> Iterator[Mapping[str, Any]]:
-    """Every task of a list of tasks and blocks. Raises ValueError for what is none."""
+    """Every task and block of a list of tasks. Raises ValueError for what is none."""
     if not isinstance(found, list):
         raise ValueError("it must be a list of tasks" if found else "it is empty")
     for one in found:
         if not isinstance(one, Mapping):
             raise ValueError("each of its items must be a task")
-        inner = [name for name in _NESTED if name in one]
-        for name in inner:
+        yield one
+        for name in _inner(one):
             yield from _tasks(one[name] or [])
-        if not inner:
-            yield one
+
+
+def _inner(one: Mapping[str, Any]) -> list[str]:
+    """The lists of tasks that a block has; none for a task."""
+    return [name for name in _NESTED if name in one]
