@@ -79,6 +79,7 @@ from typing import Any
 from ansible.errors import AnsibleLookupError
 from ansible.plugins.lookup import LookupBase
 from ansible_collections.keyturn.iam.plugins.module_utils._errors import StoreError
+from ansible_collections.keyturn.iam.plugins.plugin_utils._blot import keep_off_the_screen
 from ansible_collections.keyturn.iam.plugins.plugin_utils._store.file import VaultStore
 from ansible_collections.keyturn.iam.plugins.plugin_utils._store.pick import pick
 from ansible_collections.keyturn.iam.plugins.plugin_utils._values import is_left_out, plain_text
@@ -101,6 +102,9 @@ class LookupModule(LookupBase):
             raise AnsibleLookupError(f"vault_file {path} does not exist, so that it has no access key")
         store = VaultStore(path, self._loader._vault)
         try:
-            return [pick(store, str(plain_text(term)), self.get_option("stage")) for term in terms]
+            keys = [pick(store, str(plain_text(term)), self.get_option("stage")) for term in terms]
         except StoreError as error:
             raise AnsibleLookupError(error.message) from error
+        for key in keys:
+            keep_off_the_screen(key["secret_access_key"])
+        return keys

@@ -12,12 +12,23 @@ from base64 import b64encode
 from collections.abc import Iterable, Iterator
 from urllib.parse import quote
 
+try:
+    from ansible.module_utils.secrets import register_secret
+except ImportError:  # before ansible-core 2.22, where nothing but no_log hides a secret
+    register_secret = None
+
 STARS = "********"
 # So many characters of a secret in a row are taken for a part of it: a message may be cut, or break a line.
 PART = 8
 _URL_SAFE = str.maketrans("+/", "-_")
 # A password of SES's SMTP interface is derived from a secret (`_smtp.py`): 33 bytes, the first of which is 4.
 _SMTP_PASSWORD = re.compile(r"B[A-P][A-Za-z0-9+/]{42}")
+
+
+def keep_off_the_screen(secret: str) -> None:
+    """Has Ansible mask the secret wherever it would show it, as it does with what comes from encrypted variables."""
+    if register_secret:
+        register_secret(secret)
 
 
 def without_secrets_of(text: str, secrets: Iterable[str]) -> str:
