@@ -98,7 +98,7 @@ def info(
 def apply(
     seen: Info,
     decisions: Iterable[Mapping[str, Any]],
-    only: Iterable[str] = ("create", "verify", "deactivate", "delete"),
+    only: Iterable[str] = ("create", "verify", "carry", "deactivate", "delete"),
 ) -> Info:
     """The same world, at the same time, once the role carried the decisions out: what IAM has and what the store says."""
     actions = [action for decision in decisions for action in decision["actions"] if action["action"] in only]
@@ -129,6 +129,7 @@ def _promote(world: Info, store: Record, key_id: str, made: Record) -> None:
         old = {name: store.pop(name) for name in ("create_date", "promote_date", "deactivate_date") if store.get(name)}
         old.setdefault("promote_date", old.get("create_date", world["now"]))
         others[store["access_key_id"]] = {**old, "stored": True}
+    store.pop("carry_date", None)
     store.update({**made, "access_key_id": key_id, "promote_date": world["now"], "stored": True})
     store.pop("asked", None)
 
@@ -159,6 +160,11 @@ def _verify(world: Info, record: Record, action: Mapping[str, Any]) -> None:
     _promote(
         world, store, action["access_key_id"], {name: value for name, value in made.items() if name == "create_date"}
     )
+
+
+def _carry(world: Info, record: Record, action: Mapping[str, Any]) -> None:
+    assert record["store"]["access_key_id"] == action["access_key_id"], "the module would refuse"
+    record["store"]["carry_date"] = world["now"]
 
 
 def _deactivate(world: Info, record: Record, action: Mapping[str, Any]) -> None:
@@ -193,4 +199,4 @@ def _delete(world: Info, record: Record, action: Mapping[str, Any]) -> None:
     store.get("other_keys", {}).pop(key_id, None)
 
 
-_CARRY_OUT = {"create": _create, "verify": _verify, "deactivate": _deactivate, "delete": _delete}
+_CARRY_OUT = {"create": _create, "verify": _verify, "carry": _carry, "deactivate": _deactivate, "delete": _delete}

@@ -15,17 +15,22 @@ from ansible.plugins.action import ActionBase
 from ansible_collections.keyturn.iam.plugins.module_utils._errors import StoreError
 from ansible_collections.keyturn.iam.plugins.plugin_utils._job_folders import thrown_away
 from ansible_collections.keyturn.iam.plugins.plugin_utils._module_defaults import conflict
+from ansible_collections.keyturn.iam.plugins.plugin_utils._rotation.given import given_key
 from ansible_collections.keyturn.iam.plugins.plugin_utils._rotation.settings import (
     ENTRY_POINTS,
     Settings,
     read_settings,
 )
+from ansible_collections.keyturn.iam.plugins.plugin_utils._rotation.task_file import task_file_problems
 from ansible_collections.keyturn.iam.plugins.plugin_utils._store.file import VaultStore
 
 ARGUMENT_SPEC: dict[str, Any] = {
     "entry_point": {"type": "str", "choices": list(ENTRY_POINTS), "required": True},
     "lenient": {"type": "bool", "default": False},
+    "instead": {"type": "dict", "default": {}},
 }
+# What keeps a secret that no store has yet.
+KEEP_ANEW = ("main", "adopt", "rotate_self")
 
 
 class ActionModule(ActionBase):
@@ -36,18 +41,23 @@ class ActionModule(ActionBase):
     def run(self, tmp: Any = None, task_vars: dict[str, Any] | None = None) -> dict[str, Any]:
         result: dict[str, Any] = super().run(tmp, task_vars)
         _validation, args = self.validate_argument_spec(ARGUMENT_SPEC)
-        settings = self._read(args["entry_point"], task_vars or {})
+        variables = {**(task_vars or {}), **args["instead"]}
+        settings = self._read(args["entry_point"], variables)
         problems = [*settings.problems, *filter(None, [conflict(self._task.module_defaults or [])])]
+        problems += self._carry_problems(settings, variables)
         if not problems and args["entry_point"] != "audit":  # a look loses nothing
-            problems = self._thrown_away(settings, task_vars or {})
-        if not problems and args["entry_point"] == "main":
+            problems = self._thrown_away(settings, variables)
+        if not problems and args["entry_point"] in KEEP_ANEW:
             problems = self._store_problems(settings)
+        if not problems and args["entry_point"] == "adopt":
+            problems = _given_problems(settings)
         result.update(
             changed=False,
             # The variable ansible_check_mode is the command line's word alone; play, block and task may say otherwise.
             check_mode=bool(self._task.check_mode),
             settings=settings.values,
             policy=settings.policy,
+            reads_tags=bool(settings.values["owner_tag"] or settings.values["tag_policy"]),
         )
         if args["lenient"]:
             result["problems"] = problems
@@ -64,6 +74,12 @@ class ActionModule(ActionBase):
                 raise ValueError(f"{name.lstrip('_')} cannot be resolved: {reason}") from error
 
         return read_settings(entry_point, variables, read)
+
+    def _carry_problems(self, settings: Settings, variables: dict[str, Any]) -> list[str]:
+        """Why the tasks of rotation_on_promoted could not be run, or not where they are meant to."""
+        own_host = str(variables["inventory_hostname"])
+        own_variables = variables["hostvars"][own_host]
+        return task_file_problems(settings.values["on_promoted"], self._loader, own_host, own_variables)
 
     def _thrown_away(self, settings: Settings, variables: dict[str, Any]) -> list[str]:
         """Why what is stored would be lost with this job."""
@@ -87,3 +103,12 @@ class ActionModule(ActionBase):
                 return []
         except StoreError as error:
             return [str(error)]
+
+
+def _given_problems(settings: Settings) -> list[str]:
+    """Why there is no key to adopt."""
+    try:
+        given_key(settings.values["user_name"], settings.values["profile"], settings.values["csv"])
+    except ValueError as error:
+        return [str(error)]
+    return []

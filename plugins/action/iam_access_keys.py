@@ -41,8 +41,8 @@ class ActionModule(InProcessAction):
 
     def _names_store(self, args: Mapping[str, Any]) -> bool:
         items = args.get("access_keys")
-        named = isinstance(items, list) and any(isinstance(item, Mapping) and item.get("vault_file") for item in items)
-        return named or super()._names_store(args)
+        each = [item for item in items if isinstance(item, Mapping)] if isinstance(items, list) else []
+        return any(super(ActionModule, self)._names_store(one) for one in (args, *each))
 
     def perform(self, module: ModuleInProcess, open_store: OpenStore) -> dict[str, Any]:
         refuse_after_interrupt()
@@ -56,4 +56,4 @@ class ActionModule(InProcessAction):
 
     def tell(self, result: Mapping[str, Any], variables: Mapping[str, Any]) -> None:
         if not self._task.no_log:
-            say_results(str(variables.get("inventory_hostname")), result)
+            say_results(self._task.get_name(), str(variables.get("inventory_hostname")), result)

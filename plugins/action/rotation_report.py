@@ -12,11 +12,14 @@ import os
 from typing import Any
 
 from ansible.plugins.action import ActionBase
+from ansible.utils.display import Display
 from ansible_collections.keyturn.iam.plugins.plugin_utils._report.build import build
-from ansible_collections.keyturn.iam.plugins.plugin_utils._report.model import ReportError
-from ansible_collections.keyturn.iam.plugins.plugin_utils._report.screen import screen
+from ansible_collections.keyturn.iam.plugins.plugin_utils._report.model import Report, ReportError
+from ansible_collections.keyturn.iam.plugins.plugin_utils._report.notices import notices_of
+from ansible_collections.keyturn.iam.plugins.plugin_utils._report.screen import screen, unpainted
+from ansible_collections.keyturn.iam.plugins.plugin_utils._report.table import Paint
 from ansible_collections.keyturn.iam.plugins.plugin_utils._report.write import render, write
-from ansible_collections.keyturn.iam.plugins.plugin_utils._screen import say
+from ansible_collections.keyturn.iam.plugins.plugin_utils._screen import paint, say, screen_width
 
 ARGUMENT_SPEC: dict[str, Any] = {
     "info": {"type": "dict", "required": True},
@@ -37,6 +40,7 @@ ARGUMENT_SPEC: dict[str, Any] = {
     "report_file": {"type": "path"},
     "check": {"type": "bool"},
     "show_all": {"type": "bool", "default": False},
+    "key_ids": {"type": "bool", "default": False, "no_log": False},
 }
 
 
@@ -59,12 +63,24 @@ class ActionModule(ActionBase):
                 failures=report.failures,
                 totals=report.totals,
                 drift=report.drift,
+                notices=notices_of(report),
                 report_file=path,
             )
             # The screen first: a file that cannot be written must not take the report of a finished rotation with it.
-            say("\n".join(["", *screen(report, args["show_all"]), ""]))
+            self._show(report, args["show_all"], path)
             if path:
-                write(path, render(report, path, args["show_all"]), args["info"].get("vault_file"))
+                text = render(report, path, args["show_all"], args["key_ids"])
+                write(path, text, args["info"].get("vault_file"))
         except ReportError as error:
             result.update(failed=True, msg=str(error))
         return result
+
+    def _show(self, report: Report, show_all: bool, path: str | None) -> None:
+        """The same lines twice, without and with colours."""
+        wide, whole = screen_width(), show_all or Display().verbosity > 0
+        for_people = None if path and path.lower().endswith(".prom") else path
+
+        def lines(paint: Paint) -> str:
+            return "\n".join(["", *screen(report, whole, wide, paint, for_people), ""])
+
+        say(lines(unpainted), painted=lines(paint))

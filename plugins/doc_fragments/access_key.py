@@ -34,6 +34,18 @@ options:
       - V(false) needs O(access_key_id), or O(max_age_days=0) for a new key without O(vault_file).
     type: bool
     aliases: [enabled]
+  secret_access_key:
+    description:
+      - With O(vault_file) and O(access_key_id), adopts a key that exists. STS must accept the pair as the user's own, then it is stored and current.
+        What was current stays as it is in IAM, and in the store as C(previous).
+      - Refused for another user's key, for a key that is not Active or was revoked, and for one that is stored with another secret or in another stage.
+    type: str
+  carried:
+    description:
+      - With O(vault_file), V(true) notes that the current key has been carried to where it is used, by a person or by other means than
+        C(rotation_on_promoted) of the role P(keyturn.iam.rotation#role). V(false) has it carried (again). No key is made.
+      - With O(access_key_id), refused unless that one is the current key.
+    type: bool
   stage:
     description:
       - With O(vault_file) and O(access_key_id), V(current) makes that stored key the current one (again), which is a rollback.
@@ -97,8 +109,9 @@ options:
     description:
       - With O(state=absent), O(min_idle_days) and O(vault_file), refuse unless the store still notes that the collection switched the key off.
         Who takes a key back into use takes that note back.
-      - With O(active=true) or O(stage=current), and O(vault_file), refuse to switch a key on that does not have that note, for another hand has
-        switched it off.
+      - With O(stage=current), or O(active=true) and O(hold_days), and O(vault_file), refuse to switch a key on that does not have that note, for
+        another hand has switched it off.
+      - With O(active=true) alone, and O(vault_file), take the note of an Active key back, and refuse an Inactive one. Nothing is switched on.
       - This is for what may happen between a plan and its execution, as O(replaces) is.
     type: bool
     default: false

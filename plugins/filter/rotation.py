@@ -10,11 +10,15 @@ from typing import Any
 
 from ansible.errors import AnsibleFilterError
 from ansible_collections.keyturn.iam.plugins.plugin_utils._plan.plan import plan
-from ansible_collections.keyturn.iam.plugins.plugin_utils._rotation import incident, steps
+from ansible_collections.keyturn.iam.plugins.plugin_utils._rotation import carry, incident, steps
+from ansible_collections.keyturn.iam.plugins.plugin_utils._rotation.in_worker import in_worker
+from ansible_collections.keyturn.iam.plugins.plugin_utils._smtp import ses_smtp_password as derived_password
+from ansible_collections.keyturn.iam.plugins.plugin_utils._values import plain_text
 
 # Of the role alone: they may change with it.
 INNER = (
     steps.steps,
+    steps.with_notes,
     steps.parts,
     steps.items,
     steps.results,
@@ -22,6 +26,11 @@ INNER = (
     steps.look,
     steps.applied,
     steps.wrong,
+    carry.promoted,
+    carry.carried,
+    carry.would_carry,
+    carry.connection,
+    in_worker,
     incident.previous,
     incident.revocation,
     incident.revoked,
@@ -33,6 +42,14 @@ def rotation_plan(info: Any, policy: Any = None) -> list[dict[str, Any]]:
     """See `ansible-doc -t filter keyturn.iam.rotation_plan`."""
     try:
         return plan(info, policy)
+    except ValueError as error:
+        raise AnsibleFilterError(str(error)) from error
+
+
+def ses_smtp_password(secret_access_key: Any, region: Any) -> str:
+    """See `ansible-doc -t filter keyturn.iam.ses_smtp_password`."""
+    try:
+        return derived_password(plain_text(secret_access_key) or "", plain_text(region) or "")
     except ValueError as error:
         raise AnsibleFilterError(str(error)) from error
 
@@ -51,11 +68,14 @@ def _in_one_sentence(name: str, function: Callable[..., Any]) -> Callable[..., A
 
 
 class FilterModule:
-    """The decision about each user's access keys, and what the rotation role needs between its looks."""
+    """The decision about each user's access keys, what the rotation role needs between its looks, and a password that is
+    derived from a key.
+    """
 
     def filters(self) -> dict[str, Callable[..., Any]]:
         inner = {f"_rotation_{function.__name__}": function for function in INNER}
         return {
             "rotation_plan": rotation_plan,
+            "ses_smtp_password": ses_smtp_password,
             **{name: _in_one_sentence(name, function) for name, function in inner.items()},
         }

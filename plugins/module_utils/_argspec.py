@@ -15,6 +15,8 @@ ACCESS_KEY: dict[str, Any] = {
     "access_key_id": {"type": "str", "aliases": ["id"], "no_log": False},
     "state": {"type": "str", "choices": ["present", "absent"], "default": "present"},
     "active": {"type": "bool", "aliases": ["enabled"]},
+    "secret_access_key": {"type": "str", "no_log": True},
+    "carried": {"type": "bool"},
     "stage": {"type": "str", "choices": ["current"]},
     "hold_days": {"type": "float"},
     "leaked": {"type": "bool"},
@@ -49,6 +51,7 @@ INFO: dict[str, Any] = {
     "min_idle_days": {"type": "float"},
     "last_used": {"type": "bool", "default": True},
     "tags": {"type": "bool", "default": False},
+    "quarantined": {"type": "bool", "default": True},
     "vault_file": {"type": "path"},
     "max_concurrency": {"type": "int", "default": 16},
 }

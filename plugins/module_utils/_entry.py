@@ -18,7 +18,7 @@ from typing import Any
 from ._time import ASKED_WINDOW, from_iso, to_iso
 
 _IDS = ("account_id", "user_id", "access_key_id")
-_DATES = ("create_date", "promote_date", "deactivate_date", "revoke_date")
+_DATES = ("create_date", "promote_date", "carry_date", "deactivate_date", "revoke_date")
 
 
 def _date(fields: Mapping[str, Any], name: str) -> datetime | None:
@@ -55,6 +55,7 @@ class StoredKey:
     promote_date: datetime | None = None
     deactivate_date: datetime | None = None
     revoke_date: datetime | None = None
+    carry_date: datetime | None = None
     extra: Mapping[str, Any] = field(default_factory=dict)
     secret_withheld: bool = field(default=False, repr=False)
     """There is a secret, and it is not shown here: in what info returned, in what check mode predicts."""
@@ -70,6 +71,7 @@ class StoredKey:
             _text(fields, "secret_access_key"),
             create_date=_date(fields, "create_date"),
             promote_date=_date(fields, "promote_date"),
+            carry_date=_date(fields, "carry_date"),
             deactivate_date=_date(fields, "deactivate_date"),
             revoke_date=_date(fields, "revoke_date"),
             extra={name: value for name, value in fields.items() if name not in known},
@@ -89,8 +91,11 @@ class StoredKey:
 
 
 def _that_was_current(key: StoredKey, now: datetime) -> StoredKey:
-    """The record of a key that leaves current: it always says since when it was, lest it be taken for next."""
-    return replace(key, promote_date=key.promote_date or key.create_date or now)
+    """The record of a key that leaves current: it always says since when it was, lest it be taken for next.
+
+    Where it was carried to, another key is carried now.
+    """
+    return replace(key, promote_date=key.promote_date or key.create_date or now, carry_date=None)
 
 
 @dataclass(frozen=True)
@@ -273,8 +278,30 @@ class Entry:
         if self.current_id:
             others[self.current_id] = _that_was_current(self.current, now)
         return replace(
-            self, current_id=access_key_id, current=replace(key, promote_date=now), others=others, asked=None
+            self,
+            current_id=access_key_id,
+            current=replace(key, promote_date=now, carry_date=None),
+            others=others,
+            asked=None,
         )
+
+    def adopt(self, access_key_id: str, secret_access_key: str, create_date: datetime, now: datetime) -> Entry:
+        """A key that a person made is stored and current; what was current stays beside it as after a rollback."""
+        record = self.key(access_key_id)
+        if record and record.has_secret:
+            raise ValueError(f"{access_key_id} is in the store already")
+        key = replace(
+            record or StoredKey(), secret_access_key=secret_access_key, create_date=create_date, deactivate_date=None
+        )
+        if access_key_id == self.current_id:  # a person wrote its id alone
+            return replace(self, current=replace(key, promote_date=now))
+        return replace(self, others={**self.others, access_key_id: key}).put_in_force(
+            access_key_id, now, self.hold_until
+        )
+
+    def carried(self, moment: datetime | None) -> Entry:
+        """The current key has been carried to where it is used; null takes that back."""
+        return replace(self, current=replace(self.current, carry_date=moment))
 
     def put_in_force(self, access_key_id: str, now: datetime, hold_until: datetime | None) -> Entry:
         """The key is current by a person's word (a rollback), and until `hold_until` the user is left alone.

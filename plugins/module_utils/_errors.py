@@ -56,6 +56,11 @@ class IamError(KeyturnError):
         return self.code in ("AccessDenied", "AccessDeniedException", "UnauthorizedOperation")
 
     @property
+    def unsupported(self) -> bool:
+        """Whether the endpoint does not have this request at all, as one that only speaks like AWS."""
+        return self.code in ("InvalidAction", "NotImplemented", "UnknownOperationException")
+
+    @property
     def over_quota(self) -> bool:
         return self.code == "LimitExceeded"
 

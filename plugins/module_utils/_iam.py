@@ -40,6 +40,8 @@ PAGE = 1000
 # connection, and whose pace its throttles set.
 TRIES, LONGEST_PAUSE = 8, 10.0
 TRIES_TOGETHER, LONGEST_PAUSE_TOGETHER = 16, 4.0
+# AWS attaches AWSCompromisedKeyQuarantine, …V2, …V3 or a later one to a user whose key it found in public.
+QUARANTINE = "AWSCompromisedKeyQuarantine"
 # For so long (seconds) IAM is asked again where two of its answers about one user contradict each other: replicas lag.
 CONTRADICTION_SECONDS = 8.0
 CONTRADICTION_PAUSE = 1.0
@@ -220,6 +222,22 @@ class Iam:
             raise
         with reading(to):
             return dict(answer["SummaryMap"])
+
+    def quarantine_policies(self) -> dict[str, str]:
+        """The names and ARNs of those of AWS's policies that are attached to somebody because a key leaked."""
+        to = "list the policies of AWS that are attached"
+        pages = list(self._pages("list_policies", "Policies", to, Scope="AWS", OnlyAttached=True))
+        with reading(to):
+            named = {policy["PolicyName"]: policy["Arn"] for policy in pages}
+        return {name: named[name] for name in sorted(named) if name.startswith(QUARANTINE)}
+
+    def users_with_policy(self, policy_arn: str) -> list[str]:
+        """The names of the users to whom a policy is attached."""
+        to = f"list the users with policy {policy_arn}"
+        pages = self._pages("list_entities_for_policy", "PolicyUsers", to, PolicyArn=policy_arn, EntityFilter="User")
+        users = list(pages)
+        with reading(to):
+            return [str(user["UserName"]) for user in users]
 
     def quota(self) -> int | None:
         """AccessKeysPerUserQuota, asked once a connection; None where denied: then CreateAccessKey's answer decides."""

@@ -4,7 +4,7 @@
 
 """Looks at the access keys of users, and says of everything that could not be read that it could not.
 
-One request a page of users, one a user, one a key, one for the account; a few at a time.
+One request a page of users, one a user, one a key, two for the account; a few at a time.
 """
 
 from __future__ import annotations
@@ -40,6 +40,7 @@ class _Look:
     keys: list[tuple[Key, LastUsed | None]] = field(default_factory=list)
     known_uses: Mapping[str, LastUsed] = field(default_factory=dict)
     tags: dict[str, str] | None = None
+    quarantined: str | None = None
     errors: list[str] = field(default_factory=list)
     read: bool = False
     vanished: bool = False
@@ -67,6 +68,8 @@ def gather(
     summary = iam.summary()
     _read_all(iam, users, params, progress)
     _fail_where_nothing_was_read(users)
+    if params.get("quarantined") is not False:
+        _tell_the_quarantined(iam, [one for one in users if one.user and not one.vanished], warnings)
     seen, rows, shown = _shown(iam, users, params, entries, warnings)
     account_id, partition = _account(iam, seen)
     names = {user.user_name for user in users if user.user}
@@ -111,12 +114,17 @@ def look_again(
     seen, rows, _complete = _shown(iam, users, params, entries, warnings)
     return {
         "access_keys": rows,
-        "users": [{**before[one.user_name], **_user(one, entries.get(one.user_name))} for one in seen],
+        "users": [_user_again(before[one.user_name], _user(one, entries.get(one.user_name))) for one in seen],
         "account": info["account"],
         "now": to_iso(iam.now),
         "complete": True,
         "warnings": warnings,
     }
+
+
+def _user_again(before: Mapping[str, Any], now: Mapping[str, Any]) -> dict[str, Any]:
+    """Tags and quarantine are not asked for again."""
+    return {**before, "error": now["error"], "store": now["store"]}
 
 
 def _shown(
@@ -230,6 +238,41 @@ def _tell_the_renamed(iam: Iam, users: list[_Look], entries: Entries) -> None:
             ]
 
 
+def _tell_the_quarantined(iam: Iam, users: list[_Look], warnings: list[str]) -> None:
+    """Whose key AWS found in public: one request an account where there is none.
+
+    A run whose permissions do not reach so far knows of none, and goes on; where it fails otherwise nobody is known not
+    to be quarantined, which is each user's error.
+    """
+    if not users:
+        return
+    by_name: dict[str, str] = {}
+    try:
+        for policy, arn in iam.quarantine_policies().items():
+            by_name.update((name, policy) for name in _users_with(iam, policy, arn, warnings))
+    except IamError as error:
+        if not (error.denied or error.unsupported):
+            for one in users:
+                one.errors.append(error.sentence)
+        return
+    for one in users:
+        one.quarantined = by_name.get(one.user_name)
+
+
+def _users_with(iam: Iam, policy: str, arn: str, warnings: list[str]) -> list[str]:
+    """That somebody is quarantined is told, though who it is may not be read."""
+    try:
+        return iam.users_with_policy(arn)
+    except IamError as error:
+        if not error.denied:
+            raise
+        warnings.append(
+            f"AWS has quarantined a user of this account ({policy}), but which one may not be read: "
+            "permit iam:ListEntitiesForPolicy"
+        )
+        return []
+
+
 # -- reading ---------------------------------------------------------------------------------------------------------
 
 
@@ -305,7 +348,7 @@ def _fail_where_nothing_was_read(users: list[_Look]) -> None:
 
 
 def _warnings(users: list[_Look], most: int = 10) -> list[str]:
-    said = [error for one in users for error in one.errors]
+    said = list(dict.fromkeys(error for one in users for error in one.errors))
     return said[:most] + ([f"… and {len(said) - most} more errors, see the users' error"] if len(said) > most else [])
 
 
@@ -360,6 +403,7 @@ def _user(one: _Look, entry: Entry | KeyturnError | None) -> dict[str, Any]:
         "arn": one.user.arn if one.user else None,
         "create_date": to_iso(one.user.create_date) if one.user else None,
         "tags": one.tags,
+        "quarantined": one.quarantined,
         "error": "; ".join(one.errors) or None,
         "store": entry.public() if isinstance(entry, Entry) else None,
     }

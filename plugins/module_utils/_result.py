@@ -17,6 +17,7 @@ from ._access_key.ensure import ensure
 from ._access_key.work import NoStore, Outcome, Store
 from ._errors import KeyturnError
 from ._iam import Iam
+from ._seen import as_lines
 from ._want import Want
 from ._wishes import Wish
 
@@ -53,8 +54,8 @@ def _done(done: Outcome, want: Want, store: Store, diff: bool) -> dict[str, Any]
         result["diff"] = {
             "before_header": f"access keys of {user_name}",
             "after_header": f"access keys of {user_name}",
-            "before": done.before,
-            "after": done.after if done.changed else done.before,
+            "before": as_lines(done.before),
+            "after": as_lines(done.after if done.changed else done.before),
         }
     return result
 

@@ -11,7 +11,7 @@ predicts with the call that a run makes, and a diff is two pictures.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
 
@@ -20,7 +20,7 @@ from ._entry import Entry, StoredKey
 from ._time import LIST_LAG, NOTE_LEADS, to_iso
 
 # How a key that check mode predicts is called, in place of the id that it does not have yet.
-NEW_KEY = "(a new access key)"
+NEW_KEY = "a new key"
 
 
 @dataclass(frozen=True)
@@ -126,7 +126,7 @@ class Seen:
     def picture(self) -> dict[str, str]:
         """The user's keys as a diff shows them: status and stage, no secret."""
         shown = {key.access_key_id: in_words(key.status, self.entry.stage(key.access_key_id)) for key in self.keys}
-        return {**shown, "(held until)": to_iso(self.entry.hold_until)} if self.entry.hold_until else shown
+        return {**shown, "held until": to_iso(self.entry.hold_until)} if self.entry.hold_until else shown
 
     # -- what becomes of it --------------------------------------------------------------------------------------
 
@@ -181,6 +181,14 @@ class Seen:
         """STS accepted the key, and it became current."""
         return self.with_entry(self.entry.promote(access_key_id, self.now))
 
+    def adopted(self, key: Key, secret_access_key: str) -> Seen:
+        """STS accepted a key that a person made, and it is stored and current."""
+        return self.with_entry(self.entry.adopt(key.access_key_id, secret_access_key, key.create_date, self.now))
+
+    def carried(self, done: bool) -> Seen:
+        """The current key has been carried to where it is used, or is to be carried again."""
+        return self.with_entry(self.entry.carried(self.now if done else None))
+
     def put_in_force(self, access_key_id: str, hold_until: datetime | None) -> Seen:
         """A person's word made the key current, and until `hold_until` no plan touches the user."""
         return self.with_entry(self.entry.put_in_force(access_key_id, self.now, hold_until))
@@ -189,3 +197,8 @@ class Seen:
 def in_words(status: str, stage: str | None) -> str:
     """A key's status and stage as a diff shows them."""
     return f"{status}, {stage}" if stage else status
+
+
+def as_lines(picture: Mapping[str, str]) -> str:
+    """A picture as a diff has it, a line for each key: Ansible shows how two texts differ, and two mappings as JSON."""
+    return "".join(f"{what}  {state}\n" for what, state in picture.items())

@@ -7,7 +7,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from ._errors import KeyturnError
@@ -26,6 +26,8 @@ class Want:
     access_key_id: str | None = None
     state: str = "present"
     active: bool | None = None
+    secret_access_key: str | None = field(default=None, repr=False)
+    carried: bool | None = None
     stage: str | None = None
     hold_days: float | None = None
     leaked: bool | None = None
@@ -52,7 +54,13 @@ class Want:
     @property
     def may_name_next(self) -> bool:
         """Whether the key that the task names, if it is the stored next, is to be made current."""
-        return bool(self.access_key_id) and self.state == "present" and self.active is None and not self.stage
+        plain = self.state == "present" and self.active is None and not self.stage and not self.notes_only
+        return bool(self.access_key_id) and plain
+
+    @property
+    def notes_only(self) -> bool:
+        """Whether no key is made, switched or deleted: one that exists is adopted, or was carried."""
+        return self.secret_access_key is not None or self.carried is not None
 
     @classmethod
     def of(cls, params: Mapping[str, Any]) -> Want:
@@ -63,6 +71,13 @@ class Want:
             if wrong:
                 raise KeyturnError(sentence)
         return want
+
+    @property
+    def _wishes_more(self) -> bool:
+        """Whether a task that adopts a key, or notes that it was carried, wants something of another kind too."""
+        both = self.secret_access_key is not None and self.carried is not None
+        others = (self.active, self.stage, self.max_age_days, self.leaked, self.replaces)
+        return both or not self.verify or any(other is not None for other in others)
 
     def _mistakes(self, params: Mapping[str, Any]) -> tuple[tuple[bool, str], ...]:
         """What makes no sense together, and how it is said."""
@@ -75,6 +90,21 @@ class Want:
                 params.get("vault_file") == "",
                 "vault_file must not be empty: name the file, or leave the option out where the secret is to be "
                 "returned",
+            ),
+            (
+                self.secret_access_key is not None and not (named and stored and present),
+                "secret_access_key goes with access_key_id and vault_file: which key is to be adopted, and where its "
+                "secret is kept",
+            ),
+            (self.secret_access_key == "", "secret_access_key must not be empty: it is the secret of access_key_id"),
+            (
+                self.carried is not None and not (stored and present),
+                "carried goes with vault_file: in which store the current key is noted as carried",
+            ),
+            (
+                self.notes_only and self._wishes_more,
+                "secret_access_key, carried, active, stage, max_age_days and verify=false do not go together: adopt "
+                "the key, or note that it was carried, in a task of its own",
             ),
             (not present and not named, "state=absent needs access_key_id: which key is to be deleted"),
             (

@@ -26,7 +26,7 @@ attributes:
     description: Sends no request that writes, and predicts what a real run does or why it would fail, as far as reading can show.
   diff_mode:
     support: full
-    description: Shows the user's access keys with status and stage before and after, without a secret.
+    description: Shows the user's access keys before and after, a line for each with its status and stage, without a secret.
 notes:
   - Runs in the controller's process where it would run on the controller anyway.
     The variable C(keyturn_in_process), set to V(false), has a module process instead.
@@ -73,6 +73,19 @@ EXAMPLES = r"""
     access_key_id: AKIAI44QH8DHBEXAMPLE
     stage: current
     hold_days: 7
+    vault_file: group_vars/all/iam_keys.yml
+
+- name: Take a key that a person made into the store
+  keyturn.iam.iam_access_key:
+    user_name: vendor
+    access_key_id: AKIAJ7EXAMPLEEXAMPLE
+    secret_access_key: "{{ vendor_secret }}"
+    vault_file: group_vars/all/iam_keys.yml
+
+- name: The vendor has put the new key into their console
+  keyturn.iam.iam_access_key:
+    user_name: vendor
+    carried: true
     vault_file: group_vars/all/iam_keys.yml
 
 - name: A key for one use, without a store
@@ -125,9 +138,17 @@ stage:
   type: str
   sample: current
 diff:
-  description: The user's access keys with status and stage, before and after.
+  description:
+    - The user's access keys before and after, as lines of text that Ansible compares.
+    - C(before) and C(after) have a line for each key with its id, status and stage, and one for a hold. In check mode a key that would be made
+      is C(a new key).
   returned: in diff mode
   type: dict
+  sample:
+    before_header: access keys of ci
+    after_header: access keys of ci
+    before: "AKIAIOSFODNN7EXAMPLE  Active, current\n"
+    after: "AKIAIOSFODNN7EXAMPLE  Active, current\na new key  Active, next\n"
 """
 
 from functools import partial

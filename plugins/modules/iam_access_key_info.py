@@ -46,6 +46,12 @@ options:
     description: Read the users' tags. Costs one request a user.
     type: bool
     default: false
+  quarantined:
+    description:
+      - Find out which users AWS has quarantined, because one of their keys was found in public.
+      - Costs one request an account, and one more for each quarantine policy that is attached to somebody.
+    type: bool
+    default: true
   vault_file:
     description:
       - Add what the store in this Ansible Vault file knows. A relative path counts from the folder in which ansible-playbook was started.
@@ -92,6 +98,15 @@ EXAMPLES = r"""
     user_name: ["ci-*", backup]
     vault_file: group_vars/all/iam_keys.yml
   register: look
+
+- name: Who is quarantined by AWS, because a key was found in public?
+  keyturn.iam.iam_access_key_info:
+    last_used: false
+  register: quarantine
+
+- name: Name them
+  ansible.builtin.debug:
+    msg: "{{ quarantine.users | selectattr('quarantined') | map(attribute='user_name') }}"
 
 - name: Whose key is this?
   keyturn.iam.iam_access_key_info:
@@ -186,13 +201,21 @@ users:
     tags:
       description: The user's tags; null unless O(tags) is set.
       type: dict
+    quarantined:
+      description:
+        - The name of the policy by which AWS has quarantined the user, such as C(AWSCompromisedKeyQuarantineV3), because one of the user's keys
+          was found in public. Null where there is none.
+        - Null too without O(quarantined), and where C(iam:ListPolicies) or C(iam:ListEntitiesForPolicy) is not permitted. It then says nothing.
+        - Where reading it fails otherwise, that is the RV(users[].error) of each user.
+      type: str
+      sample: AWSCompromisedKeyQuarantineV3
     error:
       description: What could not be read of this user, else null.
       type: str
     store:
       description:
         - What the store knows of the user, null where it has no entry. Dates and ids, no secret.
-        - C(account_id), C(user_id), C(access_key_id) (of the current key), C(create_date), C(promote_date), C(deactivate_date),
+        - C(account_id), C(user_id), C(access_key_id) (of the current key), C(create_date), C(promote_date), C(carry_date), C(deactivate_date),
           C(asked), C(hold_until), C(other_keys) (by access key id) and C(stored) (whether a secret is there).
       type: dict
     lost_keys:

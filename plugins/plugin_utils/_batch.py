@@ -19,7 +19,7 @@ from ansible_collections.keyturn.iam.plugins.module_utils._pace import Pace
 from ansible_collections.keyturn.iam.plugins.module_utils._signals import TIMEOUT
 from ansible_collections.keyturn.iam.plugins.module_utils._wishes import Wish
 from ansible_collections.keyturn.iam.plugins.plugin_utils._in_process import OpenStore
-from ansible_collections.keyturn.iam.plugins.plugin_utils._screen import say
+from ansible_collections.keyturn.iam.plugins.plugin_utils._screen import is_task_named_late, say
 from ansible_collections.keyturn.iam.plugins.plugin_utils._store.file import VaultStore
 from ansible_collections.keyturn.iam.plugins.plugin_utils._store.shared import SharedStore
 
@@ -77,9 +77,12 @@ def progress() -> Callable[[Count], None]:
     return tell
 
 
-def say_results(host: str, result: Mapping[str, Any]) -> None:
+def say_results(task: str, host: str, result: Mapping[str, Any]) -> None:
     """A line for each item, as for those of a loop; and the diffs, which Ansible does not show of a task that failed."""
-    for one in result.get("results", ()):
+    results = result.get("results") or []
+    if results and is_task_named_late():
+        say(f"{task}:")
+    for one in results:
         status = _status(one)
         say(f"{status}: [{host}] => {': '.join(_words(one))}", COLORS[status])
     if result.get("failed") and result.get("diff"):
@@ -102,7 +105,7 @@ def _words(result: Mapping[str, Any]) -> Iterator[str]:
     gone = result.get("deleted_access_key_id")
     said = [f"{gone} deleted"] if gone else []
     if key:
-        id_and_status = [key.get("access_key_id") or "a new access key", key.get("status"), result.get("stage")]
+        id_and_status = [key.get("access_key_id") or "a new key", key.get("status"), result.get("stage")]
         said.append(" ".join(str(part) for part in id_and_status if part))
     if said:
         yield ", ".join(said)

@@ -184,8 +184,8 @@ class InProcessAction(ActionBase):
         return _like_a_module(result, module, validated, variables)
 
     def _names_store(self, args: Mapping[str, Any]) -> bool:
-        """Whether the task names a vault file."""
-        return bool(args.get("vault_file"))
+        """Whether the task names a vault file, or gives a secret: that goes into no module's arguments either."""
+        return bool(args.get("vault_file") or args.get("secret_access_key"))
 
     def _open_store(
         self, module: ModuleInProcess, variables: Mapping[str, Any], params: Mapping[str, Any]

@@ -10,6 +10,11 @@ import math
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+from ansible.module_utils.parsing.convert_bool import boolean
+
+_PLAIN = frozenset((str, bool, int, float, type(None)))
+"""A fleet's report has a million such values: what is plain already is asked nothing more."""
+
 
 def plain(value: Any) -> Any:
     """The value in plain Python types: since ansible-core 2.19 strings, numbers, lists and mappings may be tagged
@@ -17,16 +22,16 @@ def plain(value: Any) -> Any:
 
     What is none of these stays as it is.
     """
+    if type(value) in _PLAIN:
+        return value
+    if isinstance(value, str):
+        return str.__str__(value)
     if isinstance(value, Mapping):
         return {plain(name): plain(item) for name, item in value.items()}
     if isinstance(value, (list, tuple)):
         return [plain(item) for item in value]
     if getattr(value, "__ENCRYPTED__", False):  # `!vault` in module_defaults, before ansible-core 2.19
         return str(value)
-    if isinstance(value, str):
-        return str.__str__(value)
-    if value is None or isinstance(value, bool):
-        return value
     if isinstance(value, int):
         return int(value)
     return float(value) if isinstance(value, float) else value
@@ -34,10 +39,12 @@ def plain(value: Any) -> Any:
 
 def without_secrets(value: Any) -> Any:
     """The value as JSON can hold it, without anything that is named secret; a date is its text."""
+    if type(value) in _PLAIN:
+        return value
+    if isinstance(value, (str, int, float)):
+        return plain(value)
     if isinstance(value, Mapping):
         return {plain(str(name)): without_secrets(item) for name, item in value.items() if not _names_a_secret(name)}
-    if value is None or isinstance(value, (str, bool, int, float)):
-        return plain(value)
     if hasattr(value, "isoformat"):
         return plain(value.isoformat())
     if isinstance(value, Iterable) and not isinstance(value, (bytes, bytearray)):
@@ -104,6 +111,33 @@ def read_number(what: str, value: Any, unit: str) -> float:
     if number is None or not math.isfinite(number) or number < 0:
         raise ValueError(f"{what} must be a number of {unit}, 0 or more, not {shown(value)}")
     return int(number) if number == int(number) else float(number)
+
+
+def read_count(what: str, value: Any, unit: str) -> int:
+    """A whole number that is not negative. Raises ValueError, one sentence."""
+    number = read_number(what, value, unit)
+    if not isinstance(number, int):
+        raise ValueError(f"{what} must be a whole number of {unit}, not {shown(value)}")
+    return number
+
+
+def read_bool(what: str, value: Any) -> bool:
+    """True or false in any of Ansible's spellings; what is left out is false. Raises ValueError, one sentence."""
+    if is_left_out(value):
+        return False
+    try:
+        return bool(boolean(value))
+    except TypeError:
+        raise ValueError(f"{what} must be true or false, not {shown(value)}") from None
+
+
+def read_text(what: str, value: Any) -> str | None:
+    """A text, without blanks around it; null where it is left out. Raises ValueError, one sentence."""
+    if is_left_out(value):
+        return None
+    if not isinstance(value, (str, int, float)) or isinstance(value, bool):
+        raise ValueError(f"{what} must be a text, not {shown(value)}")
+    return (plain_text(value) or "").strip()
 
 
 def shown(value: Any) -> str:

@@ -31,6 +31,7 @@ if __name__ == "__main__":
 
 from bench.chart import draw
 from bench.measure import DUE, YOUNG, Bench, Took, interleaved, moto_server, shown
+from bench.reports import report_seconds
 from lab.client import Lab
 from lab.playbook import PASSWORD, default_collections
 
@@ -355,6 +356,16 @@ def _memory(what: str, peak_mib: float) -> Figure:
     )
 
 
+def report(_bench: Bench, sizes: Sizes) -> list[Figure]:
+    """The report of as many users as IAM has room for, made, shown and written, in the form that costs most."""
+    took = report_seconds(sizes.memory)
+    form, most = max(took.items(), key=lambda one: one[1])
+    others = ", ".join(f"{name} {shown(seconds)}" for name, seconds in took.items() if name != form)
+    return [
+        Figure(f"CPU of the report of {sizes.memory:,} users as {form}", shown(most), others, "", "under 1 s", most < 1)
+    ]
+
+
 def grow(bench: Bench, sizes: Sizes) -> Growth:
     """Audit, a run with nothing to do and a rotation of all, by number of users; a median of three for up to 100."""
     growth = Growth()
@@ -386,6 +397,7 @@ FIGURES: dict[str, Callable[[Bench, Sizes], list[Figure]]] = {
     "store": store,
     "nothing": nothing,
     "memory": memory,
+    "report": report,
 }
 
 

@@ -48,7 +48,7 @@ TODAY = [
             Key(age_days=30, used_days=0.5, service="sqs", region="eu-west-1"),
         ),
     ),
-    User("mailer", (Key(age_days=80, used_days=0.05, service="ses", region="eu-west-1"),)),
+    User("mailer", (Key(age_days=64, used_days=0.05, service="ses", region="eu-west-1"),)),
     User(
         "vendor-x",
         (

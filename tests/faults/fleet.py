@@ -115,7 +115,7 @@ def targets(requests: Iterable[Request]) -> list[Target]:
 MADE = {"ListAccessKeys": 3, "GetAccessKeyLastUsed": 1, "GetUser": 1, "CreateAccessKey": 1, "GetCallerIdentity": 3}
 ROOM = {"ListAccessKeys": 1, "GetAccessKeyLastUsed": 2, "GetUser": 1, "DeleteAccessKey": 1}
 REQUESTS: dict[str | None, dict[str, int]] = {
-    None: {"ListUsers": 1, "GetAccountSummary": 2, "GetCallerIdentity": 1},
+    None: {"ListUsers": 1, "GetAccountSummary": 2, "GetCallerIdentity": 1, "ListPolicies": 1},
     "first": MADE,
     "again": dict(Counter(MADE) + Counter(ROOM)),
     "left": dict(Counter(MADE) + Counter(ROOM)),

@@ -64,16 +64,26 @@ def returned(result: Mapping[str, Any]) -> dict[str, Any]:
     }
 
 
+def pictured(result: dict[str, Any]) -> dict[str, Any]:
+    """The result with its diff read: two texts with a line for each key, `AKIA…  Active, current`."""
+    if "diff" not in result:
+        return result
+    texts = {side: result["diff"][side] for side in ("before", "after")}
+    assert all(isinstance(text, str) and (not text or text.endswith("\n")) for text in texts.values()), texts
+    read = {side: dict(line.split("  ", 1) for line in text.splitlines()) for side, text in texts.items()}
+    return {**result, "diff": {**result["diff"], **read}}
+
+
 def ok(run: Run, name: str) -> dict[str, Any]:
     """The result of the one task of that name, which succeeded."""
     (found,) = run.tasks(name)
     assert found.status == "ok", f"{name}: {found.msg}\n{run}"
-    return found.result
+    return pictured(found.result)
 
 
 def shown(run: Run, name: str) -> dict[str, Any]:
     """What the variable `name` registered, see `show`."""
-    return returned(run.result(f"show {name}")["msg"])
+    return pictured(returned(run.result(f"show {name}")["msg"]))
 
 
 def refusal(run: Run, name: str, changed: bool = False) -> str:

@@ -20,7 +20,7 @@ SVG = "{http://www.w3.org/2000/svg}"
 
 def test_both_sides_run_and_are_compared() -> None:
     run = subprocess.run(
-        [sys.executable, str(BENCH), "--small", "--only", "rotation,far,store"],
+        [sys.executable, str(BENCH), "--small", "--only", "rotation,far,store,report"],
         capture_output=True,
         text=True,
         check=False,
@@ -40,6 +40,7 @@ def test_both_sides_run_and_are_compared() -> None:
     ]
     assert all(len(row) == len(bench.HEADINGS) and row[-1] in ("met", "missed") for row in rows)
     assert "composed from amazon.aws" in rows[0][2]
+    assert "CPU of the report of 5 users as ." in run.stdout and "under 1 s" in run.stdout
 
 
 def test_the_page_and_its_plot() -> None:

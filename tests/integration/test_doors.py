@@ -448,7 +448,10 @@ WRONG: Mapping[str, tuple[dict[str, Any], str]] = {
     "pattern": ({"rotation_now": "ci-*"}, "rotation_now takes user names, not patterns like 'ci-*'"),
     "bool": ({"rotation_fail_on_drift": "perhaps"}, "rotation_fail_on_drift must be true or false, not 'perhaps'"),
     "prefix": ({"rotation_path_prefix": "ci/"}, "rotation_path_prefix must begin with a slash"),
-    "ending": ({"rotation_report_file": "r.txt"}, "rotation_report_file r.txt must end in .json, .md, .html or .csv"),
+    "ending": (
+        {"rotation_report_file": "r.txt"},
+        "rotation_report_file r.txt must end in .json, .md, .html, .csv or .prom",
+    ),
     "folder": ({"rotation_report_file": "dir.md"}, "rotation_report_file dir.md is a folder"),
     "no_file": ({"rotation_on_stored": "nothing.yml"}, "rotation_on_stored nothing.yml is not a file of tasks"),
     "two": ({"rotation_warn_days": "x", "rotation_idle_days": -1}, "; rotation_idle_days must be"),

@@ -107,6 +107,7 @@ def test_everything_that_is_said(lab: Lab, run: Play, in_process: bool) -> None:
         "arn": f"arn:aws:iam::{ACCOUNT}:user/robots/ci",
         "create_date": ci.create_date,
         "tags": {"team": "a"},
+        "quarantined": None,
         "error": None,
         "store": None,
     }
@@ -418,6 +419,38 @@ def test_250_users_over_three_pages(lab: Lab, run: Play) -> None:
         2,
         2,
     )
+
+
+def test_whom_aws_has_quarantined(lab: Lab, run: Play) -> None:
+    """One request an account where it is nobody; over pages; who may not ask, and whom IAM does not answer."""
+    lab.seed_users([User(name, (Key(9),)) for name in ("ana", "ben", "cem", "dia")])
+    for user_name, policy in (("ana", "ReadOnlyAccess"), ("ben", "ReadOnlyAccess")):
+        lab.attach(user_name, policy)
+    run(info_task("look"))
+    assert Counter(actions(lab))["ListPolicies"] == 1 and "ListEntitiesForPolicy" not in actions(lab)
+
+    lab.settings(page_size=1)
+    for user_name, policy in (("ben", "V2"), ("cem", "V3"), ("dia", "V3")):
+        lab.attach(user_name, f"AWSCompromisedKeyQuarantine{policy}")
+    result = run(info_task("look"), info_task("one", user_name="dia"), info_task("unasked", quarantined=False))
+    two, three = (f"AWSCompromisedKeyQuarantine{version}" for version in ("V2", "V3"))
+    assert [user["quarantined"] for user in ok(result, "look")["users"]] == [None, two, three, three]
+    assert [user["quarantined"] for user in ok(result, "one")["users"]] == [three]
+    assert [user["quarantined"] for user in ok(result, "unasked")["users"]] == [None] * 4
+    lab.clear_requests()
+    lab.deny("ListEntitiesForPolicy")
+    told = ok(run(info_task("look")), "look")
+    assert {(user["quarantined"], user["error"]) for user in told["users"]} == {(None, None)}
+    assert told["warnings"] == [
+        f"AWS has quarantined a user of this account ({policy}), but which one may not be read: permit "
+        "iam:ListEntitiesForPolicy"
+        for policy in (two, three)
+    ]
+    lab.fault("error", "ListPolicies", code="InvalidAction", count=0)
+    unread = ok(run(info_task("look", user_name=["ana", "ben"])), "look")
+    errors = [user["error"] for user in unread["users"]]
+    assert errors[0].startswith("Could not list the policies of AWS that are attached") and "InvalidAction" in errors[0]
+    assert errors == [errors[0]] * 2 and unread["warnings"] == [errors[0]] and len(unread["access_keys"]) == 2
 
 
 def test_keys_over_two_pages(lab: Lab, run: Play) -> None:

@@ -72,7 +72,7 @@ def test_a_key_goes_into_the_vault(lab: Lab, controller: Controller, path: Path,
         "access_key": {"user_name": "ci", "status": "Active"},
         "stage": "current",
         "vault_file": str(path),
-        "diff": {**header, "before": before, "after": {**before, "(a new access key)": "Active, current"}},
+        "diff": {**header, "before": before, "after": {**before, "a new key": "Active, current"}},
     }
 
     made = run(vault_task("made", "ci"), args=("-vvvv", "--diff"))

@@ -110,14 +110,18 @@ def test_the_previous_key_is_put_back_in_force(
     check = run("rollback", "--diff", check=True, rotation_user_name="ci").ok()
     assert not written(lab) and (controller.cwd / STORE).read_bytes() == before
     assert (
-        f'"{old.access_key_id}": "Active, current"' in check.stdout
-        and f'"{new.access_key_id}": "Active, previous"' in check.stdout
+        f"+{old.access_key_id}  Active, current" in check.stdout
+        and f"+{new.access_key_id}  Active, previous" in check.stdout
     )
     assert f"Access key {old.access_key_id} of user ci would be the current one in {STORE}" in " ".join(
         check.stdout.split()
     )
 
     done = run("rollback", "-vvvv", "--diff", rotation_user_name="ci").ok()
+    said = " ".join(done.stdout.split())
+    assert f" Access key {old.access_key_id} of user ci is the current one in {STORE}, from where" in said
+    assert f" {new.access_key_id} works on as a previous one: who has it already is not cut off" in said
+    assert "The rotation leaves user ci alone for 7 days: mend what broke in that time." in said
     assert written(lab) == [("UpdateAccessKey", old.access_key_id)] and status(lab) == ["Active", "Active"]
     after = entry(controller)
     assert (after["access_key_id"], after["secret_access_key"]) == (old.access_key_id, old.secret_access_key)
@@ -304,8 +308,9 @@ def test_a_leaked_key_is_switched_off_and_replaced(lab: Lab, controller: Control
         check.stdout.split()
     )
     assert "Would make 1 key" in check.stdout
+    assert f"A new key would be in force, in {STORE} (iam_access_keys['ci'])" in " ".join(check.stdout.split())
 
-    run("revoke", **given).ok()
+    done = run("revoke", **given).ok()
     # Once before anything else, and once with the note, for what a run that held the lock may have done meanwhile.
     assert written(lab) == [("UpdateAccessKey", leaked.access_key_id), ("CreateAccessKey", None)]
     assert status(lab) == ["Inactive", "Active"] and status(lab, "other") == ["Active"]
@@ -313,6 +318,12 @@ def test_a_leaked_key_is_switched_off_and_replaced(lab: Lab, controller: Control
     after = entry(controller)
     assert (after["access_key_id"], after["secret_access_key"]) == (new.access_key_id, new.secret_access_key)
     assert after["other_keys"][leaked.access_key_id]["deactivate_date"]
+    # Plain lines at its end, not a task's result in JSON.
+    said = f"\nAccess key {leaked.access_key_id} of user ci is Inactive.\n"
+    assert done.stdout.count(said) == 2, "at once, and at the end"
+    end = done.stdout[done.stdout.rindex(said) :]
+    assert f"\nIn force: access key {new.access_key_id}, in {STORE} (iam_access_keys['ci']). Whatever" in end
+    assert "Made 1 key" not in end and '"msg"' not in end
 
     lab.clear_requests()
     assert run("revoke", **given).ok().changed == 0  # said to IAM once more, for no list is believed
@@ -438,6 +449,7 @@ def test_nothing_stands_before_the_revocation(
     with held_lock(controller.cwd / f".{STORE}.lock") if what == "locked" else nullcontext():
         failed = run("revoke", rotation_access_key_id=leaked, **given)
     assert status(lab)[0] == "Inactive", failed.stdout
+    assert what != "denied" or f"Access key {leaked} of user ci is Inactive." in " ".join(failed.stdout.split())
     assert actions(lab)[:2] == ["GetAccessKeyLastUsed", "UpdateAccessKey"]
     assert failed.rc == (0 if what == "a report nowhere" else 2)  # a revocation writes no report
 
@@ -649,7 +661,7 @@ def test_a_next_that_was_passed_over_does_not_come_back(lab: Lab, controller: Co
     back = run(
         "rollback", "--diff", rotation_user_name="ci", rotation_hold_days=0, rotation_access_key_id=old.access_key_id
     ).ok()
-    assert f'"{passed.access_key_id}": "Active, previous"' in back.stdout
+    assert f"+{passed.access_key_id}  Active, previous" in back.stdout
     run("rotate", rotation_max_age_days=200)
     assert entry(controller)["access_key_id"] == old.access_key_id
 

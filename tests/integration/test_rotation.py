@@ -98,9 +98,9 @@ def test_an_old_key_in_use_stays_and_is_named_with_its_use(lab: Lab, rotate: Rot
     run = rotate().ok()
     assert run.changed == 0
     assert len(lab.state()["ci"].active) == 2
-    assert f"{old} (last used 4 hours ago by s3 in eu-west-1) is still in use. - Move what uses {old}" in " ".join(
-        run.stdout.split()
-    )
+    uses, said = "4 hours ago by s3 in eu-west-1", " ".join(run.stdout.split())
+    assert f"Replaced 8 days ago, but still in use: {uses}. Nothing happens by itself before" in said
+    assert f" UTC. - Move what uses {old} ({uses}) to" in said
 
 
 def test_one_users_failure_is_that_users(lab: Lab, controller: Controller, rotate: Rotate) -> None:
@@ -157,6 +157,7 @@ def test_the_number_of_requests(lab: Lab, rotate: Rotate) -> None:
         "ListAccessKeys": 250,
         "GetAccessKeyLastUsed": 500,
         "GetAccountSummary": 1,
+        "ListPolicies": 1,
     }
     lab.seed("due", OLD)
     lab.clear_requests()

@@ -138,6 +138,7 @@ class World:
         self.new_keys: dict[str, NewKey] = {}
         self.uses: dict[str, list[Use]] = defaultdict(list)
         self.earlier: dict[str, list[Earlier]] = defaultdict(list)
+        self.attached: dict[tuple[str, str], set[str]] = defaultdict(set)
         self.account(ACCOUNT, ADMIN_KEY, ADMIN_SECRET)
 
     def settings(self, **changes: Any) -> dict[str, Any]:
@@ -243,6 +244,10 @@ class World:
         path = backend(account_id).get_user(user_name).path
         self.delete_user(user_name, account_id)
         return self.seed([{"user_name": user_name, "path": path, "age_days": 0}], account_id)[0]
+
+    def attach(self, user_name: str, policy: str, account_id: str = ACCOUNT) -> None:
+        """Attach a policy of AWS's own, whatever it permits, as AWS does to quarantine a user."""
+        self.attached[account_id, policy].add(backend(account_id).get_user(user_name).id)
 
     def state(self, account_id: str = ACCOUNT) -> list[dict[str, Any]]:
         """All users as they truly are, secrets too."""

@@ -175,6 +175,10 @@ class Lab:
         """Delete the user and make another one of the same name."""
         return _user_state(self._do("recreate_user", user_name=user_name, account_id=account_id))
 
+    def attach(self, user_name: str, policy: str, account_id: str = ACCOUNT) -> None:
+        """Attach a policy of AWS's own to the user, such as AWSCompromisedKeyQuarantineV3."""
+        self._do("attach", user_name=user_name, policy=policy, account_id=account_id)
+
     def state(self, account_id: str = ACCOUNT) -> dict[str, UserState]:
         """All users of an account by name, as they truly are, secrets too."""
         return {user["user_name"]: _user_state(user) for user in self._do("state", account_id=account_id)}

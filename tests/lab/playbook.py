@@ -235,6 +235,22 @@ class Controller:
             )
         return Running(process, run_id, command, folder, time.monotonic())
 
+    def type(self, line: str, **env: str) -> subprocess.Popen[str]:
+        """Start a line of a shell in the current folder, as it is typed there; the store's password is in the environment."""
+        run_id = uuid.uuid4().hex
+        folder = _made(self.folder / "runs" / run_id)
+        (folder / "password").write_text(PASSWORD)
+        changes = {"ANSIBLE_VAULT_PASSWORD_FILE": str(folder / "password"), **env}
+        return subprocess.Popen(
+            ["/bin/sh", "-c", line],
+            cwd=self.cwd,
+            env=self._environment(run_id, folder, ADMIN, changes),
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+        )
+
     def _playbook(self, play: Play, folder: Path) -> str:
         if isinstance(play, Path):
             return str(play)

@@ -65,7 +65,7 @@ class Server:
     )
     WORLD_OPERATIONS = (
         *("clock", "settings", "account", "seed", "add_key", "set_key", "delete_key", "use", "forget_uses"),
-        *("rename_user", "delete_user", "recreate_user", "state", "deny", "allow_only", "allow_all"),
+        *("rename_user", "delete_user", "recreate_user", "attach", "state", "deny", "allow_only", "allow_all"),
     )
 
     def __init__(self, **settings: Any) -> None:

@@ -187,6 +187,19 @@ class TestWorld:
         lab.add_key("ci", Key(1))
         assert refusal(lambda: lab.boto("iam").delete_user(UserName="ci"))[0] == "DeleteConflict"
 
+    def test_policies_of_awss_own_that_are_attached(self, lab: Lab) -> None:
+        iam = lab.boto("iam")
+        ask = {"Scope": "AWS", "OnlyAttached": True}
+        assert iam.list_policies(**ask)["Policies"] == []
+        for name in ("ci", "web"):
+            lab.seed(name)
+            lab.attach(name, "ReadOnlyAccess")
+        lab.settings(page_size=1)
+        (policy,) = iam.list_policies(**ask)["Policies"]
+        page = iam.list_entities_for_policy(PolicyArn=policy["Arn"], EntityFilter="User")
+        assert (policy["PolicyName"], page["IsTruncated"]) == ("ReadOnlyAccess", True)
+        assert [user["UserName"] for user in page["PolicyUsers"]] == ["ci"]
+
     def test_another_account_has_users_of_its_own(self, lab: Lab) -> None:
         lab.seed("ci")
         other = lab.account("210987654321")

@@ -112,6 +112,27 @@ def replacements(world: World) -> list[tuple[Any, str, Any]]:
             }
         )
 
+    def list_policies(self: IamResponse) -> ActionResult:
+        """Those of AWS's own that are attached; moto knows of none unless it loads them all."""
+        if self._get_param("Scope") != "AWS" or not self._get_bool_param("OnlyAttached"):
+            raise NotImplementedError
+        names = sorted(policy for account_id, policy in world.attached if account_id == self.current_account)
+        page, rest = _page(self, names, str, world.rules.page_size)
+        found = [{"PolicyName": name, "Arn": _policy_arn(name), "AttachmentCount": 1} for name in page]
+        return ActionResult({"Policies": found, **rest})
+
+    def list_entities_for_policy(self: IamResponse) -> ActionResult:
+        if self._get_param("EntityFilter") != "User":
+            raise NotImplementedError
+        name = self._get_param("PolicyArn").partition("/")[2]
+        ids = world.attached.get((self.current_account, name))
+        if ids is None:
+            raise NoSuchEntity(f"Policy {self._get_param('PolicyArn')} does not exist or is not attachable.")
+        users = sorted((user for user in self.backend.users.values() if user.id in ids), key=lambda user: user.name)
+        page, rest = _page(self, users, lambda user: user.name, world.rules.page_size)
+        found = [{"UserName": user.name, "UserId": user.id} for user in page]
+        return ActionResult({"PolicyUsers": found, "PolicyGroups": [], "PolicyRoles": [], **rest})
+
     def get_caller_identity(self: TokenResponse) -> ActionResult:
         signer = world.signer(self.access_key, self.region)
         arn = signer.arn if signer else f"arn:{self.partition}:sts::{self.current_account}:user/moto"
@@ -133,8 +154,14 @@ def replacements(world: World) -> list[tuple[Any, str, Any]]:
         (IamResponse, "list_users", list_users),
         (IamResponse, "list_access_keys", list_access_keys),
         (IamResponse, "get_access_key_last_used", get_access_key_last_used),
+        (IamResponse, "list_policies", list_policies),
+        (IamResponse, "list_entities_for_policy", list_entities_for_policy),
         (TokenResponse, "get_caller_identity", get_caller_identity),
     ]
+
+
+def _policy_arn(name: str) -> str:
+    return f"arn:aws:iam::aws:policy/{name}"
 
 
 def _page(response: Any, items: list[Any], name: Callable[[Any], str], limit: int) -> tuple[list[Any], dict[str, Any]]:

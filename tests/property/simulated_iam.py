@@ -320,6 +320,9 @@ class SimulatedIam:
         self._ask("GetAccountSummary", lambda: True)
         return {"AccountAccessKeysPresent": 0, "AccessKeysPerUserQuota": QUOTA}
 
+    def quarantine_policies(self) -> dict[str, str]:
+        return {}
+
     def quota(self) -> int:
         return QUOTA
 

@@ -21,7 +21,7 @@ from property.simulated_iam import NAME, QUOTA, Actor, Fault, Killed, SimulatedI
 Result = dict[str, Any]
 # The role's default.
 HOLD_DAYS = 7
-REALLY = {"check_mode": False, "settings": {"on_stored": None}}
+REALLY: Result = {"check_mode": False, "settings": {"on_stored": None, "on_promoted": None}}
 
 
 class Run:
@@ -77,11 +77,12 @@ def rotation(run: Run) -> None:
             decisions = plan(look)
         else:
             run.step(decisions, step, results)
-    for step in steps.parts(decisions, "retire", REALLY):
+    planned = steps.with_notes(decisions, look)
+    for step in steps.parts(planned, "retire", REALLY):
         if step == "settle":
             plan(steps.applied(look, results))
         else:
-            run.step(decisions, step, results)
+            run.step(planned, step, results)
 
 
 def revocation(run: Run, access_key_id: str) -> None:

@@ -43,20 +43,27 @@ class Touched:
 class Fleet:
     """An account and its store, from day to day. The role runs at four in the morning, consumers and people come after it."""
 
-    def __init__(self, seed: int, people: bool, idle_days: int, incidents: bool = False) -> None:
+    def __init__(
+        self, seed: int, people: bool, idle_days: int = 7, incidents: bool = False, prompt: bool = False
+    ) -> None:
+        """`prompt`: a fleet as the defaults are for: a run each day, consumers that move within a week, no key of before."""
         self.chance = random.Random(seed)
         self.people = people
+        self.prompt = prompt
         self.incidents_too = incidents
         self.policy: dict[str, Any] = {"idle_days": idle_days, "unused_days": self.chance.choice([None, 60])}
+        if prompt:
+            self.policy = {}
         names = [f"user{number:02}" for number in range(10)]
         self.consumers = [self._consumer(name, idle_days) for name in names]
         self.touched = {name: Touched() for name in names}
         self.numbers = iter(range(1000, 100000))
         self.day = 0
         keys = []
-        self.with_two = set(self.chance.sample(names, 3))
+        self.with_two = set() if prompt else set(self.chance.sample(names, 3))
         for name in names:
-            keys.append(key(f"AKIAOLD{next(self.numbers)}", self.chance.randint(1, 300), 1, user=name))
+            age = self.chance.randint(1, 76 if prompt else 300)
+            keys.append(key(f"AKIAOLD{next(self.numbers)}", age, 1, user=name))
             if name in self.with_two:
                 keys.append(key(f"AKIAOLD{next(self.numbers)}", self.chance.randint(1, 300), user=name))
         self.world: Info = info(keys, users=[user(name) for name in names])
@@ -66,11 +73,12 @@ class Fleet:
         self.switched_off: Counter[str] = Counter()
         self.unused: set[str] = set()
         self.incidents: Counter[str] = Counter()
+        self.oldest = timedelta()
 
     def _consumer(self, name: str, idle_days: int) -> Consumer:
         # A job that comes more seldom than idle_days is one that no tool can see; its owner has to set idle_days for it.
         period = self.chance.choice([period for period in (1, 1, 2, 7, 28) if period <= idle_days])
-        return Consumer(name, period, self.chance.choice([0, 1, 5, 20, 60, 80]))
+        return Consumer(name, period, self.chance.choice([0, 1, 5, 6] if self.prompt else [0, 1, 5, 20, 60, 80]))
 
     @property
     def now(self) -> datetime:
@@ -97,7 +105,7 @@ class Fleet:
 
     def live(self) -> None:
         for self.day in range(DAYS):
-            if self.chance.random() > 0.1 and not 300 < self.day < 321:
+            if self.prompt or (self.chance.random() > 0.1 and not 300 < self.day < 321):
                 self.run_the_role()
             for consumer in self.consumers:
                 self.use(consumer)
@@ -138,6 +146,7 @@ class Fleet:
             if name in named:
                 self.touched[name].days.add(self.day)
             self.check_that_the_way_out_is_named(name, decision)
+            self.check_that_the_rule_of_90_days_is_told(name, decision)
 
     def count(self, decisions: list[Record], kind: str) -> None:
         for action in (action for decision in decisions for action in decision["actions"]):
@@ -152,7 +161,7 @@ class Fleet:
         carried_out = []
         for decision in decisions:
             creates = [action for action in decision["actions"] if action["action"] == "create"]
-            if creates and self.chance.random() < 0.15:
+            if creates and not self.prompt and self.chance.random() < 0.15:
                 failed.add(decision["user_name"])
                 self.interrupt(decision["user_name"], secret_kept=self.chance.random() < 0.5)
                 decision = {**decision, "actions": [action for action in decision["actions"] if action not in creates]}
@@ -341,6 +350,12 @@ class Fleet:
                     f"day {self.day}: {decision}"
                 )
 
+    def check_that_the_rule_of_90_days_is_told(self, name: str, decision: Record) -> None:
+        active = [one for one in rows(self.world, name) if one["status"] == "Active"]
+        oldest = max((self.now - datetime.fromisoformat(one["create_date"]) for one in active), default=timedelta())
+        assert ("1.13" in [rule["number"] for rule in decision["rules"]]) == (oldest >= timedelta(days=90))
+        self.oldest = max(self.oldest, oldest)
+
     def check_that_nothing_swings(self) -> None:
         for key_id, times in self.switched_off.items():
             touched = any(key_id in touched.keys for touched in self.touched.values())
@@ -356,7 +371,7 @@ class Fleet:
                 )
             for earlier, later in zip(self.created[name], self.created[name][1:]):
                 undisturbed = not any(earlier <= day <= later for day in outside)
-                assert not undisturbed or later - earlier >= 90, f"{name} got keys on the days {earlier} and {later}"
+                assert not undisturbed or later - earlier >= 76, f"{name} got keys on the days {earlier} and {later}"
 
 
 @pytest.mark.parametrize(("seed", "idle_days"), [(0, 7), (1, 30)])
@@ -365,11 +380,27 @@ def test_two_years_of_consumers_at_their_own_pace(seed: int, idle_days: int) -> 
     fleet.live()
     fleet.check_that_nothing_swings()
     assert not fleet.unused
+    assert fleet.oldest > timedelta(days=90), "some consumers are late, which is told with the rule"
     for consumer in fleet.consumers:
         assert not consumer.failed
-        # Every key lives for 90 days, longer only while the key before it is in the way: in use, or waiting for its deletion.
-        late = consumer.lag + idle_days + 30 > 90
-        assert len(fleet.created[consumer.user_name]) >= (4 if late else 7)
+        # Every key lives for 76 days, longer only while the key before it is in the way: in use, or waiting for its deletion.
+        late = consumer.lag + idle_days + 30 > 76
+        assert len(fleet.created[consumer.user_name]) >= (4 if late else 8)
+
+
+@pytest.mark.parametrize("seed", [30, 31])
+def test_with_the_defaults_no_key_is_active_at_90_days(seed: int) -> None:
+    """Where consumers move within a week, and a run comes each day."""
+    fleet = Fleet(seed, people=False, prompt=True)
+    fleet.live()
+    fleet.check_that_nothing_swings()
+    # After a run none is so old that it would be 90 days old before the next.
+    assert timedelta(days=76) < fleet.oldest < timedelta(days=89)
+    for consumer in fleet.consumers:
+        assert not consumer.failed and len(fleet.created[consumer.user_name]) >= DAYS // 76
+    assert {status for seen in fleet.statuses.values() for _day, status in seen} == {
+        *("compliant", "due_soon", "grace", "blocked"),
+    }
 
 
 @pytest.mark.parametrize(("seed", "idle_days"), [(10, 7), (11, 30), (12, 7), (13, 30)])

@@ -83,7 +83,7 @@ class Made:
 
 
 def _dates(dates: Mapping[str, datetime]) -> dict[str, datetime]:
-    names = {"promoted": "promote_date", "off": "deactivate_date", "revoked": "revoke_date"}
+    names = {"promoted": "promote_date", "carried": "carry_date", "off": "deactivate_date", "revoked": "revoke_date"}
     return {names[name]: moment for name, moment in dates.items()}
 
 
@@ -185,8 +185,8 @@ def accepts(key: Made, account_id: str = ACCOUNT, name: str = NAME) -> Step:
     )
 
 
-def refuses(key: Made) -> Step:
-    return replace(accepts(key), raises=lambda: client_error("InvalidClientTokenId", 403))
+def refuses(key: Made, code: str = "InvalidClientTokenId") -> Step:
+    return replace(accepts(key), raises=lambda: client_error(code, 403))
 
 
 def writes(what: Entry) -> Step:
@@ -476,7 +476,7 @@ class Done:
         fields = self.returned()
         if self.is_new:
             fields["after"] = {
-                "(a new access key)" if name == NEW.name else name: shown for name, shown in fields["after"].items()
+                "a new key" if name == NEW.name else name: shown for name, shown in fields["after"].items()
             }
             fields["access_key"] = {name: fields["access_key"][name] for name in ("user_name", "status")}
         return {**fields, "secret_access_key": None}

@@ -17,7 +17,7 @@ from typing import Any
 
 import pytest
 from ansible_collections.keyturn.iam.plugins.module_utils._errors import KeyturnError
-from ensure_cases import making, promoting, removing, revoking, switching
+from ensure_cases import adopting, making, promoting, removing, revoking, switching
 from scripted_iam import (
     Case,
     Done,
@@ -28,7 +28,7 @@ from scripted_iam import (
     secrets_of,
 )
 
-CASES = [*making.CASES, *promoting.CASES, *switching.CASES, *revoking.CASES, *removing.CASES]
+CASES = [*making.CASES, *promoting.CASES, *switching.CASES, *revoking.CASES, *removing.CASES, *adopting.CASES]
 
 
 def check_ending(played: Played, expected: Done | Fails, as_returned: dict[str, Any]) -> None:

@@ -293,6 +293,16 @@ def test_a_user_who_is_left_without_a_key_is_told_why() -> None:
     assert incident.unreplaced(makes, [tried(True, "denied")]) == before + "denied"
 
 
+def test_a_key_in_force_that_was_not_carried_is_told() -> None:
+    action = {"action": "carry", "user_name": "ci", "access_key_id": "NEW"}
+    failed = {"action": action, "failed": True, "msg": "no", "access_key_id": "NEW"}
+    said = incident.unreplaced(left([LEAKED], STORE), [tried(False), failed])
+    assert said == (
+        "Access key LEAKED of user ci is switched off, but NEW, which is in force now, was not carried to where it is "
+        "used: no"
+    )
+
+
 def test_a_user_with_a_key_in_force_is_told_nothing() -> None:
     assert incident.unreplaced(left([LEAKED], STORE), [tried(False)]) is None
     beside = left([key("LEAKED", 90), key("HAND", 20)], entry())

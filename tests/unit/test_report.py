@@ -12,6 +12,8 @@ import itertools
 import json
 import os
 import re
+import shlex
+import subprocess
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -33,6 +35,7 @@ from ansible_collections.keyturn.iam.plugins.plugin_utils._values import without
 NOW = "2026-11-24T04:00:00+00:00"
 CI, OLD, CURRENT, VENDOR, VENDOR_2 = (f"AKIA{name:X<16}" for name in ("CI", "OLD", "CURRENT", "VENDORA", "VENDORB"))
 NEW = "AKIANEWNEWNEWNEWNEWN"
+LATER = "2026-12-03T01:26:34+00:00"
 
 
 def key(user: str, key_id: str, age: float = 10.0, idle: float | None = 0.1, /, **more: Any) -> dict[str, Any]:
@@ -103,12 +106,13 @@ WORLD = info(
     key("vendor-x", VENDOR, 99.0, 0.05, last_used_service="ses"),
     key("vendor-x", VENDOR_2, 200.0, 0.01),
 )
-RULE = 'CIS AWS Foundations Benchmark v3.0.0, 1.13 "Ensure there is only one active access key available for any single IAM user"'
+RULE = 'CIS AWS Foundations Benchmark v5.0.0, 1.13 "Ensure there is only one active access key available for any single IAM user"'
 ONE_KEY = {
     "number": "1.13",
     "title": "Ensure there is only one active access key available for any single IAM user",
     "on_purpose": False,
 }
+BREAKS = ("", "", f"{ONE_KEY['number']} {ONE_KEY['title']}", "")
 TWO_KEYS_ON_PURPOSE = {**ONE_KEY, "on_purpose": True}
 BLOCKED = (
     f"both keys are in use, {VENDOR} (ses eu-west-1, 1 hour ago) and {VENDOR_2} (s3 eu-west-1, 14 minutes ago): "
@@ -120,6 +124,12 @@ DECISIONS = [
     decision("fine", "compliant"),
     decision("vendor-x", "blocked", BLOCKED, about=[VENDOR, VENDOR_2], rules=[ONE_KEY]),
 ]
+
+
+def table(report: Report, **how: Any) -> list[str]:
+    """The screen from its first row on."""
+    lines = screen(report, **how)
+    return lines[next(number for number, line in enumerate(lines) if line.startswith("USER ")) + 1 :]
 
 
 def words(lines: list[str]) -> str:
@@ -171,21 +181,43 @@ class Page(html.parser.HTMLParser):
         return [each.text for each in self.elements if each.name == "h2" or each.attributes.get("scope") == "rowgroup"]
 
 
-def test_the_screen_shows_who_needs_something_and_counts_the_rest() -> None:
-    assert screen(build(WORLD, DECISIONS, check_mode=True)) == [
+def test_the_screen_tells_apart_who_needs_a_person_and_counts_who_is_well() -> None:
+    waits = decision("late", "leftover", "Nobody has its secret.", next_date=LATER)  # its sentence says until when
+    ahead = [
+        decision("intern", "no_active_key"),
+        decision("m1", "due_soon", next_date=LATER),
+        decision("m2", "due_soon", next_date=LATER),
+    ]
+    assert screen(build(WORLD, [*DECISIONS, waits, *ahead], check_mode=True), width=104) == [
+        "NEEDS A PERSON: 1 user",
         "USER      KEY                   AGE   LAST USED               STAGE     WHAT HAPPENS",
-        "ci        AKIACIXXXXXXXXXXXXXX  120d  2h ago   s3 eu-west-1   -         would make a new key: 120",
-        "                                                                        days old, limit 90",
-        "backup    AKIAOLDXXXXXXXXXXXXX  131d  9d ago   s3 us-east-1   previous  would switch off: idle for 9",
-        "                                                                        days, replaced 8 days ago",
         "vendor-x  AKIAVENDORAXXXXXXXXX  99d   1h ago   ses eu-west-1  -         blocked:",
         "          AKIAVENDORBXXXXXXXXX  200d  14m ago  s3 eu-west-1   -",
-        "          both keys are in use, AKIAVENDORAXXXXXXXXX (ses eu-west-1, 1 hour ago) and",
-        "          AKIAVENDORBXXXXXXXXX (s3 eu-west-1, 14 minutes ago): move what uses one of them to the",
-        "          other and delete it, or set unused_days.",
+        "    both keys are in use, AKIAVENDORAXXXXXXXXX (ses eu-west-1, 1 hour ago) and AKIAVENDORBXXXXXXXXX (s3",
+        "    eu-west-1, 14 minutes ago): move what uses one of them to the other and delete it, or set",
+        "    unused_days.",
+        "    Nothing happens by itself.",
         "",
-        "4 users: 1 due, 1 to retire, 1 blocked, 1 compliant. Would make 1 key, switch off 1, delete 0.",
-        '2 users break CIS AWS Foundations Benchmark v3.0.0, 1.13 "Ensure there is only one active access key',
+        "THE ROTATION WOULD DO THIS: 2 users",
+        "USER      KEY                   AGE   LAST USED               STAGE     WHAT HAPPENS",
+        "ci        AKIACIXXXXXXXXXXXXXX  120d  2h ago   s3 eu-west-1   -         would make a new key: 120 days",
+        "                                                                        old, limit 90",
+        "backup    AKIAOLDXXXXXXXXXXXXX  131d  9d ago   s3 us-east-1   previous  would switch off: idle for 9",
+        "                                                                        days, replaced 8 days ago",
+        "",
+        "WAITS, OR IS LEFT ALONE: 1 user",
+        "USER      KEY                   AGE   LAST USED               STAGE     WHAT HAPPENS",
+        "late      -                     -     -                       -         leftover: Nobody has its secret.",
+        "",
+        "NOTHING TO DO NOW: 3 users",
+        "  without an active key: intern. They get a key only where you name them:",
+        "    -e rotation_now=intern",
+        "  due soon: m1 (2026-12-03), m2 (2026-12-03). They are due for a new key then, and a run makes it.",
+        "",
+        "8 users: 1 due, 1 to retire, 1 blocked, 1 with a leftover, 1 without an active key, 2 due soon, 1",
+        "compliant.",
+        "Would make 1 key, switch off 1, delete 0.",
+        '2 users break CIS AWS Foundations Benchmark v5.0.0, 1.13 "Ensure there is only one active access key',
         'available for any single IAM user".',
     ]
 
@@ -220,10 +252,46 @@ def test_a_result_is_told_whether_the_decisions_are_from_before_or_after_the_run
     ]
 
 
+@pytest.mark.parametrize(
+    ("names", "typed"),
+    [
+        (["a", "b.c+d=e@f-g_h"], "rotation_now=a,b.c+d=e@f-g_h"),
+        (["a,b", "c"], """'{"rotation_now": ["a,b", "c"]}'"""),
+        (["a b;rm x"], """'{"rotation_now": ["a b;rm x"]}'"""),
+        (["a'b\x1b[31m"], """'{"rotation_now": ["a'"'"'b [31m"]}'"""),
+    ],
+)
+def test_who_gets_a_key_when_named_is_named_as_a_shell_reads_it(names: list[str], typed: str) -> None:
+    lines = screen(build(info(), [decision(name, "no_active_key") for name in names]))
+    assert f"    -e {typed}" in lines
+    assert len(shell_words(typed)) == 1
+
+
+def test_who_waits_is_told_until_when() -> None:
+    lines = screen(build(WORLD, [decision("ci", "due", "Of a later run.", next_date=LATER)]))
+    assert (
+        "    It goes on by itself after 2026-12-03 01:26 UTC." in lines and "WAITS, OR IS LEFT ALONE: 1 user" in lines
+    )
+
+
+def test_what_is_found_of_the_same_key_after_something_was_done_is_told_below_it() -> None:
+    grace = decision("ci", "grace", "It is switched off after a week.", about=[CI])
+    lines = table(build(WORLD, [grace], [result(MAKE, key_id=NEW)]), width=160)
+    assert lines[:2] == [
+        f"ci    {CI}  120d  2h ago  s3 eu-west-1  -      made a new key {NEW}: 120 days old, limit 90",
+        "    in grace: It is switched off after a week.",
+    ]
+
+
+def test_a_key_that_is_off_is_told_so_on_a_narrow_screen_too() -> None:
+    world = info(key("ci", CI), key("ci", OLD, status="Inactive"))
+    assert f"    {OLD} is inactive." in screen(build(world, [decision("ci", "compliant")]), show_all=True, width=72)
+
+
 def test_a_key_that_the_run_deleted_is_told_without_its_details() -> None:
     gone = action("delete", "ci", OLD, reason="switched off 31 days ago")
-    lines = screen(build(info(), [decision("ci", "compliant")], [result(gone, key_id=OLD)]))
-    assert lines[1].split() == ["ci", OLD, "-", "-", "-", *["deleted:", "switched", "off", "31", "days", "ago"]]
+    lines = table(build(info(), [decision("ci", "compliant")], [result(gone, key_id=OLD)]))
+    assert lines[0].split() == ["ci", OLD, "-", "-", "-", *["deleted:", "switched", "off", "31", "days", "ago"]]
     assert lines[-1] == "1 user: 1 compliant. Made 0 keys, switched off 0, deleted 1."
 
 
@@ -307,7 +375,7 @@ def test_what_needs_nothing_is_counted_only(status: str) -> None:
     assert report.drift == []
     assert not [row for row in report.rows if row.listed]
     assert report.totals[status] == 1
-    assert words(screen(report)).startswith("1 user: 1 ")
+    assert "USER" not in words(screen(report)) and "1 user: 1 " in words(screen(report))
 
 
 @pytest.mark.parametrize("plans", ["unmanaged", "exempt", "held", "grace", "compliant"])
@@ -386,7 +454,8 @@ def test_an_error_has_no_key() -> None:
     shown = [row for row in report.rows if row.listed]
     assert [(row.access_key_id, row.sentence) for row in shown] == [(None, "error: The keys of ci could not be read.")]
     assert report.failures == [{"user_name": "ci", "action": None, "msg": "The keys of ci could not be read."}]
-    assert screen(report)[1].startswith("ci    -    -    -          -")
+    assert table(report)[0].startswith("ci    -    -    -          -")
+    assert table(report)[1] == "    Each run tries again."
 
 
 def test_a_reason_that_begins_with_the_status_is_not_said_twice() -> None:
@@ -410,7 +479,7 @@ def test_a_reason_that_begins_with_the_status_is_not_said_twice() -> None:
 )
 def test_last_use(more: dict[str, Any], shown: str) -> None:
     world = info(key("ci", CI, 10.0, **more))
-    assert f"  {shown} " in screen(build(world, [decision("ci", "compliant")]), show_all=True)[1] + " "
+    assert f"  {shown} " in table(build(world, [decision("ci", "compliant")]), show_all=True)[0] + " "
 
 
 def test_an_unread_last_use_is_not_shown_as_never() -> None:
@@ -420,13 +489,13 @@ def test_an_unread_last_use_is_not_shown_as_never() -> None:
 
 def test_show_all_has_every_key_and_says_which_are_inactive() -> None:
     world = info(key("ci", CI), key("ci", OLD, status="Inactive"), key("other", NEW))
-    lines = screen(
+    lines = table(
         build(world, [decision("ci", "compliant", "all is well"), decision("other", "exempt", "by the policy")]),
         show_all=True,
     )
-    assert lines[1].endswith("compliant: all is well")
-    assert (OLD in lines[2], lines[2].endswith("  inactive")) == (True, True)
-    assert lines[3].endswith("exempt: by the policy")
+    assert lines[0].endswith("compliant: all is well")
+    assert (OLD in lines[1], lines[1].endswith("  inactive")) == (True, True)
+    assert lines[2].endswith("exempt: by the policy")
 
 
 NAMES = [
@@ -451,17 +520,20 @@ REASONS = [
 
 @pytest.mark.parametrize("name", NAMES, ids=range(len(NAMES)))
 def test_no_line_is_wider_than_the_screen_and_all_names_are_whole(name: str) -> None:
+    widths = itertools.cycle([72, 100, 200, 72, 101])
     for service, reason, stage, check_mode in itertools.product(SERVICES, REASONS, [None, "previous"], [True, False]):
         use = {"last_used_service": service, "last_used_region": "ap-southeast-1"}
         world = info(key(name, CI, 12345.0, stage=stage, **use), key("short", OLD))
         plan = [
-            decision(name, "blocked", reason),
+            decision(name, "blocked", reason, remedies=[{"say": f"Move what uses {CI} of {name}.", "task": TASK}]),
             decision("short", "due", "x", action("create", "short", None, OLD, reason)),
             *(decision(f"user-{status}", status, reason) for status in STATUSES),
         ]
         report = build(world, plan, [result(action("verify", name, NEW), False, True, reason)], check_mode)
-        for lines in (screen(report), screen(report, show_all=True)):
-            assert max(map(columns, lines)) <= 100
+        for show_all in (False, True):
+            width = next(widths)
+            lines = screen(report, show_all, width)
+            assert max(map(columns, lines)) <= width
             assert name in "\n".join(lines)
             assert NEW in "\n".join(lines)
             assert all(line == line.rstrip() for line in lines)
@@ -470,17 +542,16 @@ def test_no_line_is_wider_than_the_screen_and_all_names_are_whole(name: str) -> 
 def test_a_long_name_does_not_push_the_table_apart() -> None:
     long = NAMES[1]
     world = info(key("ci", CI), key(long, OLD))
-    lines = screen(build(world, [decision("ci", "blocked", "in use"), decision(long, "blocked", "in use")]))
-    assert lines[1].startswith(f"ci    {CI}")
+    lines = table(build(world, [decision("ci", "blocked", "in use"), decision(long, "blocked", "in use")]))
+    assert lines[0].startswith(f"ci    {CI}")
     assert lines[2:4] == [long, f"      {OLD}  10d  2h ago  s3 eu-west-1  -      blocked: in use"]
 
 
-def test_a_very_long_reason_is_shortened_on_the_screen_and_whole_in_the_files() -> None:
+def test_a_very_long_reason_is_whole_everywhere() -> None:
     reason = " ".join(f"word{number}" for number in range(300)) + " the end."
     report = build(WORLD, [decision("ci", "blocked", reason)])
-    lines = screen(report)
-    assert len(lines) < 14
-    assert any(line.endswith("…") for line in lines)
+    for width in (72, 100, 200):
+        assert reason in words(screen(report, width=width)) and "…" not in words(screen(report, width=width))
     assert f"blocked: {reason}" in json.loads(as_json(report))["users"][0]["what_happens"]
     assert cells(report)[0]["what_happens"] == f"blocked: {reason}"
     assert f"blocked: {reason}" in as_markdown(report)
@@ -515,7 +586,7 @@ def test_totals_that_do_not_fit_one_line_break_between_their_sentences() -> None
     assert "Would make 0 keys, switch off 0, delete 0." in screen(report)
     assert (
         words(screen(report)).count(
-            "16 users: 1 revoked, 1 due, 1 unused, 1 to retire, 1 blocked, 1 broken, 1 with a leftover"
+            "18 users: 1 revoked, 1 due, 1 uncarried, 1 unused, 1 to retire, 1 blocked, 1 quarantined, 1 broken, 1 with a"
         )
         == 1
     )
@@ -523,8 +594,16 @@ def test_totals_that_do_not_fit_one_line_break_between_their_sentences() -> None
 
 def test_totals_have_every_status_always() -> None:
     totals = build(info(), []).totals
-    assert set(totals) == {"users", *STATUSES, "made", "verified", "switched_off", "deleted", "failed"}
+    assert set(totals) == {"users", *STATUSES, "made", "verified", "carried", "switched_off", "deleted", "failed"}
     assert set(totals.values()) == {0}
+
+
+@pytest.mark.parametrize(("count", "first"), [(5, False), (20, True)])
+def test_the_totals_come_first_where_the_list_is_longer_than_a_screen(count: int, first: bool) -> None:
+    plan = [decision(f"user-{number:02}", "blocked", "No room.") for number in range(count)]
+    lines = screen(build(info(*(key(each["user_name"], CI) for each in plan)), plan))
+    totals = [number for number, line in enumerate(lines) if line.startswith(f"{count} users: {count} blocked.")]
+    assert totals == [0 if first else len(lines) - 1]
 
 
 def test_many_failures_are_named_in_one_line() -> None:
@@ -577,7 +656,7 @@ def test_each_rule_has_a_note_of_its_own() -> None:
     plan = [decision("ci", "due", rules=[rotated, ONE_KEY]), decision("backup", "grace", rules=[TWO_KEYS_ON_PURPOSE])]
     assert build(WORLD, plan).notes == [
         f"2 users break {RULE}, 1 of them on purpose.",
-        '1 user breaks CIS AWS Foundations Benchmark v3.0.0, 1.14 "Ensure access keys are rotated".',
+        '1 user breaks CIS AWS Foundations Benchmark v5.0.0, 1.14 "Ensure access keys are rotated".',
     ]
 
 
@@ -595,27 +674,70 @@ REMEDIES = [{"say": MOVE}, {"say": SWITCH, "task": TASK}]
 IN_USE = decision("vendor-x", "blocked", "Both keys are in use.", about=[VENDOR, VENDOR_2], remedies=REMEDIES)
 
 
-def test_what_a_person_can_do_has_a_line_of_its_own_below_the_keys() -> None:
-    assert screen(build(WORLD, [IN_USE]))[1:6] == [
+def test_what_a_person_can_do_has_lines_of_its_own_below_the_keys() -> None:
+    assert screen(build(WORLD, [IN_USE]))[:11] == [
+        "What you can do stands below each user's keys. What begins with a module's name is a task of a",
+        "playbook, what begins with ansible- a command: both can be pasted as they stand.",
+        "",
+        "NEEDS A PERSON: 1 user",
+        "USER      KEY                   AGE   LAST USED               STAGE  WHAT HAPPENS",
         f"vendor-x  {VENDOR}  99d   1h ago   ses eu-west-1  -      blocked: Both keys are in use.",
         f"          {VENDOR_2}  200d  14m ago  s3 eu-west-1   -",
-        f"          - {MOVE}",
-        f"          - {SWITCH}",
-        "",
+        "    Nothing happens by itself.",
+        f"    - {MOVE}",
+        f"    - {SWITCH}",
+        f"      - keyturn.iam.iam_access_key: {{user_name: vendor-x, access_key_id: {VENDOR},",
     ]
 
 
-def test_a_long_remedy_is_broken_and_a_very_long_one_is_shortened_on_the_screen() -> None:
-    long, very_long = "do it " * 30, "do it " * 300
-    remedies = [{"say": long}, {"say": very_long}]
+def test_a_long_remedy_is_broken_and_never_cut_off() -> None:
+    remedies = [{"say": "do it " * 30}, {"say": "do it " * 300}]
     report = build(WORLD, [decision("ci", "blocked", "x", about=[CI], remedies=remedies)])
     lines = screen(report)
     assert max(map(columns, lines)) <= 100
-    assert [line.strip().startswith("- do it") for line in lines[1:]].count(True) == 2
-    assert lines[3].startswith(f"{' ' * len('USER  ')}  do it")
-    assert len(lines) < 16
-    assert lines[-3].endswith("…")
-    assert cells(report)[0]["what_you_can_do"] == f"{long}\n{very_long}"
+    assert [line.startswith("    - do it") for line in lines].count(True) == 2
+    assert words(lines).count("do it") == 330 and "…" not in words(lines)
+    assert cells(report)[0]["what_you_can_do"] == "\n".join(remedy["say"] for remedy in remedies)
+
+
+def pasted(lines: list[str]) -> tuple[list[Any], list[list[str]]]:
+    """The tasks and the commands on a screen, as YAML and a shell read them when they are pasted, indentation and all."""
+    text = "\n".join(lines)
+    tasks = [
+        yaml.safe_load(found) for found in re.findall(r"^ +- [\w.]+:(?: [{\[].*)?\n(?: {8,}.*\n)*", text + "\n", re.M)
+    ]
+    commands = re.findall(r"^ +(ansible-(?:.*\\\n|.*'\{[^']*\n)*.*)$", text, re.M)
+    return [task[0] for task in tasks], [shell_words(command) for command in commands]
+
+
+def shell_words(command: str) -> list[str]:
+    """As a shell reads them; shlex does not know of lines that go on."""
+    read = subprocess.run(["sh", "-c", f"printf '%s\\0' {command}"], check=True, capture_output=True, text=True)
+    return read.stdout.split("\0")[:-1]
+
+
+@pytest.mark.parametrize("width", [72, 100, 200])
+@pytest.mark.parametrize("name", ["ci", "a.user+with=all,of@iam-s_characters", "x" * 64, "no", "1e3", "-", "@a"])
+def test_what_is_pasted_from_the_screen_is_the_task_and_the_command(name: str, width: int) -> None:
+    path = "/srv/a folder/with a very long name/and another one/group_vars/all/iam_keys.yml"
+    tasks = [
+        {"keyturn.iam.iam_access_key": {"user_name": name, "access_key_id": CI, "state": "absent", "vault_file": path}},
+        {"keyturn.iam.iam_access_key": {"user_name": name, "active": False, "min_idle_days": 7.5, "noted": None}},
+    ]
+    given = {"rotation_users": [name], "rotation_now": [name], "rotation_max_age_days": 60, "rotation_vault_file": path}
+    typed = ["ansible-playbook", "keyturn.iam.rotate", "-e", json.dumps(given)]
+    edit = ["ansible-vault", "edit", path]
+    remedies = [
+        *({"say": "Do it.", "task": task} for task in tasks),
+        {"say": f"For a new key in the place of {CI}: {shlex.join(typed)}"},
+        {"say": f"Rename the entry {name}: {shlex.join(edit)}"},
+    ]
+    lines = screen(build(WORLD, [decision(name, "blocked", "x", remedies=remedies)]), width=width)
+    found, commands = pasted(lines)
+    assert found == tasks
+    assert commands[1] == edit and commands[0][:3] == typed[:3] and json.loads(commands[0][3]) == given
+    longest = max(len(f"          {json.dumps(part)},}}'") for part in (path, name))
+    assert max(map(columns, lines)) <= max(width, longest)
 
 
 def test_what_a_person_can_do_is_in_every_file_once_and_its_task_can_be_pasted() -> None:
@@ -760,8 +882,12 @@ def test_thousands_of_users() -> None:
         for name in [each["user_name"]]
     ]
     report = build(info(*keys), plan, check_mode=True)
-    assert len(screen(report)) == 1 + count // 10 + 2
-    assert screen(report)[-1] == "5000 users: 500 due, 4500 compliant. Would make 500 keys, switch off 0, delete 0."
+    lines = screen(report, report_file="/reports/keys.html")
+    assert len(lines) < 15
+    assert "and 499 more: would make a new key: user-0010, user-0020," in words(lines) and "489 others" in words(lines)
+    assert "what can be done for each: /reports/keys.html; with -v" in words(lines)
+    assert lines[-1] == "5000 users: 500 due, 4500 compliant. Would make 500 keys, switch off 0, delete 0."
+    assert len(screen(report, show_all=True)) > count
     assert len(json.loads(as_json(report))["users"]) == len(cells(report)) == count
 
 
@@ -828,7 +954,18 @@ def test_the_page_has_the_totals_the_account_and_a_table_of_drift() -> None:
         "Would make 1 key, switch off 1, delete 0.",
     ]
     assert [line.split("\n") for line in page.texts("thead")] == [
-        ["User", "Status", "Key", "Key status", "Age", "Last used", "Stage", "What happens", "What you can do"]
+        [
+            "User",
+            "Status",
+            "Key",
+            "Key status",
+            "Age",
+            "Last used",
+            "Stage",
+            "What happens",
+            "What you can do",
+            "Breaks",
+        ]
     ] * 2
     assert page.texts("tr")[1:6] == [
         "\n".join(cells)
@@ -843,6 +980,7 @@ def test_the_page_has_the_totals_the_account_and_a_table_of_drift() -> None:
                 "-",
                 "would make a new key: 120 days old, limit 90",
                 "",
+                "",
             ),
             (
                 "backup",
@@ -853,10 +991,13 @@ def test_the_page_has_the_totals_the_account_and_a_table_of_drift() -> None:
                 "9d ago s3 us-east-1",
                 "previous",
                 f"would switch off: {SWITCH_OFF['reason']}",
-                "",
+                *BREAKS,
             ),
             (CURRENT, "Active", "8d", "12h ago s3 eu-west-1", "current", "", ""),
-            ("vendor-x", "blocked", VENDOR, "Active", "99d", "1h ago ses eu-west-1", "-", f"blocked: {BLOCKED}", ""),
+            (
+                *("vendor-x", "blocked", VENDOR, "Active", "99d", "1h ago ses eu-west-1", "-", f"blocked: {BLOCKED}"),
+                *BREAKS,
+            ),
             (VENDOR_2, "Active", "200d", "14m ago s3 eu-west-1", "-", "", ""),
         )
     ]
@@ -966,6 +1107,13 @@ def test_the_page_shows_a_text_as_text_and_loads_nothing(text: str) -> None:
     assert not re.search(r"url\(|@import|//", style)
 
 
+def test_drift_goes_by_the_age_that_a_users_own_tag_allows() -> None:
+    seen = info(key("ci", CI, 120.0))
+    limits: list[tuple[dict[str, Any], list[str]]] = [({}, ["ci"]), ({"max_age_days": 365}, [])]
+    for limit, drift in limits:
+        assert build(seen, [decision("ci", "compliant", **limit)]).drift == drift
+
+
 def test_the_json_file_has_the_documented_keys() -> None:
     document = json.loads(as_json(build(WORLD, DECISIONS, check_mode=True, policy={"max_age_days": 90, "now": []})))
     page = (Path(__file__).parents[2] / "docs" / "report.md").read_text(encoding="utf-8")
@@ -991,7 +1139,7 @@ def test_no_form_of_the_report_holds_a_secret() -> None:
         policy={"max_age_days": 90, **leaky},
     )
     texts = [repr(report), "\n".join(screen(report, show_all=True))]
-    texts += [render(report, f"x{ending}", show_all=True) for ending in (".json", ".csv", ".md", ".html")]
+    texts += [render(report, f"x{ending}", show_all=True) for ending in (".json", ".csv", ".md", ".html", ".prom")]
     assert not [text for text in texts if secret in text]
 
 
@@ -1052,7 +1200,8 @@ def test_a_status_from_a_later_version_is_counted() -> None:
 @pytest.mark.parametrize("name", ["r.htm", "r.txt", "r", ".json/r", "html"])
 def test_an_ending_that_names_no_form_is_refused(name: str) -> None:
     with pytest.raises(
-        ReportError, match=r"names no form of a report; name a file that ends in \.json, \.md, \.html or \.csv\.$"
+        ReportError,
+        match=r"names no form of a report; name a file that ends in \.json, \.md, \.html, \.csv or \.prom\.$",
     ):
         render(build(WORLD, DECISIONS), name)
 

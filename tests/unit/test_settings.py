@@ -33,8 +33,12 @@ def test_the_defaults() -> None:
         "idle_days": 7,
         "delete_after_days": 30,
         "exempt": [],
+        "benchmark": "CIS 5.0.0",
+        "tag_policy": False,
         "now": [],
+        "carry": False,
     }
+    assert read("audit", {**GIVEN, "rotation_on_promoted": __file__}).policy["carry"]
 
 
 def test_a_revocation_reads_what_it_decides_by_and_tells_what_is_wrong() -> None:

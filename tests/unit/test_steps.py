@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+import worlds
 from ansible_collections.keyturn.iam.plugins.module_utils._argspec import ACCESS_KEY
 from ansible_collections.keyturn.iam.plugins.module_utils._want import Want
 from ansible_collections.keyturn.iam.plugins.plugin_utils._rotation import steps
@@ -41,6 +42,7 @@ PLAN = [
     decision("dia", action("deactivate", "dia", "IDLE"), action("create", "dia")),
     decision("eva"),
     decision("fay", action("put_back", "fay", "PREVIOUS")),
+    decision("gus", action("carry", "gus", "HERE")),
 ]
 
 
@@ -51,6 +53,8 @@ def test_each_step_has_its_actions() -> None:
         "create": [("ana", None), ("dia", None)],
         "verify": [("ben", "NEXT")],
         "put_back": [("fay", "PREVIOUS")],
+        "carry": [("gus", "HERE")],
+        "take_note_back": [],
         "deactivate": [("dia", "IDLE")],
         "delete": [("ana", "OLD"), ("cem", "GONE")],
     }
@@ -75,6 +79,24 @@ def test_a_create_that_check_mode_predicted_has_no_key_to_verify() -> None:
         {"action": action("create", "dia"), "changed": True, "failed": False, "msg": None, "access_key_id": None}
     ]
     assert [one["user_name"] for one in steps.steps(PLAN, "verify", predicted)] == ["ben"]
+
+
+def test_what_has_become_current_is_carried() -> None:
+    came = [
+        result(action("verify", "ben", "NEXT")),
+        result(action("verify", "ana", "NEW"), failed=True),
+        result(action("put_back", "fay", "PREVIOUS")),
+        result(action("create", "dia")),  # as check mode predicts it
+    ]
+    due = [(one["action"], one["user_name"], one["access_key_id"]) for one in steps.steps(PLAN, "carry", came)]
+    assert due == [
+        ("carry", "gus", "HERE"),
+        ("carry", "ben", "NEXT"),
+        ("carry", "fay", "PREVIOUS"),
+        ("carry", "dia", None),
+    ]
+    carried = [*came, result(action("carry", "gus", "HERE")), result(action("carry", "ben", "NEXT"), failed=True)]
+    assert [one["user_name"] for one in steps.steps(PLAN, "carry", carried)] == ["fay", "dia"]
 
 
 def test_an_unknown_step_is_refused() -> None:
@@ -122,8 +144,8 @@ def test_a_task_that_failed_before_it_began_has_done_nothing_for_anyone() -> Non
     assert steps.results({"changed": False, "results": []}, []) == []
 
 
-def run(check_mode: bool = False, on_stored: str | None = None) -> dict[str, Any]:
-    return {"check_mode": check_mode, "settings": {"on_stored": on_stored}}
+def run(check_mode: bool = False, on_stored: str | None = None, on_promoted: str | None = None) -> dict[str, Any]:
+    return {"check_mode": check_mode, "settings": {"on_stored": on_stored, "on_promoted": on_promoted}}
 
 
 def test_parts_are_those_that_have_something_to_do_in_the_order_of_the_role() -> None:
@@ -158,6 +180,15 @@ def test_parts_of_a_person_who_saves_the_store() -> None:
     ]
 
 
+def test_parts_of_a_person_who_carries_keys() -> None:
+    carries = run(on_promoted="carry.yml")
+    assert steps.parts(PLAN, "renew", carries) == ["make_room", "create", "verify", "carry", "look_again"]
+    put_back = [decision("fay", action("put_back", "fay", "PREVIOUS"))]
+    assert steps.parts(put_back, "replace", carries) == ["put_back", "carry"]
+    assert steps.parts([decision("gus", action("carry", "gus", "CUR"))], "renew", carries) == ["carry", "look_again"]
+    assert steps.parts(PLAN, "renew", run(True, on_promoted="carry.yml")) == ["make_room", "create", "verify", "carry"]
+
+
 def test_check_mode_looks_once_and_saves_nothing() -> None:
     check = run(True, "save.yml")
     assert steps.parts(PLAN, "renew", check) == ["make_room", "create", "verify"]
@@ -185,7 +216,7 @@ def test_each_step_is_a_wish_that_makes_sense() -> None:
     """What the plan says of a new key is nothing that its verification wants."""
     made = {**action("create", "ana"), "max_age_days": 90, "replaces": "OLD"}
     results = [result(made, access_key_id="NEW")]
-    for step in steps.STEPS:
+    for step in set(steps.STEPS) - {"carry"}:  # a person's tasks do that
         for item in steps.items(steps.steps(PLAN, step, results), {"vault_file": "keys.yml"}):
             Want.of(item)
 
@@ -283,3 +314,52 @@ def test_what_was_done_is_noted_in_the_entry_as_the_store_would() -> None:
 
 def test_where_the_store_is_outlasts_a_second_look() -> None:
     assert steps.look(info(vault_file="keys.yml"), info(), ["ben"])["vault_file"] == "keys.yml"
+
+
+def noted(user_name: str, key_id: str, **more: Any) -> tuple[dict[str, Any], dict[str, Any]]:
+    """A user with two keys, the older of which the store says that we switched off."""
+    store = worlds.entry("AKIACURRENT", 20, 20, user_id=None, other_keys={key_id: worlds.note(100, 95, off=10)})
+    return worlds.user(user_name, store, **more), worlds.key(key_id, 100, 1, user=user_name)
+
+
+def notes_to_take_back(seen: dict[str, Any], decisions: Any, results: Any = ()) -> list[dict[str, Any]]:
+    return steps.steps(steps.with_notes(decisions, seen), "take_note_back", results)
+
+
+def test_notes_of_keys_that_work_are_taken_back() -> None:
+    users, keys = zip(*(noted(name, f"AKIA{name.upper()}") for name in ("ana", "ben", "cem", "dia", "eva")))
+    seen = worlds.info(keys, users=users)
+    keys[4]["status"] = "Inactive"
+    decisions = [decision("ben", action("deactivate", "ben", "AKIABEN")), *map(decision, ("ana", "cem", "dia", "eva"))]
+    failed = [result(action("create", "cem"), failed=True)]
+    left = notes_to_take_back(seen, decisions, failed)
+    assert left == [
+        {"action": "take_note_back", "user_name": name, "access_key_id": key_id, "reason": "it is Active"}
+        for name, key_id in (("ana", "AKIAANA"), ("dia", "AKIADIA"))
+    ]
+    assert [one["user_name"] for one in notes_to_take_back(seen, decisions, [*failed, result(left[0])])] == ["dia"]
+    after = steps.applied(seen, [result(one) for one in left])
+    assert [one["user_name"] for one in notes_to_take_back(after, decisions, failed)] == []
+
+
+def test_a_note_stays_with_what_was_revoked_or_cannot_be_read_or_was_switched_off_just_now() -> None:
+    for change in ({"revoke_date": worlds.ago(10)}, {"deactivate_date": worlds.ago(seconds=299)}):
+        one, row = noted("ana", "AKIAANA")
+        one["store"]["other_keys"]["AKIAANA"].update(change)
+        assert notes_to_take_back(worlds.info([row], users=[one]), [decision("ana")]) == []
+    one, row = noted("ana", "AKIAANA", error="denied")
+    assert notes_to_take_back(worlds.info([row], users=[one]), [decision("ana")]) == []
+
+
+def test_new_keys_are_counted() -> None:
+    first = worlds.info([worlds.key("AKIAOLD", 100, user="ana")], users=[worlds.user("ana"), worlds.user("ben")])
+    later = worlds.info(
+        [worlds.key("AKIAOLD", 100, user="ana"), worlds.key("AKIANEW", 0, user="ana")],
+        users=[worlds.user("ana")],
+    )
+    seen = steps.look(first, later, ["ana"])
+    assert seen["new_keys"] == 1
+    # The store knows of a key that a list does not show yet, and a third look goes on counting.
+    store = worlds.entry("AKIANEWER", 0, 0, other_keys={"AKIANEW": worlds.note(0)})
+    again = worlds.info(later["access_keys"], users=[worlds.user("ana", store)])
+    assert steps.look(seen, again, ["ana"])["new_keys"] == 2

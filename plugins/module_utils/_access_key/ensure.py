@@ -20,7 +20,7 @@ from .._errors import IamError, KeyturnError
 from .._iam import Iam
 from .._seen import Seen
 from .._want import Want
-from . import guards, make, promote, remove, revoke, switch
+from . import adopt, guards, make, promote, remove, revoke, switch
 from .work import Outcome, Store, Transaction, Work
 
 
@@ -38,7 +38,8 @@ def ensure_steps(work: Work) -> Iterator[float]:
         if work.want.leaked:
             revoke.revoke(work)
         elif waits := _under_lock(work):
-            yield from promote.verify(work, waits)
+            finish = adopt.finish if work.want.secret_access_key else promote.verify
+            yield from finish(work, waits)
     except KeyturnError as error:
         if not work.check:
             _tell_what_was_done(work.done, error)
@@ -103,6 +104,11 @@ def _bring_about(work: Work, stored: Transaction, seen: Seen) -> str | None:
         return None
     if want.stage:
         return promote.put_in_force(work, stored, seen)
+    if want.secret_access_key:
+        return adopt.begin(work, stored, seen)
+    if want.carried is not None:
+        adopt.note_carried(work, stored, seen)
+        return None
     if not want.access_key_id:
         return make.any_that_satisfies(work, stored, seen)
     if _names_next(want, seen.entry):  # check mode: what STS would answer is not known, all else is looked at

@@ -125,11 +125,22 @@ def _current_was_deleted(seen: Seen) -> bool:
 def refuse_off_by_another_hand(work: Work, seen: Seen, key: Key) -> None:
     """A playbook's choice is not switched on that a person or a revocation has switched off since: only a person who
     names it may.
+
+    Without a rollback nothing is switched on at all: the note of a key that works is taken back.
     """
-    if work.want.noted and not key.active and not seen.record(key.access_key_id).deactivate_date:
+    want, key_id = work.want, key.access_key_id
+    if not want.noted:
+        return
+    if not key.active and not seen.record(key_id).deactivate_date:
         raise KeyturnError(
-            f"Access key {key.access_key_id} of user {seen.user_name} is not switched on: it was switched off by "
+            f"Access key {key_id} of user {seen.user_name} is not switched on: it was switched off by "
             "another hand meanwhile; look again, or name it"
+        )
+    rolls_back = bool(want.stage) or want.hold_days is not None
+    if not rolls_back and (not key.active or seen.off_by_note(key_id)):
+        raise KeyturnError(
+            f"The note of its deactivation stays with access key {key_id} of user {seen.user_name}, which is not "
+            "Active any more; look again"
         )
 
 

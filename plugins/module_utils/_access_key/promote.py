@@ -24,6 +24,8 @@ from .work import Transaction, Work
 # STS must have answered for a new key this often in a row: new keys were seen to pass once and fail next.
 ANSWERS_IN_A_ROW = 3
 STS_PAUSE = 0.5
+# What STS answers to a signature that was made with another secret.
+WRONG_SECRET = "SignatureDoesNotMatch"
 # Answers that are not of the key: STS is off in this region for the account, or an endpoint's policy denies whoever
 # asks.
 NOT_FOR_THIS_PLACE = ("RegionDisabledException", "OptInRequired", "AccessDenied", "AccessDeniedException")
@@ -199,7 +201,7 @@ def await_sts(work: Work, entry: Entry, access_key_id: str) -> Iterator[float]:
     if delayed:
         yield _too_early(want, record, iam)
     deadline: float | None = None
-    answers, looked = 0, False
+    answers, looked, by_word = 0, False, bool(want.stage or want.secret_access_key)
     while True:
         refusal = _ask_sts(work, entry, record, access_key_id)
         if not delayed and iam.knows_time:
@@ -216,14 +218,15 @@ def await_sts(work: Work, entry: Entry, access_key_id: str) -> Iterator[float]:
             return
         if refusal and not throttled:
             _refuse_for_good(want, access_key_id, refusal)
-            if not looked and not want.stage:  # of a key that was just switched on the list may still say Inactive
+            if not looked and not by_word:  # of a key that was just switched on the list may still say Inactive
                 looked = True
                 listed = guards.keys_of_user(work)
                 seen = Seen(want.user_name, listed, entry, iam.now)
                 guards.refuse_next_out_of_force(seen, access_key_id)
         if refusal and time.monotonic() >= deadline:
-            with work.store.locked(want.user_name, write=False) as stored:
-                _refuse_what_changed(work, stored.entry, entry, access_key_id)  # the reason, where there is one
+            if not want.secret_access_key:
+                with work.store.locked(want.user_name, write=False) as stored:
+                    _refuse_what_changed(work, stored.entry, entry, access_key_id)  # the reason, where there is one
             raise _not_accepted_error(want, access_key_id, refusal)
         yield STS_PAUSE
 
@@ -255,6 +258,11 @@ def _too_early(want: Want, record: StoredKey, iam: Iam) -> float:
 
 def _refuse_for_good(want: Want, access_key_id: str, refusal: Exception) -> None:
     """What STS answers for the place where it is asked, and not for the key, stays so however long one waits."""
+    if want.secret_access_key and code_of(refusal) == WRONG_SECRET and not _says_expired(refusal):
+        raise KeyturnError(
+            f"Access key {access_key_id} of user {want.user_name} is not adopted: the given secret_access_key is not its "
+            "secret, says STS; look up the right one, or have a new key made with max_age_days=0"
+        )
     if code_of(refusal) not in NOT_FOR_THIS_PLACE:
         return
     raise KeyturnError(
@@ -272,7 +280,14 @@ def _not_accepted_error(want: Want, access_key_id: str, last: Exception | None) 
     )
 
 
+def _says_expired(refusal: Exception) -> bool:
+    """Whether it is this machine's clock that STS does not like: then the code tells nothing of the secret."""
+    return "expired" in str(refusal) or "not yet current" in str(refusal)
+
+
 def _then(want: Want) -> str:
+    if want.secret_access_key:
+        return "it is not adopted, and the store stays as it is: run again"
     if want.stage:
         held = " and held" if want.hold_days else ""
         return f"it is switched on{held}, but not current: run again"

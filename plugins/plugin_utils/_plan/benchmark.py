@@ -2,18 +2,22 @@
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""The rules on access keys of the CIS AWS Foundations Benchmark, and which of them a user breaks now.
+"""The rules on access keys of the CIS AWS Foundations Benchmark, version by version.
 
-They are the benchmark's, whatever the policy allows.
+They are the benchmark's, whatever the policy allows. Numbers and titles are those of the published versions; which of
+them a user breaks is in `rules.py`.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
-from datetime import datetime, timedelta
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any
 
-from ansible_collections.keyturn.iam.plugins.plugin_utils._plan.users import User
+from ansible_collections.keyturn.iam.plugins.plugin_utils._values import is_left_out, plain_text, shown
 
+UNUSED_FOR = timedelta(days=45)
 ROTATED_WITHIN = timedelta(days=90)
 
 
@@ -28,11 +32,21 @@ class Rule:
 
 @dataclass(frozen=True)
 class Benchmark:
-    """One version; a rule that it does not have is null."""
+    """One version: no root key, none unused for 45 days, one active key, rotated within 90 days.
+
+    A rule that the version does not have is null.
+    """
 
     version: str
+    no_root_key: Rule
+    unused: Rule
     one_active_key: Rule | None
     rotated: Rule
+
+    @property
+    def short_name(self) -> str:
+        """How a policy calls it."""
+        return f"CIS {self.version}"
 
     @property
     def name(self) -> str:
@@ -43,35 +57,61 @@ class Benchmark:
         return f'{self.name}, {rule.number} "{rule.title}"'
 
 
+_ROOT = "Ensure no 'root' user account access key exists"
+_UNUSED_OR_GREATER = "Ensure credentials unused for 45 days or greater are disabled"
+_UNUSED = "Ensure credentials unused for 45 days or more are disabled"
 _ONE_AVAILABLE = "Ensure there is only one active access key available for any single IAM user"
 _ONE = "Ensure there is only one active access key for any single IAM user"
 _ROTATED = "Ensure access keys are rotated every 90 days or less"
 
+
+def _until_3(version: str) -> Benchmark:
+    return Benchmark(
+        version,
+        Rule("1.4", _ROOT),
+        Rule("1.12", _UNUSED_OR_GREATER),
+        Rule("1.13", _ONE_AVAILABLE),
+        Rule("1.14", _ROTATED),
+    )
+
+
+def _since_4(version: str, root: str, unused: str, one_active_key: str | None, rotated: str) -> Benchmark:
+    one = Rule(one_active_key, _ONE) if one_active_key else None
+    return Benchmark(version, Rule(root, _ROOT), Rule(unused, _UNUSED), one, Rule(rotated, _ROTATED))
+
+
 BENCHMARKS = {
     benchmark.version: benchmark
     for benchmark in (
-        Benchmark("1.4.0", Rule("1.13", _ONE_AVAILABLE), Rule("1.14", _ROTATED)),
-        Benchmark("1.5.0", Rule("1.13", _ONE_AVAILABLE), Rule("1.14", _ROTATED)),
-        Benchmark("2.0.0", Rule("1.13", _ONE_AVAILABLE), Rule("1.14", _ROTATED)),
-        Benchmark("3.0.0", Rule("1.13", _ONE_AVAILABLE), Rule("1.14", _ROTATED)),
-        Benchmark("4.0.1", Rule("1.13", _ONE), Rule("1.14", _ROTATED)),
-        Benchmark("5.0.0", Rule("1.12", _ONE), Rule("1.13", _ROTATED)),
-        Benchmark("6.0.0", Rule("2.12", _ONE), Rule("2.13", _ROTATED)),
-        Benchmark("7.0.0", None, Rule("2.12", _ROTATED)),
+        *map(_until_3, ("1.4.0", "1.5.0", "2.0.0", "3.0.0")),
+        _since_4("4.0.1", "1.4", "1.12", "1.13", "1.14"),
+        _since_4("5.0.0", "1.3", "1.11", "1.12", "1.13"),
+        _since_4("6.0.0", "2.3", "2.11", "2.12", "2.13"),
+        _since_4("7.0.0", "2.4", "2.11", None, "2.12"),
     )
 }
-IN_USE = BENCHMARKS["3.0.0"]
+DEFAULT = BENCHMARKS["5.0.0"]
 
 
-def broken_rules(user: User, now: datetime, in_grace: bool, benchmark: Benchmark = IN_USE) -> list[Rule]:
-    """The rules that the user's Active keys break.
+def benchmark_called(what: str, value: Any) -> Benchmark:
+    """The benchmark that a person means by `CIS 5.0.0`, or `5.0`; the default where nothing is named.
 
-    `in_grace`: the older ones wait to be switched off, as a rotation wants it.
+    Raises ValueError, one sentence, for one that is not known.
     """
-    active = [key for key in user.keys if key.active]
-    broken = []
-    if len(active) > 1 and benchmark.one_active_key:
-        broken.append(replace(benchmark.one_active_key, on_purpose=in_grace))
-    if any(now - key.made >= ROTATED_WITHIN for key in active):
-        broken.append(benchmark.rotated)
-    return broken
+    if is_left_out(value):
+        return DEFAULT
+    name = (plain_text(value) or "").strip()
+    version = name.upper().removeprefix("CIS").strip().removeprefix("V")
+    meant = [one for one in BENCHMARKS.values() if f"{one.version}.".startswith(f"{version}.")]
+    if len(meant) != 1:
+        known = ", ".join(one.short_name for one in BENCHMARKS.values())
+        raise ValueError(f"{what} must be one of {known}, not {shown(value)}")
+    return meant[0]
+
+
+def broken_by_account(account: Mapping[str, Any], benchmark: Benchmark) -> list[Rule]:
+    """The rules that the account breaks, not one of its users: `account` is that of iam_access_key_info.
+
+    Whether there is a root key may not be known; that breaks no rule.
+    """
+    return [benchmark.no_root_key] if account.get("root_access_key_present") is True else []

@@ -12,11 +12,10 @@ from functools import cached_property
 
 from ansible_collections.keyturn.iam.plugins.module_utils._time import DAY, LEFTOVER_WAIT
 from ansible_collections.keyturn.iam.plugins.plugin_utils._plan.phrases import SECOND
-from ansible_collections.keyturn.iam.plugins.plugin_utils._plan.policy import Policy, in_days, later
+from ansible_collections.keyturn.iam.plugins.plugin_utils._plan.policy import NAMED_DAYS, Policy, in_days, later
+from ansible_collections.keyturn.iam.plugins.plugin_utils._plan.tags import exempt_until
 from ansible_collections.keyturn.iam.plugins.plugin_utils._plan.users import LONG_AGO, Key, User
 
-NAMED_DAYS = 1.0
-"""The `max_age_days`, and where room is needed the `delete_after_days`, of users whom a person named."""
 UNKNOWN_QUOTA_FULL_AT = 2
 """Where the quota may not be read, AWS's answer decides.
 
@@ -37,7 +36,9 @@ class Case:
         self.policy = policy
         self.now = now
         self.named = policy.names(user.name)
+        self.exempt_until = exempt_until(user, policy)
         self.max_age_days = min(policy.max_age_days, NAMED_DAYS) if self.named else policy.max_age_days
+        self.due_at_days = min(policy.renewed_at_days, NAMED_DAYS) if self.named else policy.renewed_at_days
         self.delete_after_days_for_room = (
             min(policy.delete_after_days, NAMED_DAYS) if self.named else policy.delete_after_days
         )
@@ -101,14 +102,18 @@ class Case:
     # -- dates ahead -------------------------------------------------------------------------------------------
 
     def due_date(self, key: Key) -> datetime:
-        """When the key reaches its age."""
-        return later(key.made, in_days(self.max_age_days))
+        """When the key is due for a new one, so long before it reaches its age."""
+        return later(key.made, in_days(self.due_at_days))
 
     @property
     def grace_ends(self) -> datetime:
         """When the keys that the current one has replaced may be switched off."""
-        since = self.current.current_since if self.current else self.now
+        since = self.in_place_since(self.current) if self.current else self.now
         return later(since, in_days(self.policy.deactivate_after_days))
+
+    def in_place_since(self, current: Key) -> datetime:
+        """Since when what the current key has replaced is needed no more: it was carried, or else became current."""
+        return current.carried if self.policy.carry and current.carried else current.current_since
 
     def deletion_date(self, key: Key, after_days: float) -> datetime:
         """When a key that we switched off is deleted, if nobody uses it until then."""
@@ -146,10 +151,10 @@ class Case:
         key = self.replacement
         if key is None:
             return self.named
-        # What became current this very second is not replaced in the same breath, be it as old as it may (a next that
-        # waited for long).
-        just_promoted = key.promoted is not None and key.promoted >= self.now
-        return key.listed and self.age(key) >= in_days(self.max_age_days) and not just_promoted
+        # What became current, or was carried, this very second is not replaced in the same breath, be it as old as it
+        # may (a next that waited for long).
+        just_now = any(date is not None and date >= self.now for date in (key.promoted, key.carried))
+        return key.listed and self.age(key) >= in_days(self.due_at_days) and not just_now
 
     @cached_property
     def older(self) -> list[Key]:
@@ -189,7 +194,7 @@ class Case:
         """
         current = self.current
         return current is not None and (
-            not current.listed or self.since(current.current_since) < in_days(self.policy.deactivate_after_days)
+            not current.listed or self.since(self.in_place_since(current)) < in_days(self.policy.deactivate_after_days)
         )
 
     @property
@@ -260,8 +265,14 @@ class Case:
     def is_exempt(self) -> Sight:
         return _if(self.policy.exempts(self.user.name))
 
+    def is_exempt_by_its_tag(self) -> Sight:
+        return _if(self.exempt_until and self.exempt_until > self.now)
+
     def is_held(self) -> Sight:
         return _if(self.seen.held)
+
+    def is_quarantined(self) -> Sight:
+        return _if(self.user.quarantined and not self.named, *self.active)
 
     def a_young_leftover(self) -> Sight:
         key = self.leftover
@@ -286,6 +297,12 @@ class Case:
         may_be = not self.named and not self.is_elsewhere
         applies = may_be and self.active and all(self.unused(key) for key in self.keys)
         return _if(applies, *self.active)
+
+    def current_that_was_never_carried(self) -> Sight:
+        """One that is not Active, or whose secret is not there, can be carried nowhere."""
+        key = self.current
+        can_be = key is not None and key.active and key.stored
+        return [key] if key and can_be and self.policy.carry and key.carried is None else None
 
     def due_with_room(self) -> Sight:
         return self._room() if self.due else None
@@ -338,7 +355,7 @@ class Case:
 
     def due_soon(self) -> Sight:
         key = self.replacement
-        return _if(self.age(key) >= in_days(self.max_age_days - self.policy.warn_days), key) if key else None
+        return _if(self.age(key) >= in_days(self.due_at_days - self.policy.warn_days), key) if key else None
 
     def anything(self) -> Sight:
         return _if(True, *filter(None, [self.replacement]))

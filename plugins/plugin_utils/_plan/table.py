@@ -23,9 +23,11 @@ from ansible_collections.keyturn.iam.plugins.plugin_utils._plan.words import Sai
 STATUSES = (
     "revoked",
     "due",
+    "uncarried",
     "unused",
     "retire",
     "blocked",
+    "quarantined",
     "broken",
     "leftover",
     "gone",
@@ -42,7 +44,9 @@ STATUSES = (
 
 First what is done, then what a person has to see, then what is well.
 """
-DRIFT = frozenset(("error", "gone", "revoked", "leftover", "due", "broken", "unused", "blocked", "retire"))
+DRIFT = frozenset(
+    ("error", "gone", "revoked", "quarantined", "leftover", "due", "uncarried", "broken", "unused", "blocked", "retire")
+)
 """Statuses of users who are not as the policy wants them; so is whoever has an Active key over `max_age_days`."""
 
 
@@ -89,6 +93,10 @@ class Decision:
     next_date: datetime | None = None
 
     @property
+    def makes_a_key(self) -> bool:
+        return any(action.action == "create" for action in self.actions)
+
+    @property
     def does(self) -> tuple[str, list[tuple[str, str | None]]]:
         """What makes one decision another than the same user's at another time; what is said does not."""
         return self.status, [(action.action, action.access_key_id) for action in self.actions]
@@ -119,6 +127,10 @@ def verify(case: Case, keys: Sequence[Key]) -> list[Action]:
     return [Action("verify", key.id, words.stored_as_next(case, key)) for key in keys]
 
 
+def carry(case: Case, keys: Sequence[Key]) -> list[Action]:
+    return [Action("carry", key.id, words.not_carried(case, key)) for key in keys]
+
+
 def create(case: Case) -> Action:
     old = case.replacement
     return Action(
@@ -126,7 +138,7 @@ def create(case: Case) -> Action:
         None,
         words.due(case),
         replaces=old.id if old and old.listed else None,
-        max_age_days=case.max_age_days,
+        max_age_days=case.due_at_days,
         ask_again=case.seen.asked_in_vain is not None,  # only of a user whom a person named
     )
 
@@ -194,18 +206,21 @@ DELETES_NOTHING = (
     Row(Case.is_gone, "gone", nothing, words.gone),
     Row(Case.revoked_keys_that_work, "revoked", switch_off_for_good, words.revoked),
     Row(Case.is_exempt, "exempt", nothing, words.exempt),
+    Row(Case.is_exempt_by_its_tag, "exempt", nothing, words.exempt_by_its_tag),
     Row(Case.is_held, "held", nothing, words.held),
 )
 TABLE = (
     *DELETES_NOTHING,
     # Before the rows from here on, what `goes_first` names is deleted: a leftover that is not young, what we switched
     # off long ago.
+    Row(Case.is_quarantined, "quarantined", nothing, words.quarantined),
     Row(Case.a_young_leftover, "leftover", nothing, words.leftover),
     Row(Case.next_that_is_active, "due", verify, words.waits_for_sts),
     Row(Case.a_request_without_an_answer, "due", nothing, words.unanswered),
     Row(Case.a_broken_stored_key, "broken", nothing, words.broken),
     Row(Case.no_active_key, "no_active_key", nothing, words.no_active_key),
     Row(Case.only_unused_keys, "unused", deactivate_all, words.nothing_used),
+    Row(Case.current_that_was_never_carried, "uncarried", carry, words.uncarried),
     Row(Case.due_with_room, "due", make_room_and_create, words.new_key),
     Row(Case.due_with_an_unused_key_to_delete, "due", delete_unused_and_create, words.new_key),
     Row(Case.due_with_unused_keys_to_switch_off, "due", deactivate_unused, words.room_later, until=Case.room_date),
@@ -260,3 +275,19 @@ def decide(case: Case) -> Decision:
         in_grace=row.sees is Case.older_keys_in_grace and len(case.active) == 1 + len(keys),
         next_date=row.until(case) if row.until else None,
     )
+
+
+def put_off(case: Case, decision: Decision) -> Decision:
+    """The decision for a user whose new key a later run makes: nothing is done for it now.
+
+    What goes first in any case still does.
+    """
+    first = tuple(delete for _key, delete in goes_first(case))
+    outgoing = [key for key, _delete in goes_first(case)]
+
+    def say() -> Said:
+        said = words.put_off(case)
+        reason = words.deleted_too(said.reason, outgoing, False) if outgoing else said.reason
+        return Said(reason, [*said.remedies, *remedies.loose_ends(case, outgoing)])
+
+    return replace(decision, actions=first, says=say)

@@ -32,9 +32,9 @@ class Key:
     """One access key: what IAM says of it and what the store does.
 
     `status` is IAM's word, and null where IAM does not list the key. `created`, `last_used`, `promoted` (when it became
-    current), `deactivated` (by our hand) and `revoked` (for good) are null where there is none. `appearing`: not
-    listed, but made so shortly ago that it may still be. `stored`: the store has its secret. `signing`: it signs the
-    requests of this run.
+    current), `carried` (to where it is used), `deactivated` (by our hand) and `revoked` (for good) are null where there
+    is none. `appearing`: not listed, but made so shortly ago that it may still be. `stored`: the store has its secret.
+    `signing`: it signs the requests of this run.
     """
 
     id: str
@@ -44,6 +44,7 @@ class Key:
     service: str | None = None
     region: str | None = None
     promoted: datetime | None = None
+    carried: datetime | None = None
     deactivated: datetime | None = None
     revoked: datetime | None = None
     stored: bool = False
@@ -95,14 +96,17 @@ class User:
 
     `seen`: IAM's keys beside the store's entry. `keys`: what IAM has, appearing keys too, the oldest first. `departed`:
     what only the store has. `current` is the store's, whether IAM has it or not, but never a revoked one. `error`: why
-    nothing may be decided. `new_name`, `old_name`: of a renamed user, whose entry is still under the old one.
-    `strangers`: keys of the entry that IAM shows with another user, and that user. `quota`: how many keys the account
-    allows a user, null where that may not be read. `vault_file`: where the store is.
+    nothing may be decided; `error_in_entry`: the entry has to be set right. `new_name`, `old_name`: of a renamed user,
+    whose entry is still under the old one. `strangers`: keys of the entry that IAM shows with another user, and that
+    user. `quota`: how many keys the account allows a user, null where that may not be read. `vault_file`: where the
+    store is. `tags`: null where they were not read. `quarantined`: the policy by which AWS keeps the user, whose key
+    leaked, from doing much.
     """
 
     name: str
     seen: Seen
     error: str | None = None
+    error_in_entry: bool = False
     keys: tuple[Key, ...] = ()
     departed: tuple[Key, ...] = ()
     current: Key | None = None
@@ -113,10 +117,36 @@ class User:
     strangers: tuple[tuple[str, str], ...] = ()
     quota: int | None = None
     vault_file: str | None = None
+    tags: Mapping[str, str] | None = None
+    quarantined: str | None = None
+
+    def tag(self, name: str) -> str | None:
+        """The value of a tag; IAM compares their names without case."""
+        return next((value for key, value in (self.tags or {}).items() if key.lower() == name.lower()), None)
+
+    @property
+    def stale_notes(self) -> tuple[str, ...]:
+        """Keys that work though the store says that we switched them off.
+
+        A run died before its request, or a person has switched the key on again. Of what was switched off just now a
+        list may not know yet; what was revoked is to be switched off again.
+        """
+        if self.error is not None:
+            return ()
+        on = [key for key in self.keys if key.status == "Active" and key.deactivated is not None]
+        return tuple(key.id for key in on if not self.seen.off_by_note(key.id))
 
 
 class _Unreadable(Exception):
     """A sentence: what of one user cannot be understood. Nothing is decided for that user."""
+
+    in_entry = False
+
+
+class _UnreadableEntry(_Unreadable):
+    """The same, where the store's entry has to be set right."""
+
+    in_entry = True
 
 
 def read_info(info: Any) -> tuple[list[User], datetime]:
@@ -188,15 +218,25 @@ def _read_users(info: Mapping[str, Any], now: datetime) -> list[User]:
         try:
             users.append(_read_user(name, record, rows.get(name, []), world))
         except _Unreadable as error:
-            users.append(_unreadable(name, str(error), rows.get(name, []), now))
+            unreadable = _unreadable(name, error, rows.get(name, []), world)
+            users.append(replace(unreadable, tags=_tags(record)))
     for name in rows.keys() - records.keys():
-        alone = f"There are access keys of user {name}, but nothing else is known of that user: look again."
-        users.append(_unreadable(name, alone, rows[name], now))
+        alone = _Unreadable(
+            f"There are access keys of user {name}, but nothing else is known of that user: look again."
+        )
+        users.append(_unreadable(name, alone, rows[name], world))
     return sorted(users, key=lambda user: user.name)
 
 
-def _unreadable(name: str, error: str, rows: Sequence[Mapping[str, Any]], now: datetime) -> User:
-    return User(name, Seen(name, (), Entry(), now), error=error, keys=_active_keys(rows))
+def _unreadable(name: str, error: _Unreadable, rows: Sequence[Mapping[str, Any]], world: _World) -> User:
+    return User(
+        name,
+        Seen(name, (), Entry(), world.now),
+        error=str(error),
+        error_in_entry=error.in_entry,
+        keys=_active_keys(rows),
+        vault_file=world.vault_file,
+    )
 
 
 def _active_keys(rows: Sequence[Mapping[str, Any]]) -> tuple[Key, ...]:
@@ -228,7 +268,9 @@ def _read_gone(
 
 def _read_user(name: str, record: Mapping[str, Any], rows: Sequence[Mapping[str, Any]], world: _World) -> User:
     if record.get("error"):
-        raise _Unreadable(plain_text(record["error"]) or "")
+        error = plain_text(record["error"]) or ""
+        is_of_entry = f"The entry of user {name} in " in error  # as the store words it
+        raise (_UnreadableEntry if is_of_entry else _Unreadable)(error)
     entry = _read_entry(name, record, rows, world)
     strangers = {key_id: owner for key_id in entry.key_ids if (owner := world.owners.get(key_id, name)) != name}
     entry = _without_strangers(entry, strangers)
@@ -251,19 +293,29 @@ def _read_user(name: str, record: Mapping[str, Any], rows: Sequence[Mapping[str,
         strangers=tuple(strangers.items()),
         quota=world.quota,
         vault_file=world.vault_file,
+        tags=_tags(record),
+        quarantined=plain_text(record.get("quarantined")),
     )
+
+
+def _tags(record: Mapping[str, Any]) -> dict[str, str] | None:
+    tags = record.get("tags")
+    if not isinstance(tags, Mapping):
+        return None
+    return {plain_text(name) or "": plain_text(value) or "" for name, value in tags.items()}
 
 
 def _read_entry(name: str, record: Mapping[str, Any], rows: Sequence[Mapping[str, Any]], world: _World) -> Entry:
     try:
         entry = _with_notes_of_rows(Entry.from_public(record.get("store") or {}), rows)
     except ValueError as error:
-        raise _Unreadable(f"The store's entry for user {name} {error}: repair it with ansible-vault edit.") from None
+        raise _UnreadableEntry(f"The store's entry for user {name} {error}.") from None
     arn = (plain_text(record.get("arn")) or "").split(":")
     account_id = world.account_id or (arn[4] if len(arn) > 4 else None)
-    wrong = entry.wrong_owner(name, account_id, plain_text(record.get("user_id")), world.vault_file or "the store")
+    wrong = entry.wrong_owner(name, account_id, plain_text(record.get("user_id")), "the store")
     if wrong:
-        raise _Unreadable(wrong)
+        # Another account's entry may be right: then the credentials are not.
+        raise (_UnreadableEntry if entry.account_id in (None, account_id) else _Unreadable)(wrong)
     return entry
 
 
@@ -306,6 +358,7 @@ def _noted_key(entry: Entry, key_id: str, world: _World) -> Key:
     return Key(
         key_id,
         promoted=record.promote_date,
+        carried=record.carry_date,
         deactivated=record.deactivate_date,
         revoked=record.revoke_date,
         stored=record.has_secret,
@@ -323,8 +376,7 @@ def _read_key(name: str, row: Mapping[str, Any], entry: Entry, world: _World) ->
         known = "last_used_date" in row
     if not known:
         raise _Unreadable(
-            f"The last use of key {key_id} of user {name} could not be read, so that nothing is done for {name} "
-            "until it can be."
+            f"The last use of key {key_id} of user {name} could not be read: nothing is done until it is."
         )
     return replace(
         _noted_key(entry, key_id, world),
@@ -343,10 +395,7 @@ def _created(name: str, key_id: str, row: Mapping[str, Any], entry: Entry, world
     if created is None:
         created = (entry.key(key_id) or StoredKey()).create_date
     if created is None:
-        raise _Unreadable(
-            f"When key {key_id} of user {name} was made could not be read, so that nothing is done for {name} until "
-            "it can be."
-        )
+        raise _Unreadable(f"When key {key_id} of user {name} was made could not be read: nothing is done until it is.")
     return created
 
 

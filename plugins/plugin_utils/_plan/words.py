@@ -4,18 +4,20 @@
 
 """What the plan says: for each action a phrase that follows it, for each row one sentence and what a person can do.
 
-Nothing is decided here. A sentence does not repeat what a table of the user's keys shows: age, last use, status, stage.
+Nothing is decided here. A row's sentence has at most `REASON_MOST` characters and stands in a table, in the row of the
+key that it is about: it repeats neither user nor key, neither status nor age. What it cannot hold the remedies do.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from ansible_collections.keyturn.iam.plugins.module_utils._time import LEFTOVER_WAIT
+from ansible_collections.keyturn.iam.plugins.plugin_utils._gist import first_that_fits, gist
 from ansible_collections.keyturn.iam.plugins.plugin_utils._plan import remedies
 from ansible_collections.keyturn.iam.plugins.plugin_utils._plan.case import Case, used_after_switch_off
-from ansible_collections.keyturn.iam.plugins.plugin_utils._plan.phrases import agree, date, days, listed, span
+from ansible_collections.keyturn.iam.plugins.plugin_utils._plan.phrases import agree, count, date, days, listed, span
 from ansible_collections.keyturn.iam.plugins.plugin_utils._plan.policy import later
 from ansible_collections.keyturn.iam.plugins.plugin_utils._plan.remedies import Remedy
 from ansible_collections.keyturn.iam.plugins.plugin_utils._plan.users import LONG_AGO, Key
@@ -63,7 +65,8 @@ def due(case: Case) -> str:
     if old is None:
         return "no Active key, and rotation_now names the user"
     if case.is_replaced_by_name:
-        return f"the stored current key {_current_id(case)} is not Active, and rotation_now names the user"
+        current = case.current.id if case.current else "of the store"
+        return f"the stored current key {current} is not Active, and rotation_now names the user"
     named = " (the user is in rotation_now)" if case.named else ""
     return f"{span(case.age(old))} old, limit {case.max_age_days:g}{named}"
 
@@ -72,51 +75,75 @@ def stored_as_next(case: Case, key: Key) -> str:
     return f"stored as next, made {span(case.age(key))} ago"
 
 
+def not_carried(case: Case, key: Key) -> str:
+    return f"current for {span(case.since(key.current_since))}, not yet carried to where it is used"
+
+
 # -- a row: why, and what a person can do; in the table's order ------------------------------------------------------
 
 
 def not_read(case: Case, _keys: Sequence[Key]) -> Said:
-    text = case.user.error or ""
-    return Said(text if text.endswith((".", "!", "?")) else f"{text}.")
+    error = case.user.error or ""
+    return Said(gist(error, case.user.name), remedies.of_an_error(case, error))
 
 
 def gone(case: Case, keys: Sequence[Key]) -> Said:
-    name, new_name = case.user.name, case.user.new_name
+    new_name = case.user.new_name
     if new_name:
-        rename = Remedy(f"Rename the entry in the vault file to {new_name} with ansible-vault edit.")
-        return Said(f"User {name} is now called {new_name}, but its entry in the store is not renamed.", [rename])
+        rename = remedies.rename_entry(case, case.user.name, new_name)
+        return Said(f"This user is now called {new_name}, but not in the store.", [rename])
     if not keys:
-        edit = Remedy("Remove the entry with ansible-vault edit if it is no longer needed.")
-        return Said(f"IAM has no user {name}, but the store has an entry.", [edit])
+        return Said("The store has an entry of this user, whom IAM does not have.", [remedies.remove_entry(case)])
     return Said(
-        f"IAM has no user {name}, but the store has an entry with {_ids(keys)}.",
+        f"The store has {count(len(keys), 'key')} of this user, whom IAM does not have.",
         [remedies.delete(case, key.id, f"Remove {key.id} from the store if it is no longer needed.") for key in keys],
     )
 
 
 def revoked(case: Case, keys: Sequence[Key]) -> Said:
-    was, works = agree(keys, "was", "were"), agree(keys, "works", "work")
     signing = [key for key in keys if key.signing]
-    end = ", but signs this run" if signing else f": {agree(keys, 'it is', 'they are')} switched off"
     return Said(
-        f"{_keys_of_user(case, keys)} {was} revoked and {works} still{end}.",
+        f"{agree(keys, 'It works', 'They work')} still: {_becomes_of_revoked(keys, signing)}.",
         [
-            *(Remedy(f"Run it with other credentials: {key.id} signs this run.") for key in signing),
+            *(remedies.sign_otherwise(key) for key in signing),
             *(remedies.take_the_revocation_back(case, key) for key in keys),
         ],
     )
 
 
+def _becomes_of_revoked(keys: Sequence[Key], signing: Sequence[Key]) -> str:
+    if not signing:
+        return f"{agree(keys, 'it is', 'they are')} switched off for good"
+    if len(signing) == len(keys):
+        return "it signs this run, which cannot switch it off"
+    return "one signs this run and stays on, the rest is switched off for good"
+
+
 def exempt(case: Case, _keys: Sequence[Key]) -> Said:
-    pattern = case.policy.exempts(case.user.name)
-    return Said(f"User {case.user.name} is exempt (rotation_exempt has {pattern}){_though_named(case)}.")
+    pattern = case.policy.exempts(case.user.name) or ""
+    named = ", although rotation_now has the user too" if case.named else ""
+    by_name = f"Named in rotation_exempt{named}."
+    if pattern.lower() == case.user.name.lower():
+        return Said(by_name)
+    return Said(first_that_fits(f"Left alone for {pattern} in rotation_exempt{named}.", by_name))
+
+
+def exempt_by_its_tag(case: Case, _keys: Sequence[Key]) -> Said:
+    until = date(case.exempt_until or case.now)
+    named = ", although rotation_now has the user" if case.named else ""
+    return Said(f"Left alone until {until}, for its tag keyturn:exempt-until{named}.")
 
 
 def held(case: Case, _keys: Sequence[Key]) -> Said:
     until = date(case.seen.entry.hold_until or case.now)
+    named = ", although rotation_now has the user" if case.named else ""
+    return Said(f"Left alone after a rollback until {until}{named}.", remedies.end_the_hold(case))
+
+
+def quarantined(case: Case, keys: Sequence[Key]) -> Said:
     return Said(
-        f"User {case.user.name} is held until {until}, after a rollback{_though_named(case)}.",
-        remedies.end_the_hold(case),
+        f"AWS found a key of this user in public and attached {case.user.quarantined}: nothing is done until you decide.",
+        remedies.leave_quarantine(case, keys),
     )
 
 
@@ -124,29 +151,33 @@ def leftover(case: Case, keys: Sequence[Key]) -> Said:
     (key,) = keys
     when = date(later(key.made, LEFTOVER_WAIT))
     return Said(
-        f"Nobody has the secret of key {key.id} of user {case.user.name}: it is deleted after {when}.",
-        [Remedy(f"Name {case.user.name} in rotation_now to have it deleted, and to go on, at once.")],
+        f"A run died before it had its secret: it is deleted after {when}.",
+        remedies.delete_leftover_at_once(case, key),
     )
 
 
-def waits_for_sts(case: Case, keys: Sequence[Key]) -> Said:
-    return Said(f"{_keys_of_user(case, keys)} is stored as next and becomes current once STS accepts it.")
+def waits_for_sts(_case: Case, _keys: Sequence[Key]) -> Said:
+    return Said("Its secret is stored, and it becomes current once STS accepts it.")
 
 
 def unanswered(case: Case, _keys: Sequence[Key]) -> Said:
     until = date(case.seen.asked_in_vain or case.now)
     return Said(
-        f"No answer came to a request for a key of user {case.user.name}: unless its key shows, a run goes on after "
-        f"{until}.",
-        [remedies.name_for_a_key(case)],
+        f"No answer came to a request for a key: unless that key shows, a run goes on after {until}.",
+        remedies.name_for_a_key(case),
     )
 
 
 def broken(case: Case, keys: Sequence[Key]) -> Said:
-    said = [f"the stored {_stage(case, key)} key {key.id} {_how_broken(case, key)}" for key in keys]
-    again = [remedies.switch_on(case, key.id, f"Switch {key.id} on again.") for key in keys if key.listed]
-    departed = [remedies.forget(case, key) for key in keys if key in case.departed]
-    return Said(f"Of user {case.user.name}, {listed(said)}.", [*again, remedies.name_for_a_key(case), *departed])
+    each = listed(f"the stored {_stage(case, key)} key {_how_broken(case, key)}" for key in keys)
+    stages = listed(_stage(case, key) for key in keys)
+    return Said(
+        first_that_fits(
+            f"{each[:1].upper()}{each[1:]}.",
+            f"The stored keys ({stages}) do not work, and that was not done by this collection.",
+        ),
+        remedies.mend(case, keys),
+    )
 
 
 def _stage(case: Case, key: Key) -> str:
@@ -161,106 +192,140 @@ def _how_broken(case: Case, key: Key) -> str:
 
 
 def no_active_key(case: Case, keys: Sequence[Key]) -> Said:
-    no_key = "no Active key, and gets none unasked" if keys else "no access key, and gets none unasked"
+    unasked = "and nobody gets one unasked"
     return Said(
-        f"User {case.user.name} has {no_key}.",
+        f"No key works, {unasked}." if keys else f"There is no key, {unasked}.",
         [
-            remedies.name_for_a_key(case),
             *(remedies.delete(case, key.id, f"Delete {key.id} if it is no longer needed.") for key in keys),
+            *remedies.name_for_a_key(case),
         ],
     )
 
 
 def nothing_used(case: Case, keys: Sequence[Key]) -> Said:
-    limit, are = days(case.policy.unused_days or 0), agree(keys, "is", "are")
+    limit = days(case.policy.unused_days or 0)
+    it, is_off = agree(keys, "it", "them"), agree(keys, "it is", "they are")
+    keep = f"Name {case.user.name} in rotation_exempt to keep {it}."
+    return Said(f"Nothing used {it} for {limit} (rotation_unused_days): {is_off} switched off.", [Remedy(keep)])
+
+
+def uncarried(case: Case, keys: Sequence[Key]) -> Said:
+    (key,) = keys
     return Said(
-        f"No key of user {case.user.name} was used for {limit} (rotation_unused_days): {_ids(keys)} {are} switched "
-        "off.",
-        [Remedy(f"Name {case.user.name} in rotation_exempt to keep {agree(keys, 'it', 'them')}.")],
+        "The current key was never carried to where it is used; no older one is switched off before that.",
+        [remedies.note_as_carried(case, key)],
     )
 
 
 def new_key(case: Case, keys: Sequence[Key]) -> Said:
     """`keys` make room for it, mostly none."""
-    room = f", with {_ids(keys)} deleted for room" if keys else ""
-    return Said(f"User {case.user.name} is due for a new key: {_why_due(case)}{room}.")
+    room = f", once {count(len(keys), 'key')} {agree(keys, 'is', 'are')} deleted for room" if keys else ""
+    return Said(f"{_why_due(case)}{room}.")
 
 
-def room_later(case: Case, keys: Sequence[Key]) -> Said:
-    are, when = agree(keys, "is", "are"), date(case.room_date())
-    return Said(f"User {case.user.name} gets a new key once {_ids(keys)}, switched off now, {are} deleted on {when}.")
+def _why_due(case: Case) -> str:
+    if case.replacement is None:
+        return "No key works, and rotation_now has the user: a new one is made"
+    if case.is_replaced_by_name:
+        return "The stored current key does not work, and rotation_now has the user: a new one is made"
+    if case.named:
+        return "A new key takes its place, for rotation_now has the user"
+    return f"A new key takes its place: no key is to be {days(case.max_age_days)} old"
+
+
+def put_off(case: Case) -> Said:
+    most = case.policy.max_new_keys
+    return Said(f"Due for a new key in a later run: one makes no more than {most} (rotation_max_new_keys).")
+
+
+def room_later(case: Case, _keys: Sequence[Key]) -> Said:
+    return Said(f"There is room for a new key on {date(case.room_date())}, when what is switched off now is deleted.")
 
 
 def no_room(case: Case, keys: Sequence[Key]) -> Said:
-    name = case.user.name
     if case.is_elsewhere:
-        rename = Remedy(f"Rename the entry {case.user.old_name} in the vault file to {name} with ansible-vault edit.")
+        old_name = str(case.user.old_name)
+        rename = remedies.rename_entry(case, old_name, case.user.name)
         return Said(
-            f"User {name} is due for a new key, but its entry in the store has its old name {case.user.old_name}.",
-            [rename, remedies.name_for_a_key(case)],
+            f"A new key has to wait: the store still calls this user {old_name}.",
+            [rename, *remedies.name_for_a_key(case)],
         )
     return Said(
-        f"User {name} needs a new key and has no room for it: {_why_no_room(case, keys)}.",
+        f"There is no room for a new key: {_why_no_room(case, keys)}.",
         [remedy for key in case.spare for remedy in remedies.make_room(case, key)],
     )
 
 
 def _why_no_room(case: Case, keys: Sequence[Key]) -> str:
     if case.excess <= 0:
-        return f"{_ids(case.replaced)} {agree(case.replaced, 'works', 'work')} still, though replaced"
-    quota = "unknown" if case.user.quota is None else case.user.quota
-    return f"{_ids(keys)}, quota {quota}"
+        return f"{count(len(case.replaced), 'replaced key')} {agree(case.replaced, 'works', 'work')} still"
+    if case.user.quota is None:
+        return f"{count(len(keys), 'key')} {agree(keys, 'is', 'are')} there, and the quota is not known"
+    return f"the quota of {case.user.quota} is full"
 
 
 def grace(case: Case, keys: Sequence[Key]) -> Said:
-    are, when = agree(keys, "is", "are"), date(case.grace_ends)
-    idle_by_then = f"if then idle for {days(case.policy.idle_days)}"
-    return Said(f"{_keys_of_user(case, keys)} {are} switched off after {when} {idle_by_then}.")
+    off = agree(keys, "It is", "They are")
+    return Said(
+        f"{off} switched off after {date(case.grace_ends)}, if then idle for {days(case.policy.idle_days)}.",
+    )
 
 
 def in_use(case: Case, keys: Sequence[Key]) -> Said:
-    uses = listed(f"{key.id} ({_last_use(case, key)})" for key in keys)
+    replaced = f"Replaced {_since_current(case)} ago, but still in use"
+    signs = ": one signs this run" if any(key.signing for key in keys) else ""
     return Said(
-        f"User {case.user.name} has {_current_id(case)} now, but {uses} {agree(keys, 'is', 'are')} still in use.",
+        first_that_fits(
+            f"{replaced}: {listed(_uses(case, keys, where=True))}.",
+            f"{replaced}: {listed(_uses(case, keys, where=False))}.",
+            f"{replaced}{signs}.",
+        ),
         _move_users_of_older_keys(case),
     )
 
 
+def _uses(case: Case, keys: Sequence[Key], where: bool) -> Iterator[str]:
+    for key in keys:
+        yield f"{agree(keys, 'it', 'one')} signs this run" if key.signing else remedies.use(case, key, where)
+
+
 def retired(case: Case, keys: Sequence[Key]) -> Said:
+    replaced = f"Replaced {_since_current(case)} ago"
+    stays = len(keys) < len(case.older)
     return Said(
-        f"{_keys_of_user(case, keys)} {agree(keys, 'was', 'were')} replaced {_since_current(case)} ago, "
-        f"{agree(keys, 'is', 'are')} idle and {agree(keys, 'is', 'are')} switched off.",
+        f"{replaced}: what is idle is switched off, what is in use stays."
+        if stays
+        else f"{replaced} and idle: {agree(keys, 'it is', 'they are')} switched off.",
         _move_users_of_older_keys(case),
     )
 
 
 def _move_users_of_older_keys(case: Case) -> list[Remedy]:
-    return [remedies.move_its_users(case, key, _last_use(case, key)) for key in case.older if case.in_use(key)]
+    return [remedies.move_its_users(case, key) for key in case.older if case.in_use(key)]
 
 
 def until_deleted(case: Case, keys: Sequence[Key]) -> Said:
-    becomes = listed(f"{agree(keys, 'it', key.id)} {_becomes_of_switched_off(case, key)}" for key in keys)
-    used = [key for key in keys if used_after_switch_off(key)]
     return Said(
-        f"{_keys_of_user(case, keys)} {agree(keys, 'was', 'were')} switched off: {becomes}.",
-        [remedies.delete(case, key.id, f"Delete {key.id} if nothing needs it any more.") for key in used],
+        f"{agree(keys, 'It was', 'They were')} switched off, {_becomes_of_switched_off(case, keys)}.",
+        [remedies.delete_what_we_switched_off(case, key) for key in keys if len(keys) > 1 or remedies.stays(case, key)],
     )
 
 
-def _becomes_of_switched_off(case: Case, key: Key) -> str:
-    if used_after_switch_off(key):
-        return "was used after that and stays"
-    if key is case.current:
-        return "stays, as the store's current key, until another replaces it"
-    return f"is deleted after {date(case.deletion_date(key, case.policy.delete_after_days))}"
+def _becomes_of_switched_off(case: Case, keys: Sequence[Key]) -> str:
+    dates = [case.deletion_date(key, case.policy.delete_after_days) for key in keys if not remedies.stays(case, key)]
+    if dates:
+        return f"and {agree(keys, 'is', 'the first is')} deleted after {date(min(dates))}"
+    if all(used_after_switch_off(key) for key in keys):
+        return f"but used after that, and so {agree(keys, 'is', 'are')} not deleted"
+    return "and the store's current key stays until another replaces it"
 
 
 def unmanaged(case: Case, keys: Sequence[Key]) -> Said:
     return Said(
-        f"User {case.user.name} has {len(keys)} Active keys made by hand, and none of them is stored.",
+        f"None of the {len(keys)} keys that work is stored: people made them by hand.",
         [
             *(remedies.switch_off(case, key.id, f"Switch off {key.id} if nothing needs it.") for key in keys),
-            Remedy(f"Name {case.user.name} in rotation_now for a stored key."),
+            *remedies.name_for_a_key(case),
         ],
     )
 
@@ -269,69 +334,30 @@ def due_soon(case: Case, keys: Sequence[Key]) -> Said:
     (key,) = keys
     ends = case.due_date(key)
     if ends <= case.now:
-        return Said(
-            f"{_keys_of_user(case, keys)} is over the limit of {days(case.max_age_days)}{_not_stored(case, key)}."
-        )
-    return Said(f"{_keys_of_user(case, keys)} is due for a new one on {date(ends)}{_not_stored(case, key)}.")
+        return Said(f"It is over the limit of {days(case.max_age_days)}{_not_stored(case, key)}.")
+    return Said(f"It is to be replaced on {date(ends)}{_not_stored(case, key)}.")
 
 
 def compliant(case: Case, keys: Sequence[Key]) -> Said:
     if not keys:
-        return Said(f"User {case.user.name} needs nothing.")
+        return Said("Nothing has to be done.")
     (key,) = keys
-    return Said(
-        f"{_keys_of_user(case, keys)} is within the limit of {days(case.max_age_days)}{_not_stored(case, key)}."
-    )
+    return Said(f"It is within the limit of {days(case.max_age_days)}{_not_stored(case, key)}.")
 
 
 def deleted_too(reason: str, keys: Sequence[Key], first: bool) -> str:
     """The row's sentence where something is deleted beside, before what else is done."""
     when = " first" if first else ""
-    return f"{reason.rstrip('.')}; {_ids(keys)} {agree(keys, 'is', 'are')} deleted{when}."
+    more = f"{count(len(keys), 'key')} that nobody needs {agree(keys, 'is', 'are')} deleted{when}"
+    return first_that_fits(f"{reason.rstrip('.')}; {more}.", reason)
 
 
 # -- parts of sentences ----------------------------------------------------------------------------------------------
-
-
-def _keys_of_user(case: Case, keys: Sequence[Key]) -> str:
-    return f"{agree(keys, 'Key', 'Keys')} {_ids(keys)} of user {case.user.name}"
-
-
-def _why_due(case: Case) -> str:
-    old = case.replacement
-    if old is None:
-        return "it has no Active key, and rotation_now names it"
-    if case.is_replaced_by_name:
-        return f"the stored {_current_id(case)} is not Active, and rotation_now names it"
-    named = " of rotation_now" if case.named else ""
-    return f"{old.id} has reached the limit of {days(case.max_age_days)}{named}"
-
-
-def _current_id(case: Case) -> str:
-    return case.current.id if case.current else "the current key"
 
 
 def _since_current(case: Case) -> str:
     return span(case.since(case.current.current_since if case.current else case.now))
 
 
-def _though_named(case: Case) -> str:
-    return ", although rotation_now names it" if case.named else ""
-
-
-def _last_use(case: Case, key: Key) -> str:
-    if key.signing:
-        return "signs this run"
-    if key.last_used is None:
-        return "never used"
-    by = f" by {key.service}" if key.service and key.service != "N/A" else ""
-    where = f" in {key.region}" if key.region and key.region != "N/A" else ""
-    return f"last used {span(case.since(key.last_used))} ago{by}{where}"
-
-
 def _not_stored(case: Case, key: Key) -> str:
-    return "" if key is case.current else ", but not stored"
-
-
-def _ids(keys: Sequence[Key]) -> str:
-    return listed(key.id for key in keys)
+    return "" if key is case.current else ", and not stored"

@@ -12,10 +12,16 @@ from typing import Any
 
 from ansible_collections.keyturn.iam.plugins.plugin_utils._plan.policy import Policy
 from ansible_collections.keyturn.iam.plugins.plugin_utils._plan.table import DRIFT, STATUSES
-from ansible_collections.keyturn.iam.plugins.plugin_utils._report.model import Report, ReportError, Step, UserReport
+from ansible_collections.keyturn.iam.plugins.plugin_utils._report.model import (
+    Report,
+    ReportError,
+    Step,
+    UserReport,
+)
 from ansible_collections.keyturn.iam.plugins.plugin_utils._report.read import (
     read_about,
     read_keys,
+    read_owner,
     read_remedies,
     read_rules,
     read_steps,
@@ -62,7 +68,7 @@ def build(
         drift=[user.user_name for user in users if user.drift],
         done=done_by(users),
         failures=failures_of(users),
-        notes=notes_of(users, policy.get("now")),
+        notes=notes_of(users, policy, info.get("account") or {}),
     )
 
 
@@ -85,6 +91,7 @@ def _user(
 ) -> UserReport:
     name = str(decision["user_name"])
     own = keys.get(name, [])
+    max_age = decision.get("max_age_days", max_age)  # a tag of the user may say another
     too_old = any(key["status"] == "Active" and (key["age_days"] or 0) >= max_age for key in own)
     status = str(decision["status"])
     return UserReport(
@@ -99,6 +106,7 @@ def _user(
         has_plan=bool(decision.get("actions")),
         keys=own,
         steps=steps.get(name, []),
+        owner=read_owner(decision),
     )
 
 

@@ -34,6 +34,7 @@ def as_json(report: Report) -> str:
 def _user(user: UserReport) -> dict[str, Any]:
     return {
         "user_name": user.user_name,
+        "owner": user.owner,
         "status": user.status or None,
         "drift": user.drift,
         "reason": user.reason,

@@ -6,12 +6,26 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any
 
 from ansible_collections.keyturn.iam.plugins.plugin_utils._plan.benchmark import Rule
-from ansible_collections.keyturn.iam.plugins.plugin_utils._report.vocabulary import VERBS
+from ansible_collections.keyturn.iam.plugins.plugin_utils._report.vocabulary import (
+    AHEAD,
+    BY_NO_RUN,
+    BY_THIS_RUN_OR_NONE,
+    VERBS,
+)
+
+GROUPS = ("person", "done", "waiting", "ahead", "well")
+"""Whom a report tells of first: who needs a person, for whom something is or would be done, who is no longer or not yet
+as the policy wants it and needs nobody, of whom something is to be known, and who is well.
+"""
+
+_COMMAND = re.compile(r": (ansible-(?:playbook|vault) .+)$")
 
 
 class ReportError(ValueError):
@@ -24,6 +38,16 @@ class Remedy:
 
     say: str
     task: Mapping[str, Any] | None = None
+
+    @property
+    def command(self) -> str | None:
+        """What is typed, where the line ends with a command."""
+        found = _COMMAND.search(self.say)
+        return found[1] if found else None
+
+    @property
+    def before_command(self) -> str:
+        return self.say.removesuffix(self.command) if self.command else self.say
 
 
 @dataclass(frozen=True)
@@ -83,6 +107,8 @@ class Row:
     reason: str = ""
     next_date: str | None = None
     remedies: Sequence[Remedy] = ()
+    rules: Sequence[Rule] = ()
+    owner: str | None = None
 
     @property
     def sentence(self) -> str:
@@ -109,10 +135,30 @@ class UserReport:
     keys: Sequence[Mapping[str, Any]] = ()
     steps: Sequence[Step] = ()
     rows: Sequence[Row] = ()
+    owner: str | None = None
 
     @property
     def needs_attention(self) -> bool:
         return self.drift or bool(self.steps)
+
+    @property
+    def needs_a_person(self) -> bool:
+        """Whether no run sets it right by itself: something failed, or the status is one that nothing is done about."""
+        if any(step.outcome == "failed" for step in self.steps):
+            return True
+        left_alone = self.status in BY_NO_RUN or (self.status in BY_THIS_RUN_OR_NONE and not self.steps)
+        return self.drift and left_alone
+
+    @property
+    def group(self) -> str:
+        """Among whom the user is told of: one of GROUPS."""
+        if self.needs_a_person:
+            return "person"
+        if self.steps:
+            return "done"
+        if self.drift:
+            return "waiting"
+        return "ahead" if self.status in AHEAD else "well"
 
 
 @dataclass(frozen=True)
@@ -135,6 +181,14 @@ class Report:
     done: Sequence[Mapping[str, Any]]
     failures: Sequence[Mapping[str, Any]]
     notes: Sequence[str]
+
+    @cached_property
+    def has_owners(self) -> bool:
+        return any(user.owner for user in self.users)
+
+    @cached_property
+    def has_rules(self) -> bool:
+        return any(user.rules for user in self.users)
 
     @property
     def rows(self) -> list[Row]:

@@ -12,7 +12,12 @@ from typing import Any
 
 from ansible_collections.keyturn.iam.plugins.plugin_utils._plan.phrases import count
 from ansible_collections.keyturn.iam.plugins.plugin_utils._report.model import Report
-from ansible_collections.keyturn.iam.plugins.plugin_utils._report.tables import COLUMNS, key_cells, status_cell
+from ansible_collections.keyturn.iam.plugins.plugin_utils._report.tables import (
+    columns_of,
+    key_cells,
+    rule_text,
+    status_cell,
+)
 from ansible_collections.keyturn.iam.plugins.plugin_utils._report.words import (
     clean,
     failures_line,
@@ -34,7 +39,9 @@ def as_html(report: Report, show_all: bool = False) -> str:
         when_and_whether=when_and_whether(report),
         totals=totals_sentences(report),
         failures=failures_line(report, most=len(report.failures)),
-        columns=COLUMNS,
+        columns=columns_of(report),
+        has_owners=report.has_owners,
+        has_rules=report.has_rules,
         drift=[user for user in report.users if user.drift],
         actions=[user for user in report.users if user.needs_attention and not user.drift],
         rest=[user for user in report.users if not user.needs_attention],
@@ -61,6 +68,7 @@ def _template() -> Template:
         keep_trailing_newline=True,
     )
     environment.filters.update(count=count, in_one_line=in_one_line, key_cells=key_cells, status_cell=status_cell)
+    environment.filters["rule_text"] = rule_text
     return environment.from_string(_beside("page.html.j2"))
 
 

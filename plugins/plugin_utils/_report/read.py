@@ -117,6 +117,14 @@ def read_rules(decision: Mapping[str, Any]) -> list[Rule]:
     ]
 
 
+def read_owner(decision: Mapping[str, Any]) -> str | None:
+    """Whose user it is; null where nobody says so. Raises ReportError."""
+    owner = decision.get("owner")
+    if owner is not None and not isinstance(owner, str):
+        raise _shape_error(decision, "owner", "a text")
+    return owner.strip() or None if owner else None
+
+
 def _mappings(decision: Mapping[str, Any], name: str, shape: str) -> list[Mapping[str, Any]]:
     given = decision.get(name) or []
     if not isinstance(given, list) or not all(isinstance(each, Mapping) for each in given):

@@ -10,6 +10,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
+from ansible_collections.keyturn.iam.plugins.plugin_utils._gist import without_noise
 from ansible_collections.keyturn.iam.plugins.plugin_utils._report.model import Row, Step, UserReport
 from ansible_collections.keyturn.iam.plugins.plugin_utils._report.vocabulary import status_head
 
@@ -97,22 +98,25 @@ class _Rows:
             why=_without_head(why, head),
             reason=self.user.reason,
             next_date=self.user.next_date,
+            rules=self.user.rules,
+            owner=self.user.owner,
         )
 
 
 def _worth_telling(steps: Sequence[Step]) -> list[Step]:
-    """A new key that became current in the same run is told once, as made."""
+    """A new key that became current, and was carried, in the same run is told once, as made."""
     made = {step.new_access_key_id for step in steps if step.new_access_key_id}
     return [step for step in steps if not _is_end_of_making(step, made)]
 
 
 def _is_end_of_making(step: Step, made: set[str]) -> bool:
-    return step.action == "verify" and step.access_key_id in made and step.outcome in ("done", "unchanged")
+    went_on = step.action in ("verify", "carry") and step.outcome in ("done", "unchanged")
+    return went_on and step.access_key_id in made
 
 
 def _why(step: Step, user: UserReport) -> str:
     if step.outcome in ("failed", "unchanged") and step.msg:
-        return step.msg
+        return without_noise(step.msg)
     return step.reason or user.reason
 
 

@@ -2,144 +2,178 @@
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""The report on the screen: a table and a line of totals, within 100 columns."""
+"""The report on the screen: whom it needs, what was done, what lies ahead, and totals; as wide as the terminal."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+import json
+import re
+import shlex
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import NamedTuple
 
-from ansible_collections.keyturn.iam.plugins.plugin_utils._report.model import Report, Row
+from ansible_collections.keyturn.iam.plugins.plugin_utils._plan.phrases import count, listed
+from ansible_collections.keyturn.iam.plugins.plugin_utils._report.model import GROUPS, Report, UserReport
+from ansible_collections.keyturn.iam.plugins.plugin_utils._report.table import Paint, Table
+from ansible_collections.keyturn.iam.plugins.plugin_utils._report.vocabulary import AHEAD, status_head, status_of_users
 from ansible_collections.keyturn.iam.plugins.plugin_utils._report.words import (
     clean,
     columns,
     failures_line,
-    last_use,
-    pad,
-    short_age,
-    shorten,
     totals_sentences,
     wrap,
 )
 
 SCREEN_WIDTH = 100
-_GAP = "  "
-_WHAT_LEAST = 22  # fits "would make a new key:"
-_LAST_USED_LEAST = 24
-_KEY_MOST = 24
-_REMEDY = "- "
-_SENTENCE_MOST = 8  # lines; a longer one is in the file, whole
+MANY_USERS = 30
+"""Where more than so many are to be listed, those of a kind are told by one of them, and the others are named."""
+FEW_OF_A_KIND = 3
+NAMES = 10
+MANY_LINES = 30
+"""Where there are more, the totals come first."""
+_HEADINGS = {
+    "person": "NEEDS A PERSON",
+    "waiting": "WAITS, OR IS LEFT ALONE",
+    "ahead": "NOTHING TO DO NOW",
+    "well": "WELL",
+}
+_SIMPLE = re.compile(r"[A-Za-z0-9_=+.@,-]+")
+_TO_PASTE = (
+    "What you can do stands below each user's keys. What begins with a module's name is a task of a playbook, what "
+    "begins with ansible- a command: both can be pasted as they stand."
+)
 
 
-def screen(report: Report, show_all: bool = False) -> list[str]:
-    """The table and the line of totals as lines of at most 100 columns: plain text, the same on a terminal and in a
-    log.
+class _Kind(NamedTuple):
+    """Users of whom the same is said: those who are shown, and those who are named only."""
+
+    name: str
+    shown: Sequence[UserReport]
+    named: Sequence[UserReport]
+
+
+def unpainted(text: str, _group: str) -> str:
+    return text
+
+
+def screen(
+    report: Report,
+    show_all: bool = False,
+    width: int = SCREEN_WIDTH,
+    paint: Paint = unpainted,
+    report_file: str | None = None,
+) -> list[str]:
+    """The report as lines of at most so many columns, but for what a person has to type, which is never cut off.
+
+    `report_file` is where all of it is written, or nothing.
     """
-    rows = [row for row in report.rows if show_all or row.listed]
-    lines = [*_Table(rows).lines(), ""] if rows else []
+    lists = _lists(report, show_all, width, paint, report_file)
+    summary = _summary(report, width, paint)
+    parts = [summary, *lists] if sum(map(len, lists)) > MANY_LINES else [*lists, summary]
+    first, *others = [part for part in parts if part]
+    return [*first, *(line for part in others for line in ("", *part))]
+
+
+def _summary(report: Report, width: int, paint: Paint) -> list[str]:
     totals = " ".join(totals_sentences(report))
     # Two sentences that do not fit one line are two lines, so that each can be searched for.
-    for text in (
-        *([totals] if columns(totals) <= SCREEN_WIDTH else totals_sentences(report)),
-        failures_line(report),
-        *report.notes,
-    ):
-        lines += wrap(clean(text), SCREEN_WIDTH)
+    sentences = [totals] if columns(totals) <= width else totals_sentences(report)
+    lines = [line for text in sentences for line in wrap(clean(text), width)]
+    lines += [paint(line, "person") for line in wrap(clean(failures_line(report)), width)]
+    return [*lines, *(line for note in report.notes for line in wrap(clean(note), width))]
+
+
+def _lists(report: Report, show_all: bool, width: int, paint: Paint, report_file: str | None) -> list[list[str]]:
+    """A list of lines for each group of users."""
+    groups = {name: [user for user in report.users if user.group == name] for name in GROUPS}
+    listed_groups = GROUPS if show_all else GROUPS[:3]
+    many = not show_all and sum(len(groups[name]) for name in listed_groups) > MANY_USERS
+    kinds = {name: _kinds(groups[name], report.check_mode, many) for name in listed_groups}
+    shown = [user for own in kinds.values() for kind in own for user in kind.shown]
+    table = Table(shown, show_all, width, paint)
+    lists = [_how_to_type(shown, width)]
+    for name in listed_groups:
+        if groups[name]:
+            heading = wrap(_heading(name, len(groups[name]), report.check_mode), width)
+            users = [line for kind in kinds[name] for line in _lines_of_kind(kind, table, width)]
+            lists.append([*(paint(line, name) for line in heading), table.head(), *users])
+    if many and any(kind.named for own in kinds.values() for kind in own):
+        lists.append(wrap(_where_all_are(report_file), width))
+    return lists if show_all else [*lists, _ahead(groups["ahead"], width, paint)]
+
+
+def _heading(group: str, number: int, check_mode: bool) -> str:
+    users = count(number, "user")
+    if group == "done":
+        return f"THE ROTATION WOULD DO THIS: {users}" if check_mode else f"THE ROTATION DID THIS: {users}"
+    return f"{_HEADINGS[group]}: {users}"
+
+
+def _how_to_type(users: Sequence[UserReport], width: int) -> list[str]:
+    remedies = [remedy for user in users for remedy in user.remedies]
+    return wrap(_TO_PASTE, width) if any(remedy.task or remedy.command for remedy in remedies) else []
+
+
+def _kinds(users: Sequence[UserReport], check_mode: bool, many: bool) -> list[_Kind]:
+    """The users in their order, by what is said of them."""
+    found: dict[str, list[UserReport]] = {}
+    for user in users:
+        found.setdefault(_kind(user, check_mode), []).append(user)
+    return [
+        _Kind(name, own[:1], own[1:]) if many and len(own) > FEW_OF_A_KIND else _Kind(name, own, ())
+        for name, own in found.items()
+    ]
+
+
+def _kind(user: UserReport, check_mode: bool) -> str:
+    failed = [step for step in user.steps if step.outcome == "failed"]
+    told = failed or (user.steps if user.group == "done" else ())
+    return replace(told[0], new_access_key_id=None).head(check_mode) if told else status_head(user.status)
+
+
+def _lines_of_kind(kind: _Kind, table: Table, width: int) -> list[str]:
+    lines = [line for user in kind.shown for line in table.lines(user)]
+    if not kind.named:
+        return lines
+    more = f"and {len(kind.named)} more: {kind.name}: {_names(kind.named)}"
+    return [*lines, *wrap(more, width)]
+
+
+def _names(users: Sequence[UserReport]) -> str:
+    names = [clean(user.user_name) for user in users[:NAMES]]
+    more = len(users) - len(names)
+    return listed([*names, f"{more} others"]) if more > 1 else listed(clean(user.user_name) for user in users)
+
+
+def _where_all_are(report_file: str | None) -> str:
+    if report_file:
+        return f"All users, with what can be done for each: {clean(report_file)}; with -v they are listed here."
+    return "With -v all users are listed here; rotation_report_file (.html, .md, .csv, .json) has them in a file."
+
+
+def _ahead(users: Sequence[UserReport], width: int, paint: Paint) -> list[str]:
+    """Who is no drift, and of whom something is to be known all the same; many are counted in the totals only."""
+    by_status = {status: [user for user in users if user.status == status] for status in AHEAD}
+    few = {status: own for status, own in by_status.items() if 0 < len(own) <= NAMES}
+    lines = [paint(_heading("ahead", sum(map(len, few.values())), False), "ahead")] if few else []
+    for status, own in few.items():
+        names = ", ".join(f"{clean(user.user_name)}{_on(user)}" for user in own)
+        first, *more = wrap(f"{status_of_users(status)}: {names}. {AHEAD[status].meaning}", width - 4)
+        lines += [f"  {first}", *(f"    {text}" for text in more)]
+        if AHEAD[status].is_for_a_person:
+            lines.append(f"    -e {_named_now(own)}")
     return lines
 
 
-class _Table:
-    """The rows' cells as texts, and how wide each column is."""
-
-    def __init__(self, rows: Sequence[Row]) -> None:
-        self._rows = rows
-        self._names = [clean(row.user_name) for row in rows]
-        self._ids = [shorten(clean(row.access_key_id or "-"), _KEY_MOST) for row in rows]
-        self._ages = [short_age(row.key.get("age_days")) for row in rows]
-        self._stages = [row.key.get("stage") or "-" for row in rows]
-        key, age, stage = _width("KEY", self._ids), _width("AGE", self._ages), _width("STAGE", self._stages)
-        room = SCREEN_WIDTH - key - age - stage - _WHAT_LEAST - 5 * len(_GAP)
-        self._uses = self._use_cells(room - _width("USER", self._names))
-        use = _width("LAST USED", self._uses)
-        # A name that does not fit has a line of its own: shortened, it could not be told from its neighbours.
-        self._user_width = max([len("USER"), *(n for n in map(columns, self._names) if n <= room - use)])
-        self._widths = (self._user_width, key, age, use, stage)
-        self._what_width = SCREEN_WIDTH - sum(self._widths) - 5 * len(_GAP)
-        self._below_width = SCREEN_WIDTH - self._user_width - len(_GAP)
-
-    def lines(self) -> list[str]:
-        lines = [self._line("USER", "KEY", "AGE", "LAST USED", "STAGE", "WHAT HAPPENS")]
-        previous = None
-        held_back: list[str] = []
-        for row, name, *cells in zip(self._rows, self._names, self._ids, self._ages, self._uses, self._stages):
-            if row.user_name != previous or row.sentence:
-                lines += held_back
-                held_back = []
-            shown_name = "" if row.user_name == previous else name
-            previous = row.user_name
-            if columns(shown_name) > self._user_width:
-                lines += wrap(shown_name, SCREEN_WIDTH)
-                shown_name = ""
-            beside, below = _fit(row, self._what_width, self._below_width)
-            lines.append(self._line(shown_name, *cells, *beside[:1]))
-            lines += [self._line("", "", "", "", "", text) for text in beside[1:]]
-            # A reason below the keys is about all of them: the user's other keys come first.
-            held_back += self._indented([*below, *_remedies(row, self._below_width)])
-        return lines + held_back
-
-    def _use_cells(self, room: int) -> list[str]:
-        """The last uses, whole where there is room for them."""
-        uses = [last_use(row.key) for row in self._rows]
-        when_width = max((len(when) for when, service, _region in uses if service), default=0)
-        whole = [_use_cell(use, when_width, SCREEN_WIDTH) for use in uses]
-        if _width("LAST USED", whole) <= room:
-            return whole
-        return [_use_cell(use, when_width, max(_LAST_USED_LEAST, room)) for use in uses]
-
-    def _line(self, *cells: str) -> str:
-        padded = [pad(cell, size) for cell, size in zip(cells, self._widths)]
-        return _GAP.join([*padded, *cells[len(self._widths) :]]).rstrip()
-
-    def _indented(self, texts: Sequence[str]) -> list[str]:
-        return [" " * (self._user_width + len(_GAP)) + text for text in texts]
+def _named_now(users: Sequence[UserReport]) -> str:
+    """The option that names them, as a shell reads it; IAM has names with commas."""
+    names = [clean(user.user_name) for user in users]
+    simple = f"rotation_now={','.join(names)}"
+    if _SIMPLE.fullmatch(simple) and simple.count(",") < len(names):
+        return simple
+    return shlex.quote(json.dumps({"rotation_now": names}, ensure_ascii=False))
 
 
-def _width(header: str, cells: Iterable[str]) -> int:
-    return max(len(header), *map(columns, cells))
-
-
-def _use_cell(use: tuple[str, str, str], when_width: int, most: int) -> str:
-    """`2h ago  s3 eu-west-1`; where that is too wide, without the region: people ask for the service first."""
-    when, service, region = (clean(part) for part in use)
-    if not service:
-        return when
-    short = f"{when:<{when_width}}  {service}"
-    whole = f"{short} {region}".rstrip()
-    return whole if columns(whole) <= most else shorten(short, most)
-
-
-def _fit(row: Row, what_width: int, below_width: int) -> tuple[list[str], list[str]]:
-    """The sentence in lines beside the key, or, where that would be a long thin column, its reason below the key."""
-    beside = wrap(clean(row.sentence or _unless_active(row.key.get("status"))), what_width)
-    head = wrap(clean(f"{row.head}:"), what_width)
-    below = wrap(clean(row.why), below_width)
-    is_short = len(beside) <= 3 and len(beside) <= max(2, len(head) + len(below))
-    if is_short or not below:
-        return beside, []
-    return head, _at_most(_SENTENCE_MOST, below, below_width)
-
-
-def _unless_active(status: str | None) -> str:
-    return "" if status in (None, "Active") else str(status).lower()
-
-
-def _remedies(row: Row, width: int) -> list[str]:
-    """What a person can do, each on a line of its own."""
-    lines = []
-    for remedy in row.remedies:
-        first, *more = wrap(clean(f"{_REMEDY}{remedy.say}"), width - len(_GAP))
-        lines += _at_most(_SENTENCE_MOST, [first, *(f"{_GAP}{text}" for text in more)], width)
-    return lines
-
-
-def _at_most(most: int, lines: list[str], width: int) -> list[str]:
-    return lines if len(lines) <= most else [*lines[: most - 1], shorten(" ".join(lines[most - 1 :]), width)]
+def _on(user: UserReport) -> str:
+    return f" ({clean(user.next_date)[:10]})" if user.next_date else ""

@@ -7,10 +7,14 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from ansible_collections.keyturn.iam.plugins.plugin_utils._plan.benchmark import IN_USE
+from ansible_collections.keyturn.iam.plugins.plugin_utils._plan.benchmark import (
+    Benchmark,
+    benchmark_called,
+    broken_by_account,
+)
 from ansible_collections.keyturn.iam.plugins.plugin_utils._plan.phrases import count
 from ansible_collections.keyturn.iam.plugins.plugin_utils._plan.policy import Policy
 from ansible_collections.keyturn.iam.plugins.plugin_utils._plan.table import STATUSES
@@ -28,7 +32,7 @@ def totals_of(users: Sequence[UserReport]) -> dict[str, int]:
     totals.update(by_status)
     steps = [step for user in users for step in user.steps]
     made = {step.new_access_key_id for step in steps if step.new_access_key_id}
-    for name, verb in VERBS.items():
+    for name, verb in ((name, verb) for name, verb in VERBS.items() if verb.total):
         counting = [step for step in steps if step.action == name and step.outcome in ("done", "planned")]
         counted = sum(1 for step in counting if name != "verify" or step.access_key_id not in made)
         totals[verb.total] = totals.get(verb.total, 0) + counted
@@ -64,9 +68,17 @@ def failures_of(users: Iterable[UserReport]) -> list[dict[str, Any]]:
     return failures
 
 
-def notes_of(users: Sequence[UserReport], now: Any) -> list[str]:
-    """Sentences that concern no single user; `now` is the policy's. Raises ReportError where that holds no names."""
-    return [*_named_in_vain(now, {user.user_name for user in users if user.status}), *_broken_rules(users)]
+def notes_of(users: Sequence[UserReport], policy: Mapping[str, Any], account: Mapping[str, Any]) -> list[str]:
+    """Sentences that concern no single user. Raises ReportError where the policy makes no sense."""
+    try:
+        benchmark = benchmark_called("The policy's benchmark", policy.get("benchmark"))
+    except ValueError as error:
+        raise ReportError(str(error)) from None
+    named = _named_in_vain(policy.get("now"), {user.user_name for user in users if user.status})
+    root = [
+        f"The root user has an access key: {benchmark.cite(rule)}." for rule in broken_by_account(account, benchmark)
+    ]
+    return [*named, *root, *_broken_rules(users, benchmark)]
 
 
 def _named_in_vain(now: Any, names: set[str]) -> list[str]:
@@ -80,12 +92,12 @@ def _named_in_vain(now: Any, names: set[str]) -> list[str]:
     return [f"rotation_now names {', '.join(vain)}, whom this run did not look at."] if vain else []
 
 
-def _broken_rules(users: Iterable[UserReport]) -> list[str]:
+def _broken_rules(users: Iterable[UserReport], benchmark: Benchmark) -> list[str]:
     """What a compliance check will find, said once for all users."""
     breaches: dict[str, list[bool]] = {}
     for user in users:
         for rule in user.rules:
-            breaches.setdefault(IN_USE.cite(rule), []).append(rule.on_purpose)
+            breaches.setdefault(benchmark.cite(rule), []).append(rule.on_purpose)
     return [_broken_rule(name, breaches[name]) for name in sorted(breaches)]
 
 

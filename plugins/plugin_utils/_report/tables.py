@@ -10,6 +10,7 @@ import csv
 import io
 from typing import Any
 
+from ansible_collections.keyturn.iam.plugins.plugin_utils._plan.benchmark import Rule
 from ansible_collections.keyturn.iam.plugins.plugin_utils._report.model import Remedy, Report, Row
 from ansible_collections.keyturn.iam.plugins.plugin_utils._report.vocabulary import status_head
 from ansible_collections.keyturn.iam.plugins.plugin_utils._report.words import (
@@ -40,6 +41,7 @@ _CSV_COLUMNS = (
     "what_you_can_do",
     "reason",
     "next_date",
+    "rules",
 )
 
 
@@ -47,9 +49,10 @@ def as_csv(report: Report) -> str:
     """One row for each key of each user, and one for a user without a key; a spreadsheet takes no value for a formula."""
     out = io.StringIO()
     writer = csv.writer(out, lineterminator="\n")
-    writer.writerow(_CSV_COLUMNS)
+    names = (*_CSV_COLUMNS, "owner") if report.has_owners else _CSV_COLUMNS
+    writer.writerow(names)
     for row in report.rows:
-        cells = {name: row.key.get(name) for name in _CSV_COLUMNS}
+        cells = {name: row.key.get(name) for name in names}
         cells.update(
             user_name=row.user_name,
             status=row.status,
@@ -60,8 +63,10 @@ def as_csv(report: Report) -> str:
             what_you_can_do="\n".join(remedy.say for remedy in row.remedies),
             reason=row.reason,
             next_date=row.next_date,
+            rules="\n".join(map(rule_text, row.rules)),
+            owner=row.owner,
         )
-        writer.writerow([_csv_cell(cells[name]) for name in _CSV_COLUMNS])
+        writer.writerow([_csv_cell(cells[name]) for name in names])
     return out.getvalue()
 
 
@@ -92,6 +97,16 @@ COLUMNS = (
 )
 
 
+def columns_of(report: Report) -> list[str]:
+    """The columns of Markdown and HTML: owners and broken rules have one where there are any."""
+    user, *others = COLUMNS
+    return [user, *(["Owner"] if report.has_owners else []), *others, *(["Breaks"] if report.has_rules else [])]
+
+
+def rule_text(rule: Rule) -> str:
+    return f"{rule.number} {rule.title}{' (on purpose)' if rule.on_purpose else ''}"
+
+
 def status_cell(row: Row) -> str:
     return status_head(row.status) if row.status else "-"
 
@@ -118,16 +133,19 @@ def as_markdown(report: Report, show_all: bool = False) -> str:
         parts.append(_md(failed))
     rows = [row for row in report.rows if show_all or row.listed]
     if rows:
-        table = [f"| {' | '.join(COLUMNS)} |", f"|{'---|' * len(COLUMNS)}"]
-        table += [f"| {' | '.join(_md_cells(row))} |" for row in rows]
+        heads = columns_of(report)
+        table = [f"| {' | '.join(heads)} |", f"|{'---|' * len(heads)}"]
+        table += [f"| {' | '.join(_md_cells(row, report))} |" for row in rows]
         parts.append("\n".join(table))
     parts += [_md(note) for note in report.notes]
     return "\n\n".join(parts) + "\n"
 
 
-def _md_cells(row: Row) -> list[str]:
-    texts = [row.user_name, status_cell(row), *(text for _column, text in key_cells(row)), row.sentence]
-    return [*map(_md, texts), "<br>".join(map(_md_remedy, row.remedies))]
+def _md_cells(row: Row, report: Report) -> list[str]:
+    owner = [row.owner or "-"] if report.has_owners else []
+    texts = [row.user_name, *owner, status_cell(row), *(text for _column, text in key_cells(row)), row.sentence]
+    rules = ["<br>".join(_md(rule_text(rule)) for rule in row.rules)] if report.has_rules else []
+    return [*map(_md, texts), "<br>".join(map(_md_remedy, row.remedies)), *rules]
 
 
 def _md_remedy(remedy: Remedy) -> str:

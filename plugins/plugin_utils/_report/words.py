@@ -12,8 +12,12 @@ from collections.abc import Mapping
 from typing import Any
 
 from ansible_collections.keyturn.iam.plugins.plugin_utils._plan.phrases import count
-from ansible_collections.keyturn.iam.plugins.plugin_utils._report.model import Report
-from ansible_collections.keyturn.iam.plugins.plugin_utils._report.vocabulary import VERBS, status_of_users
+from ansible_collections.keyturn.iam.plugins.plugin_utils._report.model import Report, UserReport
+from ansible_collections.keyturn.iam.plugins.plugin_utils._report.vocabulary import (
+    SAYS_WHEN,
+    VERBS,
+    status_of_users,
+)
 
 
 def totals_sentences(report: Report) -> list[str]:
@@ -40,6 +44,8 @@ def totals_sentences(report: Report) -> list[str]:
     ]
     if totals["verified"]:
         did.insert(1, f"{verified} {totals['verified']}")
+    if totals["carried"]:
+        did.append(f"{'carry' if report.check_mode else 'carried'} {totals['carried']}")
     users = count(totals["users"], "user")
     return [f"{users}: {counts}." if counts else f"{users}.", f"{', '.join(did)}."]
 
@@ -54,6 +60,25 @@ def failures_line(report: Report, most: int = 10) -> str:
     more = f" and {len(failed) - most} more" if len(failed) > most else ""
     verb = "Would fail" if report.check_mode else "Failed"
     return f"{verb}: {', '.join(failed[:most])}{more}."
+
+
+def by_itself(user: UserReport) -> str:
+    """What time and further runs do for a user who needs a person, or who waits; empty for all others."""
+    when = moment(user.next_date)
+    if user.group == "waiting":
+        is_said = user.status in SAYS_WHEN or not when
+        return "" if is_said else f"It goes on by itself after {when}."
+    if user.group != "person":
+        return ""
+    if user.status == "error" or any(step.outcome == "failed" for step in user.steps):
+        return "Each run tries again."
+    return f"Nothing happens by itself before {when}." if when else "Nothing happens by itself."
+
+
+def moment(date: str | None) -> str:
+    """`2026-12-03 01:26 UTC`; empty where there is none."""
+    text = clean(date or "")
+    return f"{text[:10]} {text[11:16]} UTC" if text.endswith("+00:00") else text
 
 
 def short_age(days: Any) -> str:
@@ -130,8 +155,10 @@ def pad(text: str, width: int) -> str:
     return text + " " * (width - columns(text))
 
 
-def wrap(text: str, width: int) -> list[str]:
-    """The text in lines of at most so many columns; a word that is longer than a line is broken."""
+def wrap(text: str, width: int, whole_words: bool = False) -> list[str]:
+    """The text in lines of at most so many columns; a word that is longer than a line is broken, or stands alone where
+    it has to stay whole.
+    """
     lines: list[str] = []
     line = ""
     for word in text.split():
@@ -140,7 +167,7 @@ def wrap(text: str, width: int) -> list[str]:
             continue
         if line:
             lines.append(line)
-        while columns(word) > width:
+        while columns(word) > width and not whole_words:
             part = cut(word, width)
             lines.append(part)
             word = word[len(part) :]

@@ -11,15 +11,17 @@ import secrets
 
 from ansible.parsing.vault import is_encrypted
 from ansible_collections.keyturn.iam.plugins.plugin_utils._report.document import as_json
+from ansible_collections.keyturn.iam.plugins.plugin_utils._report.metrics import as_prometheus
 from ansible_collections.keyturn.iam.plugins.plugin_utils._report.model import Report, ReportError
 from ansible_collections.keyturn.iam.plugins.plugin_utils._report.page import as_html
 from ansible_collections.keyturn.iam.plugins.plugin_utils._report.tables import as_csv, as_markdown
 
 _BEGINNING = 64
-ENDINGS = (".json", ".md", ".html", ".csv")
+ENDINGS = (".json", ".md", ".html", ".csv", ".prom")
+ENDINGS_TEXT = f"{', '.join(ENDINGS[:-1])} or {ENDINGS[-1]}"
 
 
-def render(report: Report, path: str, show_all: bool = False) -> str:
+def render(report: Report, path: str, show_all: bool = False, key_ids: bool = False) -> str:
     """The report in the form that the file's ending names. Raises ReportError for an ending that names none."""
     ending = os.path.splitext(path)[1].lower()
     if ending == ".json":
@@ -30,9 +32,11 @@ def render(report: Report, path: str, show_all: bool = False) -> str:
         return as_markdown(report, show_all)
     if ending == ".html":
         return as_html(report, show_all)
+    if ending == ".prom":
+        return as_prometheus(report, key_ids)
     raise ReportError(
         f"The report {path} was not written, because its ending names no form of a report; "
-        "name a file that ends in .json, .md, .html or .csv."
+        f"name a file that ends in {ENDINGS_TEXT}."
     )
 
 

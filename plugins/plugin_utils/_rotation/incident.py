@@ -186,11 +186,21 @@ def revocation(result: Mapping[str, Any]) -> list[dict[str, Any]]:
 
 
 def unreplaced(left: Mapping[str, Any], results: Sequence[Mapping[str, Any]]) -> str | None:
-    """Why the user is left without a key in force, in the last sentence of a revocation; None where it is not."""
-    problem = left["problem"] or next((result["msg"] for result in results if result["failed"]), None)
+    """Why the user is left without a key in force, or without it where it is used, in the last sentence of a revocation.
+
+    None where all is well.
+    """
+    key_id, name = left["revoked"]["access_key_id"], left["user_name"]
+    failed = [result for result in results if result["failed"]]
+    for result in failed:
+        if result["action"]["action"] == "carry":
+            return (
+                f"Access key {key_id} of user {name} is switched off, but {result['access_key_id']}, which is in force "
+                f"now, was not carried to where it is used: {result['msg']}"
+            )
+    problem = left["problem"] or next((result["msg"] for result in failed), None)
     if not problem:
         return None
-    key_id, name = left["revoked"]["access_key_id"], left["user_name"]
     return f"Access key {key_id} of user {name} is switched off, but the user has no other one in force: {problem}"
 
 

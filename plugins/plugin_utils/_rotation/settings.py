@@ -13,23 +13,27 @@ from dataclasses import dataclass
 from difflib import get_close_matches
 from typing import Any
 
-from ansible.module_utils.parsing.convert_bool import boolean
 from ansible_collections.keyturn.iam.plugins.plugin_utils._names import read_name, read_names
-from ansible_collections.keyturn.iam.plugins.plugin_utils._report.write import ENDINGS
+from ansible_collections.keyturn.iam.plugins.plugin_utils._plan.benchmark import benchmark_called
+from ansible_collections.keyturn.iam.plugins.plugin_utils._plan.policy import renewal_error
+from ansible_collections.keyturn.iam.plugins.plugin_utils._report.write import ENDINGS, ENDINGS_TEXT
 from ansible_collections.keyturn.iam.plugins.plugin_utils._values import (
     is_left_out,
     plain,
-    plain_text,
+    read_count,
     read_number,
     shown,
 )
+from ansible_collections.keyturn.iam.plugins.plugin_utils._values import read_bool as _bool
+from ansible_collections.keyturn.iam.plugins.plugin_utils._values import read_text as _text
 
 PREFIX = "rotation_"
-ENTRY_POINTS = ("main", "audit", "revoke", "rollback")
+ENTRY_POINTS = ("main", "audit", "revoke", "rollback", "adopt", "rotate_self")
 # What the playbooks take and the role leaves beside its options.
 BESIDE = ("rotation_hosts", "rotation_result", "rotation_promoted")
 POLICY = (
     "max_age_days",
+    "renew_before_days",
     "warn_days",
     "deactivate_after_days",
     "idle_days",
@@ -37,6 +41,10 @@ POLICY = (
     "unused_days",
     "exempt",
     "now",
+    "max_new_keys",
+    "benchmark",
+    "owner_tag",
+    "tag_policy",
 )
 
 
@@ -71,7 +79,8 @@ class Settings:
     @property
     def policy(self) -> dict[str, Any]:
         """What `rotation_plan` takes."""
-        return {name: self.values[name] for name in POLICY if self.values[name] is not None}
+        given = {name: self.values[name] for name in POLICY if self.values[name] is not None}
+        return {**given, "carry": self.values["on_promoted"] is not None}
 
 
 def read_settings(entry_point: str, variables: Mapping[str, Any], read: Callable[[str], Any]) -> Settings:
@@ -89,7 +98,17 @@ def read_settings(entry_point: str, variables: Mapping[str, Any], read: Callable
             continue
         if entry_point in setting.required_by and not values[setting.name]:
             problems.append(_missing_error(setting, variables))
+    problems += _together_errors(values)
     return Settings(values, (*problems, *unknown_variables(variables)))
+
+
+def _together_errors(values: Mapping[str, Any]) -> list[str]:
+    """What makes no sense together; where one of them is wrong by itself, that was said."""
+    if values["max_age_days"] is None:
+        return []
+    names = [PREFIX + name for name in ("max_age_days", "renew_before_days")]
+    wrong = renewal_error(names[0], values["max_age_days"], names[1], values["renew_before_days"])
+    return [wrong] if wrong else []
 
 
 def unknown_variables(variables: Iterable[str]) -> list[str]:
@@ -138,21 +157,12 @@ def _optional_days(name: str, value: Any) -> float | None:
     return None if is_left_out(value) else _days(name, value)
 
 
-def _bool(name: str, value: Any) -> bool:
-    if is_left_out(value):
-        return False
-    try:
-        return bool(boolean(value))
-    except TypeError:
-        raise ValueError(f"{name} must be true or false, not {shown(value)}") from None
+def _optional_count(name: str, value: Any) -> int | None:
+    return None if is_left_out(value) else read_count(name, value, "keys")
 
 
-def _text(name: str, value: Any) -> str | None:
-    if is_left_out(value):
-        return None
-    if not isinstance(value, (str, int, float)) or isinstance(value, bool):
-        raise ValueError(f"{name} must be a text, not {shown(value)}")
-    return (plain_text(value) or "").strip()
+def _benchmark(name: str, value: Any) -> str:
+    return benchmark_called(name, value).short_name
 
 
 def _path(name: str, value: Any) -> str | None:
@@ -184,8 +194,7 @@ def _report_file(name: str, value: Any) -> str | None:
         return None
     folder = os.path.dirname(path) or "."
     if os.path.splitext(path)[1].lower() not in ENDINGS or not os.path.isdir(folder):
-        endings = f"{', '.join(ENDINGS[:-1])} or {ENDINGS[-1]}"
-        raise ValueError(f"{name} {value} must end in {endings}, and its folder must exist")
+        raise ValueError(f"{name} {value} must end in {ENDINGS_TEXT}, and its folder must exist")
     if os.path.isdir(path):
         raise ValueError(f"{name} {value} is a folder: name a file")
     return path
@@ -203,35 +212,53 @@ def _task_file(name: str, value: Any) -> str | None:
 
 
 _LOOKS = ("main", "audit")
-_DECIDES = ("main", "audit", "revoke")
-_KEEPS = ("main", "revoke", "rollback")
+_ROTATES = ("main", "rotate_self")
+_REPORTS = (*_LOOKS, "rotate_self")
+_DECIDES = ("main", "audit", "revoke", "rotate_self")
+_KEEPS = ("main", "revoke", "rollback", "adopt", "rotate_self")
+_CARRIES = ("main", "audit", "revoke", "rollback", "rotate_self")
 SETTINGS = (
     Setting("users", _patterns, _LOOKS, _LOOKS, "it takes names of users, or patterns like ci-*; ['*'] is everyone"),
     Setting("path_prefix", _path_prefix, _LOOKS),
     Setting("now", _names, _DECIDES),
     Setting("exempt", _patterns, _DECIDES),
     Setting("max_age_days", _days, _DECIDES),
+    Setting("renew_before_days", _optional_days, _DECIDES),
     Setting("warn_days", _days, _DECIDES),
     Setting("deactivate_after_days", _days, _DECIDES),
     Setting("idle_days", _days, _DECIDES),
     Setting("delete_after_days", _days, _DECIDES),
     Setting("unused_days", _optional_days, _DECIDES),
+    Setting("max_new_keys", _optional_count, _DECIDES),
+    Setting("benchmark", _benchmark, _DECIDES),
+    Setting("owner_tag", _text, _DECIDES),
+    Setting("tag_policy", _bool, _DECIDES),
     Setting("account_id", _account_id, ENTRY_POINTS),
-    Setting("report_file", _report_file, _LOOKS),
-    Setting("fail_on_drift", _bool, _LOOKS),
+    Setting("report_file", _report_file, _REPORTS),
+    Setting("report_key_ids", _bool, _REPORTS),
+    Setting("fail_on_drift", _bool, _REPORTS),
     Setting("access_key_id", _text, ("revoke", "rollback"), ("revoke",), "it takes the id of the key that leaked"),
     Setting("replace", _bool, ("revoke",)),
-    Setting("user_name", _user_name, ("rollback",), ("rollback",), "it takes the name of the user whose key it is"),
+    Setting(
+        "user_name",
+        _user_name,
+        ("rollback", "adopt"),
+        ("rollback", "adopt"),
+        "it takes the name of the user whose key it is",
+    ),
+    Setting("profile", _text, ("adopt", "rotate_self")),
+    Setting("csv", _path, ("adopt",)),
     Setting("hold_days", _days, ("rollback",)),
     Setting(
         "vault_file",
         _path,
         ENTRY_POINTS,
-        ("main", "rollback"),
+        ("main", "rollback", "adopt", "rotate_self"),
         "name the Ansible Vault file in which new secrets are kept",
     ),
     Setting("vault_id", _text, _KEEPS),
-    Setting("verify_delay", _seconds, ("main", "revoke")),
+    Setting("verify_delay", _seconds, (*_ROTATES, "revoke")),
     Setting("verify_timeout", _seconds, _KEEPS),
     Setting("on_stored", _task_file, _KEEPS),
+    Setting("on_promoted", _task_file, _CARRIES),
 )

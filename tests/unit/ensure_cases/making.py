@@ -103,14 +103,14 @@ SATISFIED = [
         before=entry(OLD.stored(), MID.stored(promoted=ago(40)), hold=ago(-3)),
         wants={"max_age_days": 90},
         script=[lists(OLD.on, MID.on)],
-        ends=Done(OLD.on, "current", {"OLD": "Active, current", "MID": "Active, previous", "(held until)": iso(-3)}),
+        ends=Done(OLD.on, "current", {"OLD": "Active, current", "MID": "Active, previous", "held until": iso(-3)}),
     ),
     Case(
         "a hold keeps the current key, not one that only the list has",
         before=entry(OLD.stored(), hold=ago(-3)),
         wants=ROTATE,
         script=[lists(OLD.on, MID.on)],
-        ends=Done(OLD.on, "current", {"OLD": "Active, current", "MID": "Active", "(held until)": iso(-3)}),
+        ends=Done(OLD.on, "current", {"OLD": "Active, current", "MID": "Active", "held until": iso(-3)}),
     ),
 ]
 
@@ -271,8 +271,8 @@ MAKING = [
         ends=Done(
             NEW.on,
             "current",
-            {"OLD": "Active, current", "(held until)": iso(-3)},
-            {"OLD": "Active, previous", "NEW": "Active, current", "(held until)": iso(-3)},
+            {"OLD": "Active, current", "held until": iso(-3)},
+            {"OLD": "Active, previous", "NEW": "Active, current", "held until": iso(-3)},
         ),
     ),
     Case(
@@ -291,8 +291,8 @@ MAKING = [
         ends=Done(
             NEW.on,
             "next",
-            {"OLD": "Active, current", "(held until)": iso()},
-            {"OLD": "Active, current", "NEW": "Active, next", "(held until)": iso()},
+            {"OLD": "Active, current", "held until": iso()},
+            {"OLD": "Active, current", "NEW": "Active, next", "held until": iso()},
         ),
     ),
     Case(
@@ -1184,8 +1184,8 @@ HELD = [
         ends=Done(
             NEW.on,
             "next",
-            {"OLD": "Active, current", "(held until)": iso()},
-            {"OLD": "Active, current", "NEW": "Active, next", "(held until)": iso()},
+            {"OLD": "Active, current", "held until": iso()},
+            {"OLD": "Active, current", "NEW": "Active, next", "held until": iso()},
         ),
     ),
     Case(

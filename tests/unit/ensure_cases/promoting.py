@@ -425,8 +425,8 @@ PROMOTING = [
         checked_script=[lists(OLD.on, NEXT.on), user()],
         checked=replace(
             SEEN_NEXT,
-            before={**SEEN_NEXT.before, "(held until)": iso()},
-            after={**(SEEN_NEXT.after or {}), "(held until)": iso()},
+            before={**SEEN_NEXT.before, "held until": iso()},
+            after={**(SEEN_NEXT.after or {}), "held until": iso()},
         ),
     ),
     Case(
@@ -434,7 +434,7 @@ PROMOTING = [
         before=HELD_NEXT,
         wants=ROTATE,
         script=[lists(OLD.on, NEXT.on)],
-        ends=Done(OLD.on, "current", {**SEEN_NEXT.before, "(held until)": iso(-3)}),
+        ends=Done(OLD.on, "current", {**SEEN_NEXT.before, "held until": iso(-3)}),
     ),
     Case(
         "a person's own task makes the next key of a held user current, whose current key is off",
@@ -449,8 +449,8 @@ PROMOTING = [
         ends=Done(
             NEXT.on,
             "current",
-            {"OLD": "Inactive, current", "NEXT": "Active, next", "(held until)": iso(-3)},
-            {"OLD": "Inactive, previous", "NEXT": "Active, current", "(held until)": iso(-3)},
+            {"OLD": "Inactive, current", "NEXT": "Active, next", "held until": iso(-3)},
+            {"OLD": "Inactive, previous", "NEXT": "Active, current", "held until": iso(-3)},
         ),
     ),
     Case(
@@ -638,7 +638,7 @@ ANOTHER_RUN = [
             Meanwhile(entry(OLD.stored(), NEW.stored(), hold=NOW)),
             writes(replace(NEW_IS_CURRENT, hold_until=NOW)),
         ],
-        ends=replace(MADE, after={**(MADE.after or {}), "(held until)": iso()}),
+        ends=replace(MADE, after={**(MADE.after or {}), "held until": iso()}),
         checked=MADE,
     ),
 ]
@@ -678,7 +678,7 @@ ROLLBACK = [
             *thrice(accepts(OLD)),
             writes(replace(OLD_IS_BACK, hold_until=ago(-3))),
         ],
-        ends=Done(OLD.on, "current", OLD_OFF, {**ROLLED_BACK, "(held until)": iso(-3)}),
+        ends=Done(OLD.on, "current", OLD_OFF, {**ROLLED_BACK, "held until": iso(-3)}),
     ),
     Case(
         "what is current and works stays as it is",
@@ -692,7 +692,7 @@ ROLLBACK = [
         before=replace(OLD_IS_BACK, hold_until=ago(-1)),
         wants={**BACK, "hold_days": 3},
         script=[lists(OLD.on, NEXT.on), user()],
-        ends=Done(OLD.on, "current", {**ROLLED_BACK, "(held until)": iso(-1)}),
+        ends=Done(OLD.on, "current", {**ROLLED_BACK, "held until": iso(-1)}),
     ),
     Case(
         "what is current and works is held, and STS is asked",
@@ -704,7 +704,7 @@ ROLLBACK = [
             writes(replace(OLD_IS_BACK, hold_until=ago(-3))),
             *thrice(accepts(OLD)),
         ],
-        ends=Done(OLD.on, "current", ROLLED_BACK, {**ROLLED_BACK, "(held until)": iso(-3)}),
+        ends=Done(OLD.on, "current", ROLLED_BACK, {**ROLLED_BACK, "held until": iso(-3)}),
     ),
     Case(
         "a key that was never current and passed over is not next after a rollback to an older one",
@@ -829,7 +829,7 @@ OFF = [lists(OLD.off, NEXT.on), user()]
 HELD = replace(NEXT_LEADS, hold_until=ago(-3))
 HELD_OLD_NOTED = replace(NEXT_LEADS_OLD_NOTED, hold_until=ago(-3))
 HELD_OLD_IS_BACK = replace(OLD_IS_BACK, hold_until=ago(-3))
-BACK_AND_HELD = Done(OLD.on, "current", OLD_OFF, {**ROLLED_BACK, "(held until)": iso(-3)})
+BACK_AND_HELD = Done(OLD.on, "current", OLD_OFF, {**ROLLED_BACK, "held until": iso(-3)})
 HOLD_TOLD = {"changed": True, "access_key": OLD.off.public(), "stage": "previous"}
 ON_TOLD = {"changed": True, "access_key": OLD.on.public(), "stage": "previous"}
 SWITCHES_ON = [*OFF, writes(HELD_OLD_NOTED), switches_on(OLD), writes(HELD)]
@@ -931,7 +931,7 @@ ROLLBACK_THAT_STOPS = [
         before=HELD_OLD_NOTED,
         wants=HOLD_BACK,
         script=[*OFF, switches_on(OLD), writes(HELD), *thrice(accepts(OLD)), writes(HELD_OLD_IS_BACK)],
-        ends=replace(BACK_AND_HELD, before={**OLD_OFF, "(held until)": iso(-3)}),
+        ends=replace(BACK_AND_HELD, before={**OLD_OFF, "held until": iso(-3)}),
     ),
     Case(
         "after a crash between the request and the note the same rollback goes on",
@@ -944,14 +944,14 @@ ROLLBACK_THAT_STOPS = [
             *thrice(accepts(OLD)),
             writes(HELD_OLD_IS_BACK),
         ],
-        ends=replace(BACK_AND_HELD, before={**BOTH_ON, "(held until)": iso(-3)}),
+        ends=replace(BACK_AND_HELD, before={**BOTH_ON, "held until": iso(-3)}),
     ),
     Case(
         "after a crash while STS was asked the same rollback goes on",
         before=HELD,
         wants=HOLD_BACK,
         script=[lists(OLD.on, NEXT.on), user(), *thrice(accepts(OLD)), writes(HELD_OLD_IS_BACK)],
-        ends=replace(BACK_AND_HELD, before={**BOTH_ON, "(held until)": iso(-3)}),
+        ends=replace(BACK_AND_HELD, before={**BOTH_ON, "held until": iso(-3)}),
     ),
     Case(
         "a rollback to a next key, of a user who is held",
@@ -965,8 +965,8 @@ ROLLBACK_THAT_STOPS = [
         ],
         ends=replace(
             SEEN_NEXT,
-            before={**SEEN_NEXT.before, "(held until)": iso(-3)},
-            after={**(SEEN_NEXT.after or {}), "(held until)": iso(-3)},
+            before={**SEEN_NEXT.before, "held until": iso(-3)},
+            after={**(SEEN_NEXT.after or {}), "held until": iso(-3)},
         ),
     ),
     Case(

@@ -96,7 +96,7 @@ CASES = [
         before=entry(OLD.stored(), hold=ago(-3)),
         wants=GONE,
         script=[lists(OLD.on), user(), deletes(OLD), writes(entry())],
-        ends=Done(None, None, {"OLD": "Active, current", "(held until)": iso(-3)}, {}, deleted=OLD),
+        ends=Done(None, None, {"OLD": "Active, current", "held until": iso(-3)}, {}, deleted=OLD),
     ),
     Case(
         "a leftover is deleted by a person, and what was asked goes with it",
@@ -266,8 +266,8 @@ CASES = [
         ends=Done(
             None,
             None,
-            {**OLD_OFF, "(held until)": iso(-3)},
-            {"NEXT": "Active, current", "(held until)": iso(-3)},
+            {**OLD_OFF, "held until": iso(-3)},
+            {"NEXT": "Active, current", "held until": iso(-3)},
             deleted=OLD,
         ),
     ),

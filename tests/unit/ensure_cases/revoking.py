@@ -183,7 +183,7 @@ FIRST = [
         wants=LEAK,
         script=[switches_off(OLD), NOTES, SHOWS],
         checked_script=IS_ON,
-        ends=replace(GOES_OFF, before={**BOTH_ON, "(held until)": iso(-3)}),
+        ends=replace(GOES_OFF, before={**BOTH_ON, "held until": iso(-3)}),
     ),
     Case(
         "a leaked key that we had switched off is switched off again, and noted as revoked",
@@ -254,7 +254,7 @@ AGAIN = [
         before=replace(NEXT_LEADS_OLD_REVOKED, hold_until=ago(-3)),
         wants=LEAK,
         script=[switches_off(OLD), SHOWS],
-        ends=Done(OLD.off, None, {**REVOKED, "(held until)": iso(-3)}),
+        ends=Done(OLD.off, None, {**REVOKED, "held until": iso(-3)}),
     ),
     Case(
         "without a store nobody knows whether the key was off: the request is told as a change, and check mode says what it sees",

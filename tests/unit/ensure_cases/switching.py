@@ -51,6 +51,13 @@ HELD_AS_IT_IS = Fails(
     "ends"
 )
 
+TAKE_NOTE_BACK = {"access_key_id": "OLD", "active": True, "noted": True}
+OLD_NOTED_LONG_AGO = entry(NEXT.stored(promoted=ago(9)), OLD.stored(promoted=ago(100), off=ago(5)))
+NOTE_STAYS = Fails(
+    "The note of its deactivation stays with access key OLD of user ci, which is not Active any more; look again"
+)
+IS_HELD = {**BOTH_ON, "held until": iso(-3)}
+
 SWITCHING = [
     Case(
         "a named key that exists satisfies as it is",
@@ -184,6 +191,41 @@ SWITCHING = [
         ends=Done(OLD.on, "previous", BOTH_ON, BOTH_ON),
     ),
     Case(
+        "a planned return of the note of a key that works takes the note back alone",
+        before=OLD_NOTED_LONG_AGO,
+        wants=TAKE_NOTE_BACK,
+        script=[lists(OLD.on, NEXT.on), user(), writes(NEXT_LEADS)],
+        ends=Done(OLD.on, "previous", BOTH_ON, BOTH_ON),
+    ),
+    Case(
+        "a planned return of a note changes nothing the second time",
+        before=NEXT_LEADS,
+        wants=TAKE_NOTE_BACK,
+        script=[lists(OLD.on, NEXT.on)],
+        ends=Done(OLD.on, "previous", BOTH_ON),
+    ),
+    Case(
+        "a planned return of a note switches nothing on that is off by now",
+        before=OLD_NOTED_LONG_AGO,
+        wants=TAKE_NOTE_BACK,
+        script=[lists(OLD.off, NEXT.on), user()],
+        ends=NOTE_STAYS,
+    ),
+    Case(
+        "a planned return of a note waits where a list may not know yet that we switched the key off",
+        before=NEXT_LEADS_OLD_NOTED,
+        wants=TAKE_NOTE_BACK,
+        script=[lists(OLD.on, NEXT.on), user()],
+        ends=NOTE_STAYS,
+    ),
+    Case(
+        "a planned return of a note of a user who is held is no other",
+        before=replace(OLD_NOTED_LONG_AGO, hold_until=ago(-3)),
+        wants=TAKE_NOTE_BACK,
+        script=[lists(OLD.on, NEXT.on), user(), writes(replace(NEXT_LEADS, hold_until=ago(-3)))],
+        ends=Done(OLD.on, "previous", IS_HELD, IS_HELD),
+    ),
+    Case(
         "switching on a key made by hand leaves no trace of it in the store",
         before=entry(OLD.stored(), MID.noted(off=ago(5))),
         wants={"access_key_id": "MID", "active": True},
@@ -258,8 +300,8 @@ SWITCHING = [
         ends=Done(
             OLD.off,
             "previous",
-            {**BOTH_ON, "(held until)": iso(-3)},
-            {**OLD_OFF, "(held until)": iso(-3)},
+            {**BOTH_ON, "held until": iso(-3)},
+            {**OLD_OFF, "held until": iso(-3)},
         ),
     ),
     Case(
@@ -308,7 +350,7 @@ SWITCHING = [
             writes(replace(NEXT_LEADS_OLD_NOTED, hold_until=NOW)),
             switches_off(OLD),
         ],
-        ends=Done(OLD.off, "previous", {**BOTH_ON, "(held until)": iso()}, {**OLD_OFF, "(held until)": iso()}),
+        ends=Done(OLD.off, "previous", {**BOTH_ON, "held until": iso()}, {**OLD_OFF, "held until": iso()}),
     ),
 ]
 
@@ -415,6 +457,15 @@ SAFE = [
         ends=WAS_REVOKED,
     ),
     Case(
+        "a revoked key that somebody has switched on keeps its note",
+        before=entry(NEXT.stored(promoted=ago(9)), OLD.stored(promoted=ago(100), off=ago(5), revoked=ago(5))),
+        wants=TAKE_NOTE_BACK,
+        script=[lists(OLD.on, NEXT.on), user()],
+        ends=Fails(
+            f"Access key OLD of user ci is not switched on: it was revoked on {iso(5)}; leaked=false says that it is safe all the same"
+        ),
+    ),
+    Case(
         "a revoked key that is on already has the revocation taken back with leaked=false",
         before=NEXT_LEADS_OLD_REVOKED,
         wants={"access_key_id": "OLD", "active": True, "leaked": False},
@@ -426,7 +477,7 @@ SAFE = [
 HOLD = {"access_key_id": "OLD", "active": True, "hold_days": 3}
 HELD = replace(NEXT_LEADS, hold_until=ago(-3))
 HELD_OLD_NOTED = replace(NEXT_LEADS_OLD_NOTED, hold_until=ago(-3))
-SWITCHED_ON_AND_HELD = Done(OLD.on, "previous", OLD_OFF, {**BOTH_ON, "(held until)": iso(-3)})
+SWITCHED_ON_AND_HELD = Done(OLD.on, "previous", OLD_OFF, {**BOTH_ON, "held until": iso(-3)})
 # What a failure carries once the hold is written.
 HOLD_TOLD = {"changed": True, "access_key": OLD.off.public(), "stage": "previous"}
 OFF = [lists(OLD.off, NEXT.on), user()]
@@ -476,14 +527,14 @@ HOLDING = [
         before=replace(NEXT_LEADS_OLD_NOTED, hold_until=ago(-2.9)),
         wants=HOLD,
         script=[*OFF, writes(HELD_OLD_NOTED), switches_on(OLD), writes(HELD)],
-        ends=replace(SWITCHED_ON_AND_HELD, before={**OLD_OFF, "(held until)": iso(-2.9)}),
+        ends=replace(SWITCHED_ON_AND_HELD, before={**OLD_OFF, "held until": iso(-2.9)}),
     ),
     Case(
         "after a crash between the request and the note the same task takes the note back",
         before=HELD_OLD_NOTED,
         wants=HOLD,
         script=[lists(OLD.on, NEXT.on), user(), writes(HELD)],
-        ends=replace(SWITCHED_ON_AND_HELD, before={**BOTH_ON, "(held until)": iso(-3)}),
+        ends=replace(SWITCHED_ON_AND_HELD, before={**BOTH_ON, "held until": iso(-3)}),
     ),
     Case(
         "after a crash between the hold and the request nothing that was planned is deleted",
@@ -497,14 +548,14 @@ HOLDING = [
         before=replace(NEXT_LEADS, hold_until=ago(-1)),
         wants=HOLD,
         script=[lists(OLD.on, NEXT.on)],
-        ends=Done(OLD.on, "previous", {**BOTH_ON, "(held until)": iso(-1)}),
+        ends=Done(OLD.on, "previous", {**BOTH_ON, "held until": iso(-1)}),
     ),
     Case(
         "hold_days=0 ends a hold",
         before=replace(NEXT_LEADS, hold_until=ago(-1)),
         wants={**HOLD, "hold_days": 0},
         script=[lists(OLD.on, NEXT.on), user(), writes(NEXT_LEADS)],
-        ends=Done(OLD.on, "previous", {**BOTH_ON, "(held until)": iso(-1)}, BOTH_ON),
+        ends=Done(OLD.on, "previous", {**BOTH_ON, "held until": iso(-1)}, BOTH_ON),
     ),
     Case(
         "hold_days=0 ends a hold, the store cannot be written, and nothing is done",
@@ -512,14 +563,14 @@ HOLDING = [
         wants={**HOLD, "hold_days": 0},
         script=[lists(OLD.on, NEXT.on), user(), cannot_write(NEXT_LEADS)],
         ends=Fails("iam.yml cannot be written: no space left"),
-        checked=Done(OLD.on, "previous", {**BOTH_ON, "(held until)": iso(-1)}, BOTH_ON),
+        checked=Done(OLD.on, "previous", {**BOTH_ON, "held until": iso(-1)}, BOTH_ON),
     ),
     Case(
         "hold_days holds anew a user whose hold has just ended",
         before=replace(NEXT_LEADS, hold_until=NOW),
         wants=HOLD,
         script=[lists(OLD.on, NEXT.on), user(), writes(HELD)],
-        ends=Done(OLD.on, "previous", {**BOTH_ON, "(held until)": iso()}, {**BOTH_ON, "(held until)": iso(-3)}),
+        ends=Done(OLD.on, "previous", {**BOTH_ON, "held until": iso()}, {**BOTH_ON, "held until": iso(-3)}),
     ),
 ]
 
