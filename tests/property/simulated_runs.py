@@ -21,7 +21,7 @@ from property.simulated_iam import NAME, QUOTA, Actor, Fault, Killed, SimulatedI
 Result = dict[str, Any]
 # The role's default.
 HOLD_DAYS = 7
-REALLY = {"check_mode": False, "settings": {"on_stored": None}}
+REALLY: Result = {"check_mode": False, "settings": {"on_stored": None, "on_promoted": None}}
 
 
 class Run:

@@ -144,8 +144,8 @@ def test_a_task_that_failed_before_it_began_has_done_nothing_for_anyone() -> Non
     assert steps.results({"changed": False, "results": []}, []) == []
 
 
-def run(check_mode: bool = False, on_stored: str | None = None) -> dict[str, Any]:
-    return {"check_mode": check_mode, "settings": {"on_stored": on_stored}}
+def run(check_mode: bool = False, on_stored: str | None = None, on_promoted: str | None = None) -> dict[str, Any]:
+    return {"check_mode": check_mode, "settings": {"on_stored": on_stored, "on_promoted": on_promoted}}
 
 
 def test_parts_are_those_that_have_something_to_do_in_the_order_of_the_role() -> None:
@@ -188,6 +188,15 @@ def test_parts_of_a_person_who_saves_the_store() -> None:
         "verify",
         "save_since",
     ]
+
+
+def test_parts_of_a_person_who_carries_keys() -> None:
+    carries = run(on_promoted="carry.yml")
+    assert steps.parts(PLAN, "renew", carries) == ["make_room", "create", "verify", "carry", "look_again"]
+    put_back = [decision("fay", action("put_back", "fay", "PREVIOUS"))]
+    assert steps.parts(put_back, "replace", carries) == ["put_back", "carry"]
+    assert steps.parts([decision("gus", action("carry", "gus", "CUR"))], "renew", carries) == ["carry", "look_again"]
+    assert steps.parts(PLAN, "renew", run(True, on_promoted="carry.yml")) == ["make_room", "create", "verify", "carry"]
 
 
 def test_check_mode_looks_once_and_saves_nothing() -> None:
