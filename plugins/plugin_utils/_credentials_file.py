@@ -44,8 +44,8 @@ def check_profile(profile: str, access_key_ids: Collection[str]) -> None:
     key_id = _pair(_read(file), profile, file)["access_key_id"]
     if key_id not in access_key_ids:
         raise ValueError(
-            f"Profile {profile} in {file} has access key {key_id}, which is none of the user's whose key signs this run: "
-            "name the profile of that user"
+            f"Profile {profile} in {file} has access key {key_id}, which is none of the user's "
+            "whose key signs this run: name the profile of that user"
         )
     real = file.resolve()
     writable = os.access(real, os.W_OK) and os.access(real.parent, os.W_OK | os.X_OK)

@@ -40,8 +40,8 @@ from ansible_collections.keyturn.iam.plugins.plugin_utils._plan.users import LON
 def plan(info: Any, policy: Any = None) -> list[dict[str, Any]]:
     """One decision per user, ordered by name: what the `rotation_plan` filter returns.
 
-    `info` is the result of `iam_access_key_info`, `policy` a mapping of what differs from the role's defaults. The role's
-    second look has `new_keys` too: how many its run has made by then, for `max_new_keys`.
+    `info` is the result of `iam_access_key_info`, `policy` a mapping of what differs from the role's defaults.
+    The role's second look has `new_keys` too: how many its run has made by then, for `max_new_keys`.
     Raises ValueError, one sentence, for a policy or an info that cannot be used at all.
     """
     rules = Policy.read(policy)

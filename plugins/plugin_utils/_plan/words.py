@@ -142,7 +142,8 @@ def held(case: Case, _keys: Sequence[Key]) -> Said:
 
 def quarantined(case: Case, keys: Sequence[Key]) -> Said:
     return Said(
-        f"AWS found a key of this user in public and attached {case.user.quarantined}: nothing is done until you decide.",
+        f"AWS found a key of this user in public and attached {case.user.quarantined}: "
+        "nothing is done until you decide.",
         remedies.leave_quarantine(case, keys),
     )
 

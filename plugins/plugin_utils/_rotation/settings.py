@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""The variables of the role, all read before anything is done: one sentence for each that is wrong, be it by its name."""
+"""The variables of the role, all read before anything is done: one sentence for each wrong one, be it by its name."""
 
 from __future__ import annotations
 
