@@ -11,10 +11,11 @@ from datetime import datetime, timedelta
 from functools import cached_property
 
 from ansible_collections.keyturn.iam.plugins.module_utils._time import DAY, LEFTOVER_WAIT
+from ansible_collections.keyturn.iam.plugins.plugin_utils._plan.key import LONG_AGO, Key
 from ansible_collections.keyturn.iam.plugins.plugin_utils._plan.phrases import SECOND
 from ansible_collections.keyturn.iam.plugins.plugin_utils._plan.policy import NAMED_DAYS, Policy, in_days, later
 from ansible_collections.keyturn.iam.plugins.plugin_utils._plan.tags import exempt_until
-from ansible_collections.keyturn.iam.plugins.plugin_utils._plan.users import LONG_AGO, Key, User
+from ansible_collections.keyturn.iam.plugins.plugin_utils._plan.users import User
 
 UNKNOWN_QUOTA_FULL_AT = 2
 """Where the quota may not be read, AWS's answer decides.

@@ -17,6 +17,7 @@ from typing import Any
 from ansible_collections.keyturn.iam.plugins.module_utils._time import DAY, LEFTOVER_WAIT, LIST_LAG
 from ansible_collections.keyturn.iam.plugins.plugin_utils._plan.benchmark import Rule
 from ansible_collections.keyturn.iam.plugins.plugin_utils._plan.case import Case
+from ansible_collections.keyturn.iam.plugins.plugin_utils._plan.key import LONG_AGO
 from ansible_collections.keyturn.iam.plugins.plugin_utils._plan.phrases import SECOND, date, whole_second
 from ansible_collections.keyturn.iam.plugins.plugin_utils._plan.policy import (
     END_OF_TIME,
@@ -34,7 +35,7 @@ from ansible_collections.keyturn.iam.plugins.plugin_utils._plan.table import (
     put_off,
 )
 from ansible_collections.keyturn.iam.plugins.plugin_utils._plan.tags import has_an_age_of_its_own, owner_of, policy_of
-from ansible_collections.keyturn.iam.plugins.plugin_utils._plan.users import LONG_AGO, User, read_info
+from ansible_collections.keyturn.iam.plugins.plugin_utils._plan.users import User, read_info
 
 
 def plan(info: Any, policy: Any = None) -> list[dict[str, Any]]:

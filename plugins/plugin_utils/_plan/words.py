@@ -17,10 +17,10 @@ from ansible_collections.keyturn.iam.plugins.module_utils._time import LEFTOVER_
 from ansible_collections.keyturn.iam.plugins.plugin_utils._gist import first_that_fits, gist
 from ansible_collections.keyturn.iam.plugins.plugin_utils._plan import remedies
 from ansible_collections.keyturn.iam.plugins.plugin_utils._plan.case import Case, used_after_switch_off
+from ansible_collections.keyturn.iam.plugins.plugin_utils._plan.key import LONG_AGO, Key
 from ansible_collections.keyturn.iam.plugins.plugin_utils._plan.phrases import agree, count, date, days, listed, span
 from ansible_collections.keyturn.iam.plugins.plugin_utils._plan.policy import later
 from ansible_collections.keyturn.iam.plugins.plugin_utils._plan.remedies import Remedy
-from ansible_collections.keyturn.iam.plugins.plugin_utils._plan.users import LONG_AGO, Key
 
 
 @dataclass(frozen=True)
