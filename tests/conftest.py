@@ -13,8 +13,8 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from controller.runner import Controller, Run, default_collections
 from lab.client import Lab
-from lab.playbook import Controller, Run, default_collections
 
 CHECKOUT = Path(__file__).resolve().parent.parent
 # Its histories are played over a simulated account every time; through the real playbook with all faults only.
@@ -76,5 +76,5 @@ def controller(lab: Lab, tmp_path: Path, collections: Path) -> Controller:
 
 @pytest.fixture
 def playbook(controller: Controller) -> Callable[..., Run]:
-    """`playbook(play, *args, **options)` runs ansible-playbook there; see `lab.playbook.Controller.start` for the options."""
+    """`playbook(play, *args, **options)` runs ansible-playbook there; see `controller.runner.Controller.start` for the options."""
     return controller.run

@@ -188,7 +188,10 @@ def _profile_with_mfa(profile: str | None) -> str | None:
 
 
 def _read_dates_fast(client: Any) -> None:
-    """IAM's dates are ISO 8601, and botocore's parser of any date takes a tenth of the time that a request costs here."""
+    """Has the client read dates as IAM writes them: ISO 8601.
+
+    botocore's parser of any date takes a tenth of the time that a request costs here.
+    """
 
     def parse(text: Any) -> Any:
         try:

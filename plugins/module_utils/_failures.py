@@ -206,13 +206,16 @@ def _words(error: Exception) -> str:
 
 
 def _one_line(text: str) -> str:
-    """The text in one line, without what AWS computed of the request: that has its headers, a session token among them."""
+    """The text in one line, without what AWS computed of the request.
+
+    That has the request's headers, a session token among them.
+    """
     return " ".join(text.partition("The Canonical String")[0].split())
 
 
 @contextmanager
 def reading(to: str, unknown: type[IamError] = IamError) -> Iterator[None]:
-    """Takes an answer apart: where something is missing or no such thing, that is an error and never an empty answer."""
+    """Takes an answer apart: what is missing, or no such thing, is an error and never an empty answer."""
     try:
         yield
     except (KeyError, TypeError, ValueError, AttributeError, IndexError):

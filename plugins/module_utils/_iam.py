@@ -338,7 +338,10 @@ def _refuse_foreign(to: str, answer: Mapping[str, Any]) -> None:
 
 def _no_sts_error(client: Any, error: IamError) -> KeyturnError:
     region = client.meta.region_name
-    said = f"STS in region {region} does not accept this run's own credentials, and would accept no new key, so that none is made"
+    said = (
+        f"STS in region {region} does not accept this run's own credentials, "
+        "and would accept no new key, so that none is made"
+    )
     if code_of(error.exception) == "RegionDisabledException":
         return KeyturnError(
             f"{said}: activate STS there (IAM console, Account settings), or set region to one where it is",

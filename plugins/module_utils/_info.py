@@ -130,7 +130,10 @@ def _user_again(before: Mapping[str, Any], now: Mapping[str, Any]) -> dict[str, 
 def _shown(
     iam: Iam, users: list[_Look], params: Mapping[str, Any], entries: Entries | None, warnings: list[str]
 ) -> tuple[list[_Look], list[dict[str, Any]], bool]:
-    """The users who are there, the rows of their keys, and whether no filter left one out; what is wrong is a warning."""
+    """The users who are there, the rows of their keys, and whether no filter left one out.
+
+    What is wrong with a user is a warning.
+    """
     warnings += _warnings(users)
     seen = sorted((user for user in users if not user.vanished), key=lambda user: user.user_name)
     now = iam.now

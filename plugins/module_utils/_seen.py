@@ -60,7 +60,10 @@ class Seen:
         return bool(record.revoke_date) or just_now
 
     def in_force(self, access_key_id: str) -> bool:
-        """Whether the key works: Active, or too young for the list that lacks it; never where the store knows better."""
+        """Whether the key works: Active, or too young for the list that lacks it.
+
+        Never where the store knows better.
+        """
         if self.off_by_note(access_key_id):
             return False
         key = self.listed(access_key_id)
@@ -68,7 +71,7 @@ class Seen:
 
     @property
     def current(self) -> Key | None:
-        """The store's current key, as IAM lists it or as the store does where that is ahead; None where there is none."""
+        """The store's current key, as IAM lists it, or as the store has it where that is ahead; None without one."""
         key_id, record = self.entry.current_id, self.entry.current
         if key_id is None or not record.has_secret:
             return None

@@ -78,7 +78,7 @@ def progress() -> Callable[[Count], None]:
 
 
 def say_results(task: str, host: str, result: Mapping[str, Any]) -> None:
-    """A line for each item, as for those of a loop; and the diffs, which Ansible does not show of a task that failed."""
+    """A line for each item, as for those of a loop, and the diffs: Ansible shows none of a task that failed."""
     results = result.get("results") or []
     if results and is_task_named_late():
         say(f"{task}:")

@@ -10,14 +10,13 @@ It is read as botocore does (configparser, without a default section); all else 
 from __future__ import annotations
 
 import configparser
-import contextlib
 import os
 import re
 import stat
 from collections.abc import Collection
 from pathlib import Path
 
-from ansible_collections.keyturn.iam.plugins.plugin_utils._store.beside import beside, give_to_owner
+from ansible_collections.keyturn.iam.plugins.plugin_utils._store.beside import beside, new_file
 
 _ID, _SECRET, _TOKEN = "aws_access_key_id", "aws_secret_access_key", "aws_session_token"
 _SECTION = re.compile(r"\[(?P<name>[^]]+)\]")
@@ -44,8 +43,8 @@ def check_profile(profile: str, access_key_ids: Collection[str]) -> None:
     key_id = _pair(_read(file), profile, file)["access_key_id"]
     if key_id not in access_key_ids:
         raise ValueError(
-            f"Profile {profile} in {file} has access key {key_id}, which is none of the user's whose key signs this run: "
-            "name the profile of that user"
+            f"Profile {profile} in {file} has access key {key_id}, which is none of the user's "
+            "whose key signs this run: name the profile of that user"
         )
     real = file.resolve()
     writable = os.access(real, os.W_OK) and os.access(real.parent, os.W_OK | os.X_OK)
@@ -117,18 +116,9 @@ def _with_values(text: str, profile: str, values: dict[str, str]) -> str:
 
 def _replace(file: Path, text: str) -> None:
     temporary = beside(file, "keyturn")
-    with contextlib.suppress(FileNotFoundError):
-        temporary.unlink()  # of a run that died
-    handle = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
-    try:
-        with open(handle, "w", encoding="utf-8", newline="") as opened:
-            opened.write(text)
-            opened.flush()
-            os.fchmod(opened.fileno(), stat.S_IMODE(file.stat().st_mode))
-            give_to_owner(file, opened.fileno())
-            os.fsync(opened.fileno())
+    with new_file(temporary, file) as opened:
+        opened.write(text.encode())
+        opened.flush()
+        os.fchmod(opened.fileno(), stat.S_IMODE(file.stat().st_mode))
+        os.fsync(opened.fileno())
         os.replace(temporary, file)
-    except BaseException:
-        with contextlib.suppress(OSError):
-            temporary.unlink()
-        raise

@@ -252,7 +252,7 @@ class InProcessAction(ActionBase):
         )
 
     def _censored(self, result: dict[str, Any]) -> dict[str, Any]:
-        """A result with a secret is not shown, though registered as it is; a failure's reason is shown apart from it."""
+        """A result with a secret is registered as it is and not shown; a failure's reason is shown apart from it."""
         if any(one.get("secret_access_key") for one in (result, *result.get("results", ()))):
             if result.get("failed"):
                 display.error(str(result.get("msg")), wrap_text=False)
@@ -271,7 +271,7 @@ def _number_or(value: Any, default: float) -> float:
 def _like_a_module(
     result: dict[str, Any], module: ModuleInProcess, validated: ValidationResult, variables: Mapping[str, Any]
 ) -> dict[str, Any]:
-    """The result with what Ansible adds to a module's: warnings, secret arguments blotted out, and how it was called."""
+    """The result with what Ansible adds to a module's: warnings, how it was called, secret arguments blotted out."""
     aliases = [f"Both option {one['option']} and its alias {one['alias']} are set." for one in validated._warnings]
     if aliases:
         result["warnings"] = aliases + result.get("warnings", [])
@@ -298,7 +298,10 @@ def _without_become(host: Mapping[str, Any]) -> str:
 
 @cache
 def _installation(python: str) -> tuple[str, str]:
-    """What tells one Python from another: virtual environments link to one and the same, each from a folder of its own."""
+    """What tells one Python from another.
+
+    Virtual environments link to one and the same, each from a folder of its own.
+    """
     return os.path.dirname(os.path.abspath(python)), os.path.realpath(python)
 
 

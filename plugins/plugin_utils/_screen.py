@@ -1,7 +1,7 @@
 # Copyright (c) 2026 keyturn contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Lines for the person at the screen, beside what the callback prints: how wide, in which colours, and whether at all."""
+"""Lines for the person at the screen, beside what the callback prints: how wide, in which colours, whether at all."""
 
 from __future__ import annotations
 

@@ -121,6 +121,21 @@ def read_count(what: str, value: Any, unit: str) -> int:
     return number
 
 
+def read_days(what: str, value: Any) -> float:
+    """A number of days, as `read_number` reads it."""
+    return read_number(what, value, "days")
+
+
+def read_optional_days(what: str, value: Any) -> float | None:
+    """The same; null where it is left out."""
+    return None if is_left_out(value) else read_days(what, value)
+
+
+def read_optional_key_count(what: str, value: Any) -> int | None:
+    """How many keys, as `read_count` reads it; null where it is left out."""
+    return None if is_left_out(value) else read_count(what, value, "keys")
+
+
 def read_bool(what: str, value: Any) -> bool:
     """True or false in any of Ansible's spellings; what is left out is false. Raises ValueError, one sentence."""
     if is_left_out(value):

@@ -32,8 +32,9 @@ if __name__ == "__main__":
 from bench.chart import draw
 from bench.measure import DUE, YOUNG, Bench, Took, interleaved, moto_server, shown
 from bench.reports import report_seconds
+from controller.runner import default_collections
+from controller.store import PASSWORD
 from lab.client import Lab
-from lab.playbook import PASSWORD, default_collections
 
 CHECKOUT = Path(__file__).resolve().parents[2]
 LATENCY_MS = 20

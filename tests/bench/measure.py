@@ -21,9 +21,10 @@ from pathlib import Path
 from typing import Any
 
 import boto3
+from controller.runner import Controller
+from controller.store import entry_of, write_store
 from lab.client import ADMIN, Lab
-from lab.playbook import Controller, entry_of, write_store
-from lab.shapes import LENIENT, Key, User, UserState
+from lab.messages import LENIENT, Key, User, UserState
 
 BARE = Path(__file__).with_name("bare.py")
 ROTATE = "keyturn.iam.rotate"

@@ -10,7 +10,7 @@ import sys
 import time
 from typing import Any
 
-from lab.playbook import default_collections
+from controller.runner import default_collections
 
 FORMS = (".json", ".csv", ".md", ".html", ".prom")
 NOW = "2026-11-24T04:00:00+00:00"

@@ -13,9 +13,9 @@ from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+from controller.store import open_store, write_store
 from lab.client import Lab
-from lab.playbook import open_store, write_store
-from lab.shapes import Key, KeyState, User
+from lab.messages import Key, KeyState, User
 
 VAULT_FILE = "iam-keys.yml"
 VAULT_PASSWORD = "a password for this demonstration only"

@@ -22,11 +22,11 @@ from typing import Any
 # As a script the folder of this file comes first; its modules are known by the folder above.
 sys.path[0] = str(Path(__file__).resolve().parents[1])
 
-from demo.account import STATUSES, VAULT_FILE, VAULT_PASSWORD, Account  # noqa: E402 - found by the line above
+from controller.runner import default_collections  # noqa: E402 - found by the line above
+from demo.account import STATUSES, VAULT_FILE, VAULT_PASSWORD, Account  # noqa: E402
 from demo.service import Service  # noqa: E402
 from demo.stage import Failed, Stage, expect  # noqa: E402
 from lab.client import Lab, LabError  # noqa: E402
-from lab.playbook import default_collections  # noqa: E402
 
 ROTATE = "ansible-playbook keyturn.iam.rotate -e @rotation.yml"
 REPORT = "report.json"

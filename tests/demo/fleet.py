@@ -19,10 +19,11 @@ from typing import Any
 # As a script the folder of this file comes first; its modules are known by the folder above.
 sys.path[0] = str(Path(__file__).resolve().parents[1])
 
-from demo.stage import Failed, Shown, Stage, expect  # noqa: E402 - found by the line above
+from controller.runner import default_collections  # noqa: E402 - found by the line above
+from controller.store import open_store, vault_id_of  # noqa: E402
+from demo.stage import Failed, Shown, Stage, expect  # noqa: E402
 from lab.client import Lab, LabError  # noqa: E402
-from lab.playbook import default_collections, open_store, vault_id_of  # noqa: E402
-from lab.shapes import Key, User  # noqa: E402
+from lab.messages import Key, User  # noqa: E402
 
 EXAMPLE = Path(__file__).resolve().parents[2] / "docs" / "examples" / "fleet"
 ACCOUNTS = {"shop": "111111111111", "billing": "222222222222", "data": "333333333333"}

@@ -19,10 +19,11 @@ from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+from controller.runner import Controller, Run, Running
+from controller.store import PASSWORD, open_store, write_store
 from lab import faults
 from lab.client import Lab
-from lab.playbook import PASSWORD, Controller, Run, Running, open_store, write_store
-from lab.shapes import RUN_VARIABLE, Key, Request, User, UserState
+from lab.messages import RUN_VARIABLE, Key, Request, User, UserState
 
 ALL = os.environ.get("KEYTURN_FAULTS") == "all"
 """Whether everything is to be run, or what has been chosen from it."""

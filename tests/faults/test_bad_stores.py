@@ -17,10 +17,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from controller.runner import Controller
+from controller.store import open_store, vault_id_of, write_store
 from fleet import ALL, STAGES, Fleet, executed_writes, key_task, recover
 from lab.client import ADMIN, Lab
-from lab.playbook import Controller, open_store, vault_id_of, write_store
-from lab.shapes import Key
+from lab.messages import Key
 
 VAULT_PASSWORD = "a password that is typed"
 NAME = "A_b+c=d,e.f@g-" + "x" * 50

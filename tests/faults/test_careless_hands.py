@@ -16,10 +16,11 @@ from pathlib import Path
 
 import pytest
 import yaml
+from controller.runner import Controller, Run
+from controller.store import open_store, write_store
 from fleet import ALL, STAGES, Fleet, executed_writes, key_task, records_of, recover
 from lab.client import Lab
-from lab.playbook import Controller, Run, open_store, write_store
-from lab.shapes import Key, User
+from lab.messages import Key, User
 
 OTHER = "210987654321"
 KNOWN = ["again", "waiting", "retiring", "parting", "busy"]

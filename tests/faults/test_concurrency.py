@@ -10,10 +10,10 @@ import fcntl
 import time
 from concurrent.futures import ThreadPoolExecutor
 
+from controller.runner import Controller
 from fleet import ALL, ROLE, STAGES, Fleet, recover
 from lab.client import Lab
-from lab.playbook import Controller
-from lab.shapes import Key
+from lab.messages import Key
 
 
 def test_twelve_hosts_write_one_file(lab: Lab, controller: Controller) -> None:

@@ -12,9 +12,9 @@ By default each fault meets a write of each kind and some of the reads; KEYTURN_
 from __future__ import annotations
 
 import pytest
+from controller.runner import Controller
 from fleet import ALL, CHOSEN_WRITES, MISHAPS, STAGES, TARGETS, Fleet, Target, recover, targets
 from lab.client import Lab
-from lab.playbook import Controller
 
 
 def test_these_are_the_requests_of_a_rotation(lab: Lab, controller: Controller) -> None:

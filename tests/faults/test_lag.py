@@ -6,9 +6,9 @@
 
 from __future__ import annotations
 
+from controller.runner import Controller
 from fleet import ALL, Fleet, recover
 from lab.client import Lab
-from lab.playbook import Controller
 
 
 def test_a_new_key_is_refused_for_seconds(lab: Lab, controller: Controller) -> None:

@@ -11,9 +11,9 @@ import signal
 import time
 
 import pytest
+from controller.runner import Controller
 from fleet import ALL, STAGES, TARGETS, Fleet, recover, wait_for_workers, workers
 from lab.client import Lab
-from lab.playbook import Controller
 
 SIGNALS = [(number, when) for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP) for when in ("before", "after")]
 CHOSEN = [(signal.SIGINT, "before"), (signal.SIGINT, "after"), (signal.SIGTERM, "after")]

@@ -17,9 +17,9 @@ from contextlib import AbstractContextManager
 from pathlib import Path
 
 import pytest
+from controller.runner import Controller, Run, Running
 from fleet import ALL, Fleet, recover, workers
 from lab.client import Lab
-from lab.playbook import Controller, Run, Running
 
 # What makes a write of the store fail, from when it begins until it ends.
 Trouble = Callable[[Fleet, Running], AbstractContextManager[None]]

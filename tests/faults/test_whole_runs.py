@@ -14,9 +14,9 @@ import signal
 from dataclasses import dataclass, replace
 
 import pytest
+from controller.runner import Controller
 from fleet import ALL, CHOSEN_WRITES, MISHAPS, STAGES, TARGETS, Fleet, Mishap, Target, recover
 from lab.client import Lab
-from lab.playbook import Controller
 
 
 @dataclass(frozen=True)

@@ -12,9 +12,9 @@ from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
+from controller.runner import Run
 from lab.client import Lab
-from lab.playbook import Run
-from lab.shapes import Request, UserState
+from lab.messages import Request, UserState
 
 ACCESS_KEY = "keyturn.iam.iam_access_key"
 INFO = "keyturn.iam.iam_access_key_info"

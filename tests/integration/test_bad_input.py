@@ -10,10 +10,11 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 import pytest
+from controller.runner import Controller, Run
+from controller.store import write_store
 from integration.helpers import WRITES, Task, files, info_task, key_task, play, refusal, writes
 from lab.client import Lab
-from lab.playbook import Controller, Run, write_store
-from lab.shapes import ADMIN_KEY, Credentials, Key
+from lab.messages import ADMIN_KEY, Credentials, Key
 
 Cases = Mapping[str, tuple[Task, str]]
 Refused = Callable[..., Run]

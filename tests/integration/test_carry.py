@@ -11,10 +11,11 @@ import json
 from typing import Any
 
 import yaml
+from controller.runner import Controller, Run
+from controller.store import open_store
 from helpers import secrets, writes
 from lab.client import Lab
-from lab.playbook import Controller, Run, open_store
-from lab.shapes import Key
+from lab.messages import Key
 
 STORE = "keys.yml"
 SECRET = "{{ lookup('keyturn.iam.access_key', rotation_promoted.user_name).secret_access_key }}"

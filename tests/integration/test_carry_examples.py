@@ -19,10 +19,11 @@ from typing import Any
 import boto3
 import pytest
 from ansible_collections.keyturn.iam.plugins.plugin_utils._smtp import ses_smtp_password
+from controller.runner import Controller, Run
+from controller.store import open_store
 from lab.client import Lab
 from lab.destinations import TOKEN, Destinations
-from lab.playbook import Controller, Run, open_store
-from lab.shapes import Key
+from lab.messages import Key
 from lab.ssh import Host
 
 EXAMPLES = Path(__file__).resolve().parents[2] / "docs" / "examples"

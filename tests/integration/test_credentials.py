@@ -11,10 +11,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from controller.runner import Controller, Run
 from integration.helpers import Task, info_task, key_task, play, refusal
 from lab.client import Lab
-from lab.playbook import Controller, Run
-from lab.shapes import ADMIN_SECRET, Key
+from lab.messages import ADMIN_SECRET, Key
 
 SECRET = "a/secret/that/nobody/is/to/see/0123456789"
 MFA = "asks for an MFA code (mfa_serial), which nobody can type in here"

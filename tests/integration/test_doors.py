@@ -12,10 +12,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from controller.runner import Controller, Run
+from controller.store import PASSWORD, entry_of, open_store, stored, vault, write_store
 from helpers import ACCESS_KEY, INFO, Task, key_task, play, refusal, writes
 from lab.client import Lab
-from lab.playbook import PASSWORD, Controller, Run, _vault, entry_of, open_store, stored, write_store
-from lab.shapes import Credentials, Key
+from lab.messages import Credentials, Key
 
 ROLE = "keyturn.iam.rotation"
 OTHER = "999999999999"
@@ -280,7 +281,7 @@ def test_a_secret_of_the_vault_in_the_defaults(lab: Lab, controller: Controller)
     """`secret_key: !vault`, in process and as the module."""
     lab.seed("ci", OLD)
     env = lab.env()
-    sealed = _vault(PASSWORD).encrypt(env["AWS_SECRET_ACCESS_KEY"].encode()).decode()
+    sealed = vault(PASSWORD).encrypt(env["AWS_SECRET_ACCESS_KEY"].encode()).decode()
     text = "\n".join(f"            {line}" for line in sealed.splitlines())
     tasks = "".join(
         f"""

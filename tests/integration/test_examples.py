@@ -13,9 +13,10 @@ from typing import Any
 
 import pytest
 import yaml
+from controller.runner import Controller, Run
+from controller.store import entry_of, open_store, stored, write_store
 from lab.client import Lab
-from lab.playbook import Controller, Run, entry_of, open_store, stored, write_store
-from lab.shapes import Credentials, Key, UserState
+from lab.messages import Credentials, Key, UserState
 
 CHECKOUT = Path(__file__).resolve().parents[2]
 STORE = "group_vars/all/iam_keys.yml"

@@ -12,10 +12,11 @@ import sys
 from pathlib import Path
 from typing import Any
 
+from controller.runner import Controller, Run
+from controller.store import open_store
 from helpers import writes
 from lab.client import Lab
-from lab.playbook import Controller, Run, open_store
-from lab.shapes import Key
+from lab.messages import Key
 
 FLEET = Path(__file__).resolve().parents[2] / "docs" / "examples" / "fleet"
 DEMO = Path(__file__).resolve().parents[1] / "demo" / "fleet.py"

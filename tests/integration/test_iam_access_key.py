@@ -14,6 +14,7 @@ from typing import Any
 import pytest
 from ansible.release import __version__ as ansible_core
 from ansible_collections.amazon.aws.plugins.module_utils.common import AMAZON_AWS_COLLECTION_VERSION
+from controller.runner import Controller, Run
 from integration.helpers import (
     INFO,
     Task,
@@ -33,8 +34,7 @@ from integration.helpers import (
     writes,
 )
 from lab.client import Lab
-from lab.playbook import Controller, Run
-from lab.shapes import ADMIN_KEY, ADMIN_SECRET, Key, KeyState, User
+from lab.messages import ADMIN_KEY, ADMIN_SECRET, Key, KeyState, User
 
 Play = Callable[..., Run]
 AMAZON_AWS = tuple(map(int, AMAZON_AWS_COLLECTION_VERSION.split(".")[:2]))

@@ -11,10 +11,11 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
+from controller.runner import Controller, Run
+from controller.store import write_store
 from integration.helpers import Task, actions, files, info_task, ok, play, refusal, returned, secrets, writes
 from lab.client import Lab
-from lab.playbook import Controller, Run, write_store
-from lab.shapes import ACCOUNT, ADMIN_KEY, Key, KeyState, User
+from lab.messages import ACCOUNT, ADMIN_KEY, Key, KeyState, User
 
 Play = Callable[..., Run]
 IN_PROCESS_AND_AS_A_MODULE = [True, False]

@@ -13,10 +13,11 @@ from typing import Any
 
 import pytest
 from ansible.parsing.vault import VaultLib, VaultSecret
+from controller.runner import Controller, Run
+from controller.store import PASSWORD, entry_of, open_store, stored, vault_id_of, write_store
 from integration.helpers import Task, actions, files, key_task, later, ok, play, refusal, returned, secrets, writes
 from lab.client import Lab
-from lab.playbook import PASSWORD, Controller, Run, entry_of, open_store, stored, vault_id_of, write_store
-from lab.shapes import ACCOUNT, ADMIN_KEY, Key, KeyState, User
+from lab.messages import ACCOUNT, ADMIN_KEY, Key, KeyState, User
 
 STORE = "keys.yml"
 Play = Callable[..., Run]

@@ -9,10 +9,11 @@ from __future__ import annotations
 import re
 from typing import Any
 
+from controller.runner import Controller
+from controller.store import open_store
 from helpers import files, ok, play, returned, secrets, writes
 from lab.client import Lab
-from lab.playbook import Controller, open_store
-from lab.shapes import Key, User
+from lab.messages import Key, User
 
 KEYS = "keyturn.iam.iam_access_keys"
 STORE = "keys.yml"

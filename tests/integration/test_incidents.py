@@ -13,10 +13,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from controller.runner import Controller, Run
+from controller.store import entry_of, open_store, stored, write_store
 from integration.helpers import WRITES, actions, key_task, later, ok, play, refusal, secrets
 from lab.client import Lab
-from lab.playbook import Controller, Run, entry_of, open_store, stored, write_store
-from lab.shapes import Key, UserState
+from lab.messages import Key, UserState
 
 STORE = "store.yml"
 Playbook = Callable[..., Run]

@@ -16,10 +16,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from controller.runner import Controller, Run, Running
+from controller.store import open_store, write_store
 from helpers import key_task, ok, play, refusal, writes
 from lab.client import Lab
-from lab.playbook import Controller, Run, Running, open_store, write_store
-from lab.shapes import Key
+from lab.messages import Key
 
 EXAMPLES = Path(__file__).resolve().parents[2] / "docs" / "examples"
 STORE = "keys.yml"

@@ -10,10 +10,11 @@ import json
 import os
 from pathlib import Path
 
+from controller.runner import Controller
+from controller.store import open_store
 from helpers import key_task, ok, play, refusal, secrets, writes
 from lab.client import Lab
-from lab.playbook import Controller, open_store
-from lab.shapes import Key, KeyState
+from lab.messages import Key, KeyState
 
 CHECKOUT = Path(__file__).resolve().parents[2]
 STORE = "keys.yml"

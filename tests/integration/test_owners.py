@@ -18,9 +18,9 @@ from pathlib import Path
 from typing import Any
 
 from aiosmtpd.controller import Controller as MailServer
+from controller.runner import Controller
 from lab.client import Lab
-from lab.playbook import Controller
-from lab.shapes import Key
+from lab.messages import Key
 
 EXAMPLES = Path(__file__).resolve().parents[2] / "docs" / "examples"
 

@@ -12,9 +12,9 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from controller.runner import Run
 from lab.client import Lab
-from lab.playbook import Run
-from lab.shapes import Key
+from lab.messages import Key
 
 CHECKOUT = Path(__file__).resolve().parents[2]
 NEEDS_NO_PERMISSION = {"GetCallerIdentity"}

@@ -11,10 +11,11 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
+from controller.runner import Controller, Run
+from controller.store import open_store, write_store
 from integration.helpers import writes
 from lab.client import Lab
-from lab.playbook import Controller, Run, open_store, write_store
-from lab.shapes import ACCOUNT, Key, KeyState
+from lab.messages import ACCOUNT, Key, KeyState
 
 Rotate = Callable[..., Run]
 DUE = Key(age_days=76, used_days=1)

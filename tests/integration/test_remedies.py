@@ -15,10 +15,11 @@ from datetime import datetime, timedelta, timezone
 from typing import Any
 
 from ansible_collections.keyturn.iam.plugins.plugin_utils._plan.table import STATUSES
+from controller.runner import Controller
+from controller.store import entry_of, stored, write_store
 from integration.helpers import play
 from lab.client import Lab
-from lab.playbook import Controller, entry_of, stored, write_store
-from lab.shapes import Key, UserState
+from lab.messages import Key, UserState
 
 STORE = "it's the store.yml"  # one word of a shell only where it is quoted
 UNUSED_DAYS = 365

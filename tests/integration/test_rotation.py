@@ -16,10 +16,11 @@ from typing import Any
 import pytest
 import yaml
 from ansible_collections.keyturn.iam.plugins.plugin_utils._rotation.settings import ENTRY_POINTS, SETTINGS
+from controller.runner import Controller, Run
+from controller.store import entry_of, open_store, stored, write_store
 from integration.helpers import later
 from lab.client import Lab
-from lab.playbook import Controller, Run, entry_of, open_store, stored, write_store
-from lab.shapes import Key, User
+from lab.messages import Key, User
 
 CHECKOUT = Path(__file__).resolve().parents[2]
 WRITES = {"CreateAccessKey", "UpdateAccessKey", "DeleteAccessKey"}

@@ -11,11 +11,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from controller.runner import Controller
+from controller.store import entry_of, open_store, write_store
 from integration.helpers import actions, info_task, key_task, ok, play, refusal, writes
 from lab.client import Lab
-from lab.playbook import Controller, entry_of, open_store, write_store
+from lab.messages import Key
 from lab.proxy import Proxy
-from lab.shapes import Key
 
 STORE = "keys.yml"
 ENTRY = "iam_access_keys"

@@ -14,10 +14,11 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
+from controller.runner import Controller, Run, Running
+from controller.store import entry_of, open_store, stored, write_store
 from integration.helpers import actions, key_task, later, play
 from lab.client import Lab
-from lab.playbook import Controller, Run, Running, entry_of, open_store, stored, write_store
-from lab.shapes import Key, KeyState, UserState
+from lab.messages import Key, KeyState, UserState
 
 STORE = "store.yml"
 Start = Callable[..., Running]

@@ -20,7 +20,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any, Self
 
-from lab.shapes import (
+from lab.messages import (
     ACCOUNT,
     ADMIN_KEY,
     ADMIN_SECRET,
@@ -55,7 +55,7 @@ class Lab:
 
     @classmethod
     def start(cls, strict: bool = True, **settings: Any) -> Lab:
-        """Start a server process. `settings`: see `shapes.Settings`; `strict` false: moto's ways for what they leave out."""
+        """Start a server process. `settings`: see `messages.Settings`; `strict` false: moto's ways for what they leave out."""
         with tempfile.TemporaryDirectory() as folder:
             port_file = Path(folder, "url")
             command = [
@@ -194,7 +194,7 @@ class Lab:
         self._do("clear_requests")
 
     def fault(self, kind: str, action: str | None = None, **details: Any) -> None:
-        """Let something go wrong: see `shapes.Fault` for kinds and details."""
+        """Let something go wrong: see `messages.Fault` for kinds and details."""
         self._do("fault", **asdict(Fault(kind=kind, action=action, **details)))
 
     def faults(self) -> list[Fault]:

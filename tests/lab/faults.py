@@ -10,7 +10,7 @@ import os
 import signal
 from pathlib import Path
 
-from lab.shapes import LAB_VARIABLE, RUN_VARIABLE, Fault, Request
+from lab.messages import LAB_VARIABLE, RUN_VARIABLE, Fault, Request
 from lab.wire import Answer
 
 KINDS = {

@@ -3,7 +3,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """The laboratory: an AWS account (IAM and STS) on a loopback port that lags, refuses, breaks and lives on another day, as told.
 
-Beside AWS's own protocol it answers `POST /_lab/<operation>` with JSON arguments: the operations of `aws.World` and those of
+Beside AWS's own protocol it answers `POST /_lab/<operation>` with JSON arguments: the operations of `account.World` and those of
 `Server.OPERATIONS`. `lab.client.Lab` speaks it. As a process:
 
     python tests/lab/server.py --port-file FILE
@@ -32,8 +32,8 @@ if __name__ == "__main__":
     sys.path[0] = str(Path(__file__).resolve().parent.parent)
 
 from lab import faults
-from lab.aws import World
-from lab.shapes import LENIENT, Fault, Request
+from lab.account import World
+from lab.messages import LENIENT, Fault, Request
 from lab.wire import Answer, Call, error_answer
 from moto.core.exceptions import ServiceException
 
@@ -403,7 +403,9 @@ def main() -> None:
         default=True,
         help="AWS's strictness (default), or moto's ways",
     )
-    parser.add_argument("--settings", type=json.loads, default={}, help="settings as a JSON object, see lab/shapes.py")
+    parser.add_argument(
+        "--settings", type=json.loads, default={}, help="settings as a JSON object, see lab/messages.py"
+    )
     arguments = parser.parse_args()
     server = Server(**{**({} if arguments.strict else LENIENT), **arguments.settings})
     url = server.start()

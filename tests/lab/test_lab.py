@@ -28,10 +28,11 @@ from botocore.exceptions import (
     ReadTimeoutError,
 )
 from botocore.parsers import ResponseParserError
+from controller.runner import Controller, default_collections, run_playbook
+from controller.store import open_store, vault_id_of, write_store
 from lab import faults
 from lab.client import ADMIN, Lab, LabError
-from lab.playbook import Controller, default_collections, open_store, run_playbook, vault_id_of, write_store
-from lab.shapes import ACCOUNT, Credentials, Fault, Key, KeyState, User
+from lab.messages import ACCOUNT, Credentials, Fault, Key, KeyState, User
 
 
 def refusal(call: Callable[[], object]) -> tuple[str, int, str]:

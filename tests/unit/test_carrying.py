@@ -23,7 +23,7 @@ from ansible_collections.keyturn.iam.plugins.plugin_utils._rotation import carry
 from ansible_collections.keyturn.iam.plugins.plugin_utils._rotation.task_file import task_file_problems
 from ansible_collections.keyturn.iam.plugins.plugin_utils._store.file import VaultStore
 from ansible_collections.keyturn.iam.plugins.plugin_utils._store.pick import pick
-from lab.playbook import PASSWORD, write_store
+from controller.store import PASSWORD, write_store
 
 SECRET = "wJalrXUtnFEMI/K7MDENG+bPxRfiCYEXAMPLEKEY"  # of AWS's documentation
 FORMS = {

@@ -2,8 +2,9 @@
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""What a person brings: a key that exists, whose secret is stored once STS accepts the pair; and the word that the current
-key has been carried to where it is used.
+"""What a person brings: a key that exists, or the word that the current key has been carried.
+
+The key's secret is stored once STS accepts the pair; the word is a date in the store.
 """
 
 from __future__ import annotations
@@ -115,8 +116,8 @@ def _not_the_users_error(work: Work) -> KeyturnError:
             f"Access key {key_id} is not adopted for user {want.user_name}: it is user {owner}'s; name that one"
         )
     return KeyturnError(
-        f"User {want.user_name} has no access key {key_id} in account {work.iam.account_id}, so that none is adopted: is "
-        "it another account's, or was it deleted?"
+        f"User {want.user_name} has no access key {key_id} in account {work.iam.account_id}, so that none is adopted: "
+        "is it another account's, or was it deleted?"
     )
 
 

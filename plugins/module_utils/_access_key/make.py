@@ -38,7 +38,8 @@ def any_that_satisfies(work: Work, stored: Transaction, seen: Seen) -> str | Non
         seen = _clear_leftover(work, stored, seen)
     guards.refuse_replaced_not_active(work, seen)
     if work.keeps:
-        work.iam.prepare_sts()  # where STS does not answer no key becomes current, now or (verify=false) by a later task
+        # Where STS does not answer no key becomes current, now or (verify=false) by a later task.
+        work.iam.prepare_sts()
     quota = work.iam.quota() if seen.keys else None
     if quota is not None and len(seen.keys) >= quota:
         seen = _make_room(work, stored, seen, quota)

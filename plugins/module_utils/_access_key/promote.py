@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""How a stored key becomes current: STS accepts it while the store's lock is free, then it is promoted under the lock."""
+"""How a stored key becomes current: STS accepts it while the store's lock is free, then it is promoted under it."""
 
 from __future__ import annotations
 
@@ -260,8 +260,8 @@ def _refuse_for_good(want: Want, access_key_id: str, refusal: Exception) -> None
     """What STS answers for the place where it is asked, and not for the key, stays so however long one waits."""
     if want.secret_access_key and code_of(refusal) == WRONG_SECRET and not _says_expired(refusal):
         raise KeyturnError(
-            f"Access key {access_key_id} of user {want.user_name} is not adopted: the given secret_access_key is not its "
-            "secret, says STS; look up the right one, or have a new key made with max_age_days=0"
+            f"Access key {access_key_id} of user {want.user_name} is not adopted: the given secret_access_key "
+            "is not its secret, says STS; look up the right one, or have a new key made with max_age_days=0"
         )
     if code_of(refusal) not in NOT_FOR_THIS_PLACE:
         return

@@ -14,9 +14,10 @@ from dataclasses import asdict, replace
 from datetime import datetime
 from typing import Any
 
-from ansible_collections.keyturn.iam.plugins.module_utils._time import DAY, LEFTOVER_WAIT, LIST_LAG
+from ansible_collections.keyturn.iam.plugins.module_utils._time import DAY, LEFTOVER_WAIT, LIST_LAG, NOTE_LEADS
 from ansible_collections.keyturn.iam.plugins.plugin_utils._plan.benchmark import Rule
 from ansible_collections.keyturn.iam.plugins.plugin_utils._plan.case import Case
+from ansible_collections.keyturn.iam.plugins.plugin_utils._plan.key import LONG_AGO
 from ansible_collections.keyturn.iam.plugins.plugin_utils._plan.phrases import SECOND, date, whole_second
 from ansible_collections.keyturn.iam.plugins.plugin_utils._plan.policy import (
     END_OF_TIME,
@@ -34,14 +35,14 @@ from ansible_collections.keyturn.iam.plugins.plugin_utils._plan.table import (
     put_off,
 )
 from ansible_collections.keyturn.iam.plugins.plugin_utils._plan.tags import has_an_age_of_its_own, owner_of, policy_of
-from ansible_collections.keyturn.iam.plugins.plugin_utils._plan.users import LONG_AGO, User, read_info
+from ansible_collections.keyturn.iam.plugins.plugin_utils._plan.users import User, read_info
 
 
 def plan(info: Any, policy: Any = None) -> list[dict[str, Any]]:
     """One decision per user, ordered by name: what the `rotation_plan` filter returns.
 
-    `info` is the result of `iam_access_key_info`, `policy` a mapping of what differs from the role's defaults. The role's
-    second look has `new_keys` too: how many its run has made by then, for `max_new_keys`.
+    `info` is the result of `iam_access_key_info`, `policy` a mapping of what differs from the role's defaults.
+    The role's second look has `new_keys` too: how many its run has made by then, for `max_new_keys`.
     Raises ValueError, one sentence, for a policy or an info that cannot be used at all.
     """
     rules = Policy.read(policy)
@@ -152,6 +153,8 @@ def _turning_points(case: Case) -> list[datetime]:
         ):
             if since is not None:
                 dates.update(later(since, in_days(span)) for span in days if span is not None)
+        if key.revoked:
+            dates.add(later(key.revoked, NOTE_LEADS))
         # What was promoted, carried or switched off this very second counts from the next.
         dates.update(
             later(since, SECOND) for since in (key.promoted, key.carried, key.deactivated) if since is not None

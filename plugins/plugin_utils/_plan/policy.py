@@ -19,11 +19,11 @@ from ansible_collections.keyturn.iam.plugins.module_utils._options import names_
 from ansible_collections.keyturn.iam.plugins.plugin_utils._names import read_names
 from ansible_collections.keyturn.iam.plugins.plugin_utils._plan.benchmark import DEFAULT, Benchmark, benchmark_called
 from ansible_collections.keyturn.iam.plugins.plugin_utils._values import (
-    is_left_out,
     plain_text,
     read_bool,
-    read_count,
-    read_number,
+    read_days,
+    read_optional_days,
+    read_optional_key_count,
     read_text,
     shown,
 )
@@ -73,7 +73,7 @@ class Policy:
             name = plain_text(raw_name) or ""
             if name not in known:
                 raise ValueError(f"The rotation policy has no key {shown(raw_name)}: it takes {', '.join(known)}.")
-            read: Callable[[str, Any], Any] = _READ.get(name, _days)
+            read: Callable[[str, Any], Any] = _READ.get(name, read_days)
             values[name] = read(f"In the rotation policy, {name}", value)
         policy = cls(**values)
         wrong = renewal_error("max_age_days", policy.max_age_days, "renew_before_days", policy.renew_before_days)
@@ -133,14 +133,6 @@ def later(moment: datetime, span: timedelta) -> datetime:
 # -- how a value is read ---------------------------------------------------------------------------------------------
 
 
-def _days(what: str, value: Any) -> float:
-    return read_number(what, value, "days")
-
-
-def _optional_days(what: str, value: Any) -> float | None:
-    return None if is_left_out(value) else _days(what, value)
-
-
 def _names(what: str, value: Any) -> tuple[str, ...]:
     return read_names(what, value, patterns=False)
 
@@ -149,16 +141,12 @@ def _patterns(what: str, value: Any) -> tuple[str, ...]:
     return read_names(what, value, patterns=True)
 
 
-def _optional_count(what: str, value: Any) -> int | None:
-    return None if is_left_out(value) else read_count(what, value, "keys")
-
-
 _READ: dict[str, Callable[[str, Any], Any]] = {
-    "renew_before_days": _optional_days,
-    "unused_days": _optional_days,
+    "renew_before_days": read_optional_days,
+    "unused_days": read_optional_days,
     "exempt": _patterns,
     "now": _names,
-    "max_new_keys": _optional_count,
+    "max_new_keys": read_optional_key_count,
     "benchmark": benchmark_called,
     "carry": read_bool,
     "owner_tag": read_text,

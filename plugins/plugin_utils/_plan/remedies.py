@@ -14,9 +14,9 @@ from typing import Any
 
 from ansible_collections.keyturn.iam.plugins.plugin_utils._gist import denied_action, in_full
 from ansible_collections.keyturn.iam.plugins.plugin_utils._plan.case import Case, used_after_switch_off
+from ansible_collections.keyturn.iam.plugins.plugin_utils._plan.key import Key
 from ansible_collections.keyturn.iam.plugins.plugin_utils._plan.phrases import date, days, span
 from ansible_collections.keyturn.iam.plugins.plugin_utils._plan.policy import Policy
-from ansible_collections.keyturn.iam.plugins.plugin_utils._plan.users import Key
 
 MODULE = "keyturn.iam.iam_access_key"
 ROTATE = "ansible-playbook keyturn.iam.rotate"

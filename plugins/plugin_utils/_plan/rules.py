@@ -15,7 +15,8 @@ from ansible_collections.keyturn.iam.plugins.plugin_utils._plan.benchmark import
     Benchmark,
     Rule,
 )
-from ansible_collections.keyturn.iam.plugins.plugin_utils._plan.users import Key, User
+from ansible_collections.keyturn.iam.plugins.plugin_utils._plan.key import Key
+from ansible_collections.keyturn.iam.plugins.plugin_utils._plan.users import User
 
 
 def broken_rules(user: User, now: datetime, in_grace: bool, benchmark: Benchmark) -> list[Rule]:

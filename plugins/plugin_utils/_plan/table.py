@@ -17,7 +17,7 @@ from typing import NamedTuple
 from ansible_collections.keyturn.iam.plugins.module_utils._time import LEFTOVER_WAIT
 from ansible_collections.keyturn.iam.plugins.plugin_utils._plan import remedies, words
 from ansible_collections.keyturn.iam.plugins.plugin_utils._plan.case import Case, Sight
-from ansible_collections.keyturn.iam.plugins.plugin_utils._plan.users import Key
+from ansible_collections.keyturn.iam.plugins.plugin_utils._plan.key import Key
 from ansible_collections.keyturn.iam.plugins.plugin_utils._plan.words import Said
 
 STATUSES = (

@@ -20,74 +20,9 @@ from ansible_collections.keyturn.iam.plugins.module_utils import _answers
 from ansible_collections.keyturn.iam.plugins.module_utils._entry import Entry, StoredKey
 from ansible_collections.keyturn.iam.plugins.module_utils._seen import Seen
 from ansible_collections.keyturn.iam.plugins.module_utils._time import from_iso
+from ansible_collections.keyturn.iam.plugins.plugin_utils._plan.key import Key
 from ansible_collections.keyturn.iam.plugins.plugin_utils._plan.policy import in_days, later
 from ansible_collections.keyturn.iam.plugins.plugin_utils._values import plain_text, shown
-
-LONG_AGO = datetime(1970, 1, 1, tzinfo=timezone.utc)
-"""When a key was made of which nobody noted when."""
-
-
-@dataclass(frozen=True)
-class Key:
-    """One access key: what IAM says of it and what the store does.
-
-    `status` is IAM's word, and null where IAM does not list the key. `created`, `last_used`, `promoted` (when it became
-    current), `carried` (to where it is used), `deactivated` (by our hand) and `revoked` (for good) are null where there
-    is none. `appearing`: not listed, but made so shortly ago that it may still be. `stored`: the store has its secret.
-    `signing`: it signs the requests of this run.
-    """
-
-    id: str
-    status: str | None = None
-    created: datetime | None = None
-    last_used: datetime | None = None
-    service: str | None = None
-    region: str | None = None
-    promoted: datetime | None = None
-    carried: datetime | None = None
-    deactivated: datetime | None = None
-    revoked: datetime | None = None
-    stored: bool = False
-    signing: bool = False
-    appearing: bool = False
-
-    @property
-    def listed(self) -> bool:
-        return self.status is not None
-
-    @property
-    def exists(self) -> bool:
-        return self.listed or self.appearing
-
-    @property
-    def active(self) -> bool:
-        """Whether it works; a status that is neither Active nor Inactive counts as not Active."""
-        return self.status == "Active" or self.appearing
-
-    @property
-    def off_by_us(self) -> bool:
-        """A note beside an Active key is of the past.
-
-        Somebody switched the key on again, or the request was never sent.
-        """
-        return self.deactivated is not None and not self.active
-
-    @property
-    def made(self) -> datetime:
-        """When it was made; of a key that exists this is always known."""
-        return self.created or LONG_AGO
-
-    @property
-    def current_since(self) -> datetime:
-        """An entry that a person wrote has no promotion.
-
-        It counts from the key's creation, as when the key leaves current.
-        """
-        return self.made if self.promoted is None else self.promoted
-
-    @property
-    def last_sign_of_life(self) -> datetime:
-        return max(self.made, self.last_used or LONG_AGO, self.promoted or LONG_AGO)
 
 
 @dataclass(frozen=True)

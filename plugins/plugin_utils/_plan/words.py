@@ -17,10 +17,10 @@ from ansible_collections.keyturn.iam.plugins.module_utils._time import LEFTOVER_
 from ansible_collections.keyturn.iam.plugins.plugin_utils._gist import first_that_fits, gist
 from ansible_collections.keyturn.iam.plugins.plugin_utils._plan import remedies
 from ansible_collections.keyturn.iam.plugins.plugin_utils._plan.case import Case, used_after_switch_off
+from ansible_collections.keyturn.iam.plugins.plugin_utils._plan.key import LONG_AGO, Key
 from ansible_collections.keyturn.iam.plugins.plugin_utils._plan.phrases import agree, count, date, days, listed, span
 from ansible_collections.keyturn.iam.plugins.plugin_utils._plan.policy import later
 from ansible_collections.keyturn.iam.plugins.plugin_utils._plan.remedies import Remedy
-from ansible_collections.keyturn.iam.plugins.plugin_utils._plan.users import LONG_AGO, Key
 
 
 @dataclass(frozen=True)
@@ -142,7 +142,8 @@ def held(case: Case, _keys: Sequence[Key]) -> Said:
 
 def quarantined(case: Case, keys: Sequence[Key]) -> Said:
     return Said(
-        f"AWS found a key of this user in public and attached {case.user.quarantined}: nothing is done until you decide.",
+        f"AWS found a key of this user in public and attached {case.user.quarantined}: "
+        "nothing is done until you decide.",
         remedies.leave_quarantine(case, keys),
     )
 

@@ -46,7 +46,10 @@ _CSV_COLUMNS = (
 
 
 def as_csv(report: Report) -> str:
-    """One row for each key of each user, and one for a user without a key; a spreadsheet takes no value for a formula."""
+    """One row for each key of each user, and one for a user without a key.
+
+    A spreadsheet takes no value for a formula.
+    """
     out = io.StringIO()
     writer = csv.writer(out, lineterminator="\n")
     names = (*_CSV_COLUMNS, "owner") if report.has_owners else _CSV_COLUMNS

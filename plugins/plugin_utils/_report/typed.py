@@ -2,7 +2,10 @@
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""What a person types, as it is typed: a task as YAML, a command for a shell. Broken lines can be pasted as they stand."""
+"""What a person types, as it is typed: a task as YAML, a command for a shell.
+
+Broken lines can be pasted as they stand.
+"""
 
 from __future__ import annotations
 

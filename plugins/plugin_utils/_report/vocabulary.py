@@ -33,8 +33,9 @@ BY_THIS_RUN_OR_NONE = frozenset(("revoked", "uncarried"))
 
 
 class Ahead(NamedTuple):
-    """What is to be known of a user who is no drift and for whom nothing is done now; `is_for_a_person`: unless the user
-    is named in rotation_now.
+    """What is to be known of a user who is no drift and for whom nothing is done now.
+
+    `is_for_a_person`: unless the user is named in rotation_now.
     """
 
     meaning: str

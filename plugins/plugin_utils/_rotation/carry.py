@@ -36,7 +36,7 @@ def promoted(action: Action, tagged: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def connection(own_host: Mapping[str, Any]) -> str:
-    """By which connection a task is run on a host that has no ansible_connection, as those have to which it is delegated.
+    """By which connection a task is run on a host that has no ansible_connection, as a host to which it is delegated.
 
     A play's `connection: local` would count for them, too. It is for the rotation's own host, where that does not have
     the variable (implicit localhost does).
@@ -56,7 +56,7 @@ def would_carry(results: Iterable[Result], actions: Iterable[Action]) -> list[di
 
 
 def failure(failed: Mapping[str, Any], task: Mapping[str, Any], secrets: Iterable[str]) -> str:
-    """Why a task failed: its name, the host it was delegated to, and the first line of its message, without the secrets."""
+    """Why a task failed: its name, the host it was delegated to, the first line of its message; without the secrets."""
     items = [one for one in failed.get("results") or () if isinstance(one, Mapping) and one.get("failed")]
     result = items[0] if items else failed
     message = _first_line(result.get("msg"))

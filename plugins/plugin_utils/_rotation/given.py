@@ -33,8 +33,8 @@ def _of_csv(user_name: str, path: str) -> dict[str, str]:
     head = [cell.strip().lower() for cell in rows[0]] if rows else []
     if _ID not in head or _SECRET not in head:
         raise ValueError(
-            f"rotation_csv {path} is no CSV file as AWS's console gives it: its first line must name the columns Access "
-            "key ID and Secret access key"
+            f"rotation_csv {path} is no CSV file as AWS's console gives it: its first line must name "
+            "the columns Access key ID and Secret access key"
         )
     found = [dict(zip(head, (cell.strip() for cell in row), strict=False)) for row in rows[1:]]
     return _of_user(user_name, path, found)

@@ -53,8 +53,8 @@ def previous(info: Mapping[str, Any], access_key_id: str | None = None) -> dict[
     if not found:
         revoked_too = " and that was not revoked" if len(rows) < len(info["access_keys"]) else ""
         return {
-            "problem": f"User {name} has no access key that was replaced or switched off by the rotation and that IAM still has{revoked_too}; "
-            f"name {name} in rotation_now for a new one"
+            "problem": f"User {name} has no access key that was replaced or switched off by the rotation "
+            f"and that IAM still has{revoked_too}; name {name} in rotation_now for a new one"
         }
     return {
         "user_name": name,
@@ -165,7 +165,10 @@ def _no_room_problem(entry: Entry, rows: Sequence[Mapping[str, Any]]) -> str:
     which = (
         f"{doubtful[0]}, whose secret a run lost, unless a person made it," if doubtful else "the one that nobody needs"
     )
-    return f"there is no room for a new one ({keys}); delete {which} with iam_access_key (state: absent) and run the same again"
+    return (
+        f"there is no room for a new one ({keys}); "
+        f"delete {which} with iam_access_key (state: absent) and run the same again"
+    )
 
 
 def _may_be_a_leftover(entry: Entry, row: Mapping[str, Any]) -> bool:
@@ -186,9 +189,9 @@ def revocation(result: Mapping[str, Any]) -> list[dict[str, Any]]:
 
 
 def unreplaced(left: Mapping[str, Any], results: Sequence[Mapping[str, Any]]) -> str | None:
-    """Why the user is left without a key in force, or without it where it is used, in the last sentence of a revocation.
+    """Why the user is left without a key in force, or without it where it is used; None where all is well.
 
-    None where all is well.
+    The last sentence of a revocation.
     """
     key_id, name = left["revoked"]["access_key_id"], left["user_name"]
     failed = [result for result in results if result["failed"]]

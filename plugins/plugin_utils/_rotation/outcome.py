@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""How a revocation and a rollback end: which key is off, which is in force and from where, and what is left to do. Pure."""
+"""How a revocation and a rollback end: which key is off, which is in force and from where, what is left to do. Pure."""
 
 from __future__ import annotations
 
@@ -36,8 +36,8 @@ def of_a_revocation(
     said = f"Access key {key['access_key_id']} of user {name} {is_off} Inactive."
     first = said if path else f"{said} {NO_STORE}"
     sessions = (
-        f"Sessions that were made with {key['access_key_id']} before live on until they expire: docs/incident.md says how "
-        "to end them."
+        f"Sessions that were made with {key['access_key_id']} before live on until they expire: "
+        "docs/incident.md says how to end them."
     )
     if left is None:
         return [first]
@@ -61,7 +61,8 @@ def _in_force(
         return f"No other key of user {name} is in force yet: run the same again."
     if steps:
         key_id = put_in_force[-1]
-        return f"In force: access key {key_id}, in {_place(name, path)}. Whatever has the old key takes this one from there."
+        said = f"In force: access key {key_id}, in {_place(name, path)}."
+        return f"{said} Whatever has the old key takes this one from there."
     return _in_force_before(name, path, is_so, left["info"])
 
 

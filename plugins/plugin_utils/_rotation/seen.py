@@ -18,8 +18,14 @@ def account_error(wanted: str | None, account_id: str | None) -> str | None:
     if not wanted or wanted == account_id:
         return None
     if not account_id:
-        return f"Which account these credentials are for could not be learned, and rotation_account_id asks for {wanted}: nothing was done"
-    return f"These credentials are for account {account_id}, but rotation_account_id is {wanted}: nothing was done; use that account's"
+        return (
+            "Which account these credentials are for could not be learned, "
+            f"and rotation_account_id asks for {wanted}: nothing was done"
+        )
+    return (
+        f"These credentials are for account {account_id}, but rotation_account_id is {wanted}: "
+        "nothing was done; use that account's"
+    )
 
 
 def unmatched_names(settings: Mapping[str, Any], user_names: Iterable[str]) -> list[str]:

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""The variables of the role, all read before anything is done: one sentence for each that is wrong, be it by its name."""
+"""The variables of the role, all read before anything is done: one sentence for each wrong one, be it by its name."""
 
 from __future__ import annotations
 
@@ -20,8 +20,10 @@ from ansible_collections.keyturn.iam.plugins.plugin_utils._report.write import E
 from ansible_collections.keyturn.iam.plugins.plugin_utils._values import (
     is_left_out,
     plain,
-    read_count,
+    read_days,
     read_number,
+    read_optional_days,
+    read_optional_key_count,
     shown,
 )
 from ansible_collections.keyturn.iam.plugins.plugin_utils._values import read_bool as _bool
@@ -145,20 +147,8 @@ def _user_name(name: str, value: Any) -> str | None:
     return read_name(name, value)
 
 
-def _days(name: str, value: Any) -> float:
-    return read_number(name, value, "days")
-
-
 def _seconds(name: str, value: Any) -> float:
     return read_number(name, value, "seconds")
-
-
-def _optional_days(name: str, value: Any) -> float | None:
-    return None if is_left_out(value) else _days(name, value)
-
-
-def _optional_count(name: str, value: Any) -> int | None:
-    return None if is_left_out(value) else read_count(name, value, "keys")
 
 
 def _benchmark(name: str, value: Any) -> str:
@@ -222,14 +212,14 @@ SETTINGS = (
     Setting("path_prefix", _path_prefix, _LOOKS),
     Setting("now", _names, _DECIDES),
     Setting("exempt", _patterns, _DECIDES),
-    Setting("max_age_days", _days, _DECIDES),
-    Setting("renew_before_days", _optional_days, _DECIDES),
-    Setting("warn_days", _days, _DECIDES),
-    Setting("deactivate_after_days", _days, _DECIDES),
-    Setting("idle_days", _days, _DECIDES),
-    Setting("delete_after_days", _days, _DECIDES),
-    Setting("unused_days", _optional_days, _DECIDES),
-    Setting("max_new_keys", _optional_count, _DECIDES),
+    Setting("max_age_days", read_days, _DECIDES),
+    Setting("renew_before_days", read_optional_days, _DECIDES),
+    Setting("warn_days", read_days, _DECIDES),
+    Setting("deactivate_after_days", read_days, _DECIDES),
+    Setting("idle_days", read_days, _DECIDES),
+    Setting("delete_after_days", read_days, _DECIDES),
+    Setting("unused_days", read_optional_days, _DECIDES),
+    Setting("max_new_keys", read_optional_key_count, _DECIDES),
     Setting("benchmark", _benchmark, _DECIDES),
     Setting("owner_tag", _text, _DECIDES),
     Setting("tag_policy", _bool, _DECIDES),
@@ -248,7 +238,7 @@ SETTINGS = (
     ),
     Setting("profile", _text, ("adopt", "rotate_self")),
     Setting("csv", _path, ("adopt",)),
-    Setting("hold_days", _days, ("rollback",)),
+    Setting("hold_days", read_days, ("rollback",)),
     Setting(
         "vault_file",
         _path,

@@ -47,9 +47,8 @@ _SETTINGS = ("vault_file", "vault_id", "verify_delay", "verify_timeout")
 def steps(decisions: Iterable[Decision], step: str, results: Iterable[Mapping[str, Any]] = ()) -> list[dict[str, Any]]:
     """The actions of one step, without the users for whom a step failed before and what is done already.
 
-    `verify` has the planned ones and those for the keys that `create` has just made, `carry` those for the keys that have
-    just become current (in check mode: that would). Raises ValueError for an unknown
-    step.
+    `verify` has the planned ones and those for the keys that `create` has just made, `carry` those for the keys that
+    have just become current (in check mode: that would). Raises ValueError for an unknown step.
     """
     if step not in STEPS:
         raise ValueError(f"step must be one of {', '.join(STEPS)}, not {step}")
@@ -102,7 +101,10 @@ def _note_to_take_back(user_name: str, access_key_id: str) -> dict[str, Any]:
 
 
 def _makes_current(result: Mapping[str, Any]) -> bool:
-    """Whether the user's current key is another one now; of a key that check mode predicts only its creation is known."""
+    """Whether the user's current key is another one now.
+
+    Of a key that check mode predicts only its creation is known.
+    """
     kind = result["action"]["action"]
     return kind in ("verify", "put_back") or (kind == "create" and not result["access_key_id"])
 

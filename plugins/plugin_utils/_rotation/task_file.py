@@ -19,8 +19,9 @@ _NESTED = ("block", "rescue", "always")
 def task_file_problems(
     path: str | None, loader: DataLoader, own_host: str, own_variables: Mapping[str, Any]
 ) -> list[str]:
-    """One sentence for what keeps `rotation_on_promoted` from being included; none where nothing does, as far as it says
-    itself. `own_variables`: those of the rotation's own host.
+    """One sentence for what keeps `rotation_on_promoted` from being included; none where nothing in it says so itself.
+
+    `own_variables`: those of the rotation's own host.
     """
     if path is None:
         return []
@@ -34,8 +35,8 @@ def task_file_problems(
     delegates = any(task.get("delegate_to") and not task.get("connection") for task in tasks)
     if delegates and not own_variables.get("ansible_connection"):
         return [
-            f"rotation_on_promoted {path} delegates to other hosts, and the local connection of the play would count for "
-            f"these too: set ansible_connection to local for {own_host} in the inventory"
+            f"rotation_on_promoted {path} delegates to other hosts, and the local connection of the play "
+            f"would count for these too: set ansible_connection to local for {own_host} in the inventory"
         ]
     return []
 

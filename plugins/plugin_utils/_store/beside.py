@@ -18,9 +18,10 @@ import hashlib
 import json
 import os
 import re
-from collections.abc import Collection
+from collections.abc import Collection, Iterator
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
+from typing import BinaryIO
 
 KEPT = 10
 # Bytes that tell two encryptions apart (header, salt, digest), whatever a file system's clock says.
@@ -38,6 +39,25 @@ def give_to_owner(file: Path, handle: int) -> None:
         with contextlib.suppress(OSError):
             owner = file.stat()
             os.fchown(handle, owner.st_uid, owner.st_gid)
+
+
+@contextlib.contextmanager
+def new_file(path: Path, owner_of: Path) -> Iterator[BinaryIO]:
+    """A file that only the owner of `owner_of` may read, from its first byte; inside, it is written and renamed.
+
+    Nothing stays under its own name where that fails.
+    """
+    with contextlib.suppress(FileNotFoundError):
+        path.unlink()  # of a run that died
+    handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
+    try:
+        with open(handle, "wb") as file:
+            give_to_owner(owner_of, handle)
+            yield file
+    except BaseException:
+        with contextlib.suppress(OSError):
+            path.unlink()
+        raise
 
 
 def head_of(path: Path) -> bytes | None:
@@ -153,21 +173,12 @@ class Beside:
         One that is not synced may go with the power, not with the process.
         """
         new = path.with_name(f"{path.name}.new")
-        with contextlib.suppress(FileNotFoundError):
-            new.unlink()  # of a run that died
-        handle = os.open(new, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
-        try:
-            with open(handle, "wb") as file:
-                file.write(data)
-                if synced:
-                    file.flush()
-                    os.fsync(handle)
-                give_to_owner(self._file, handle)
+        with new_file(new, self._file) as file:
+            file.write(data)
+            file.flush()
+            if synced:
+                os.fsync(file.fileno())
             os.rename(new, path)
-        except BaseException:
-            with contextlib.suppress(OSError):
-                new.unlink()
-            raise
 
     def notes(self) -> Notes:
         try:

@@ -23,7 +23,7 @@ from typing import Any, Protocol
 from ansible.parsing.vault import VaultLib
 from ansible_collections.keyturn.iam.plugins.module_utils._entry import Entry
 from ansible_collections.keyturn.iam.plugins.module_utils._errors import StoreError
-from ansible_collections.keyturn.iam.plugins.plugin_utils._store.beside import HEAD, beside, give_to_owner
+from ansible_collections.keyturn.iam.plugins.plugin_utils._store.beside import HEAD, beside, new_file
 from ansible_collections.keyturn.iam.plugins.plugin_utils._store.history import DELETE_AFTER_DAYS, History, LostKey
 from ansible_collections.keyturn.iam.plugins.plugin_utils._store.lock import LOCK_TIMEOUT, Lock
 from ansible_collections.keyturn.iam.plugins.plugin_utils._store.text import Text
@@ -189,25 +189,16 @@ class VaultStore:
     def _replace(self, data: bytes, opened: Opened) -> tuple[Any, ...] | None:
         """The new file's stamp, or None where another hand was faster: then nothing was replaced."""
         temporary = beside(self._file, "tmp")
-        with contextlib.suppress(FileNotFoundError):
-            temporary.unlink()  # of a run that died; the lock is ours
-        handle = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
-        try:
-            with open(handle, "wb") as file:
-                file.write(data)
-                file.flush()
-                os.fchmod(file.fileno(), 0o600)
-                give_to_owner(self._file, file.fileno())
-                os.fsync(file.fileno())
-                status = os.fstat(file.fileno())
+        with new_file(temporary, self._file) as file:
+            file.write(data)
+            file.flush()
+            os.fchmod(file.fileno(), 0o600)
+            os.fsync(file.fileno())
+            status = os.fstat(file.fileno())
             if self._stamp() != opened.stamp:
                 temporary.unlink()
                 return None
             self._put_in_place(temporary, data, opened)
-        except BaseException:
-            with contextlib.suppress(OSError):
-                temporary.unlink()
-            raise
         self._sync_folder()
         return status.st_ino, status.st_mtime_ns, status.st_size, data[:HEAD]
 

@@ -38,7 +38,7 @@ DELETE_AFTER_DAYS = 30.0
 
 @dataclass(frozen=True)
 class LostKey:
-    """A key whose secret the predecessor `file` has, and the store has not any more, though nothing of ours removed it."""
+    """A key whose secret the predecessor `file` has and the store has no more, though nothing of ours removed it."""
 
     user_name: str
     access_key_id: str

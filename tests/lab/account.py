@@ -19,7 +19,7 @@ from email.utils import format_datetime
 from typing import Any
 
 import moto.iam.models as iam_models
-from lab.shapes import (
+from lab.messages import (
     ACCOUNT,
     ADMIN_KEY,
     ADMIN_SECRET,
@@ -32,7 +32,7 @@ from lab.shapes import (
     User,
     UserState,
 )
-from lab.ways import replacements, shown
+from lab.unlike_moto import replacements, shown
 from lab.wire import Answer, AwsError, Call, error_answer, rightly_signed, validate, wsgi_environ
 from moto.core.request import Request as MotoRequest
 from moto.iam.models import IAMBackend, iam_backends

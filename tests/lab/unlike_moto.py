@@ -18,7 +18,7 @@ from moto.iam.utils import generate_access_key_id_from_account_id
 from moto.sts.responses import TokenResponse
 
 if TYPE_CHECKING:
-    from lab.aws import World
+    from lab.account import World
 
 
 def replacements(world: World) -> list[tuple[Any, str, Any]]:

@@ -23,14 +23,13 @@ from pathlib import Path
 from typing import Any
 
 import yaml
+from controller.store import PASSWORD, Passwords, passwords_by_id
 from lab import faults
 from lab.client import ADMIN, Lab
-from lab.shapes import LAB_VARIABLE, RUN_VARIABLE, Credentials, Fault, KeyState, UserState
+from lab.messages import LAB_VARIABLE, RUN_VARIABLE, Credentials, Fault, KeyState
 
-PASSWORD = "the password of the laboratory's store"
 TIMEOUT = 120
 Play = str | Path | Mapping[str, Any] | Sequence[Mapping[str, Any]]
-Passwords = str | Mapping[str, str] | None
 
 
 @dataclass(frozen=True)
@@ -329,54 +328,9 @@ def default_collections() -> Path:
     raise FileNotFoundError(f"no collections folder links to {checkout}")
 
 
-def open_store(path: Path, password: Passwords = PASSWORD) -> dict[str, Any]:
-    """What an Ansible Vault file holds, read by Ansible's own code; its errors for one that does not open."""
-    return dict(yaml.safe_load(_vault(password).decrypt(path.read_bytes())) or {})
-
-
-def write_store(
-    path: Path, content: Mapping[str, Any] | str, password: Passwords = PASSWORD, vault_id: str | None = None
-) -> None:
-    """Encrypt a mapping, or text as it is, into an Ansible Vault file as `ansible-vault create` would."""
-    vault = _vault(password)
-    text = content if isinstance(content, str) else yaml.safe_dump(dict(content), sort_keys=False)
-    name, secret = next(pair for pair in vault.secrets if vault_id in (None, pair[0]))
-    path.write_bytes(vault.encrypt(text.encode(), secret, vault_id=vault_id or (name if name != "default" else None)))
-    path.chmod(0o600)
-
-
-def stored(key: KeyState, **dates: str) -> dict[str, Any]:
-    """A key as the store has it beside its id."""
-    return {"secret_access_key": key.secret_access_key, "create_date": key.create_date, **dates}
-
-
-def entry_of(user: UserState, key: KeyState, **more: Any) -> dict[str, Any]:
-    """A user's entry in the store whose current key this is, promoted as it was made."""
-    owner = {"account_id": user.account_id, "user_id": user.user_id}
-    return {**owner, "access_key_id": key.access_key_id, **stored(key, promote_date=key.create_date), **more}
-
-
-def vault_id_of(path: Path) -> str | None:
-    """The vault id in the file's header, None where there is none (format 1.1)."""
-    header = path.read_text().partition("\n")[0].split(";")
-    return header[3] if len(header) > 3 else None
-
-
-def _vault(password: Passwords) -> Any:
-    from ansible.parsing.vault import VaultLib, VaultSecret
-
-    return VaultLib([(name, VaultSecret(secret.encode())) for name, secret in _passwords(password).items()])
-
-
-def _passwords(password: Passwords) -> dict[str, str]:
-    if password is None:
-        return {}
-    return {"default": password} if isinstance(password, str) else dict(password)
-
-
 def _vault_arguments(password: Passwords, folder: Path) -> list[str]:
     arguments = []
-    for name, secret in _passwords(password).items():
+    for name, secret in passwords_by_id(password).items():
         path = folder / f"password-{re.sub(r'[^A-Za-z0-9]', '_', name)}"
         path.write_text(secret)
         path.chmod(0o600)
