@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from datetime import datetime, timedelta
 from functools import cached_property
 
-from ansible_collections.keyturn.iam.plugins.module_utils._time import DAY, LEFTOVER_WAIT
+from ansible_collections.keyturn.iam.plugins.module_utils._time import DAY, LEFTOVER_WAIT, NOTE_LEADS
 from ansible_collections.keyturn.iam.plugins.plugin_utils._plan.key import LONG_AGO, Key
 from ansible_collections.keyturn.iam.plugins.plugin_utils._plan.phrases import SECOND
 from ansible_collections.keyturn.iam.plugins.plugin_utils._plan.policy import NAMED_DAYS, Policy, in_days, later
