@@ -167,6 +167,16 @@ def test_parts_are_those_that_have_something_to_do_in_the_order_of_the_role() ->
         steps.parts(PLAN, "rotate", run())
 
 
+def test_parts_of_a_person_who_carries_new_keys() -> None:
+    for check_mode, again in ((False, ["look_again"]), (True, [])):
+        carries = {"check_mode": check_mode, "settings": {"on_stored": None, "on_promoted": "carry.yml"}}
+        assert steps.parts(PLAN, "renew", carries) == ["make_room", "create", "verify", "carry", *again]
+        late = [decision("gus", action("carry", "gus", "HERE"))]
+        assert steps.parts(late, "renew", carries) == ["carry", *again]
+        put_back = [decision("fay", action("put_back", "fay", "PREVIOUS"))]
+        assert steps.parts(put_back, "replace", carries) == ["put_back", "carry"]
+
+
 def test_parts_of_a_person_who_saves_the_store() -> None:
     saves = run(on_stored="save.yml")
     assert steps.parts(PLAN, "renew", saves) == ["make_room", "create", "save", "verify", "look_again"]

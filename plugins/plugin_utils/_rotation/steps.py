@@ -20,7 +20,7 @@ Decision = Mapping[str, Any]
 # In the order in which the role takes them. A key that has to go so that another can be made goes first.
 STEPS = ("make_room", "create", "verify", "put_back", "carry", "take_note_back", "deactivate", "delete")
 # The parts of the role in their order: what comes before the second look, and what comes after it; after a revocation.
-# What is no step: `save`, `save_since` and `carry` are the tasks of a person, `settle` decides what is left.
+# `save`, `carry` and `save_since` are the tasks of a person; `settle` decides what is left.
 PARTS = {
     "renew": ("make_room", "create", "save", "verify", "carry", "look_again"),
     "retire": ("take_note_back", "deactivate", "delete", "settle", "save_since"),
@@ -139,7 +139,7 @@ def parts(decisions: Iterable[Decision], group: str, run: Mapping[str, Any]) -> 
         due.add("verify")
     if due & {"verify", "put_back"}:
         due.add("carry")
-    if not run["settings"]["on_promoted"]:
+    if not run["settings"].get("on_promoted"):
         due.discard("carry")
     if not run["check_mode"]:
         due |= _beside(due, bool(run["settings"]["on_stored"]))
