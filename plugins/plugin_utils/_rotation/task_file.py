@@ -21,7 +21,7 @@ def task_file_problems(
 ) -> list[str]:
     """One sentence for what keeps `rotation_on_promoted` from being included, as far as the file says so itself.
 
-    None where nothing does.     `own_variables`: those of the rotation's own host.
+    None where nothing does. `own_variables`: those of the rotation's own host.
     """
     if path is None:
         return []
