@@ -303,7 +303,7 @@ class Iam:
 
         Raises KeyturnError.
         """
-        assert self.sts
+        _checker = self.sts
         try:
             self._identity()
         except IamError as error:

@@ -24,11 +24,13 @@ sys.path[0] = str(Path(__file__).resolve().parents[1])
 
 from controller.runner import default_collections  # noqa: E402 - found by the line above
 from demo.account import STATUSES, VAULT_FILE, VAULT_PASSWORD, Account  # noqa: E402
+from demo.service import Service  # noqa: E402
 from demo.stage import Failed, Stage, expect  # noqa: E402
 from lab.client import Lab, LabError  # noqa: E402
 
 ROTATE = "ansible-playbook keyturn.iam.rotate -e @rotation.yml"
 REPORT = "report.json"
+SERVICE_FILE = "service.json"
 FILES = {
     "vault-password": f"{VAULT_PASSWORD}\n",
     "ansible.cfg": """\
@@ -45,8 +47,17 @@ rotation_users: ["*"]
 rotation_exempt: [break-glass]
 rotation_unused_days: 365
 rotation_vault_file: {VAULT_FILE}
+rotation_on_promoted: carry.yml   # tasks that bring a new key to where it is used
 rotation_report_file: {REPORT}
 rotation_verify_delay: 1          # this account is quick; AWS wants the default of 10 seconds
+""",
+    "carry.yml": f"""\
+- name: Give the service the key of ci
+  ansible.builtin.copy:
+    content: "{{{{ lookup('keyturn.iam.access_key', 'ci') | to_json }}}}"
+    dest: "{{{{ lookup('env', 'PWD') }}}}/{SERVICE_FILE}"
+    mode: "0600"
+  when: rotation_promoted.user_name == 'ci'
 """,
 }
 ANSWERS = """\
@@ -92,6 +103,7 @@ class Show:
         self.stage = Stage(folder, environment)
         self.lab = lab
         self.account = Account(lab, folder, self._rotate_quietly)
+        self.service = Service(lab, folder / SERVICE_FILE)
         self.secrets: set[str] = set()
 
     def run(self) -> None:
@@ -168,6 +180,12 @@ class Show:
 
     def rotation(self) -> None:
         self.stage.heading("3. The rotation")
+        self.stage.text(
+            f"A service on this machine works with the key of ci, which it has in {SERVICE_FILE}: five requests a second from now on. "
+            "This is how a new key gets there:"
+        )
+        self._start_service()
+        self.stage.show("cat carry.yml")
         shown = self.stage.show(ROTATE)
         made = ["ci", "deploy", "vendor-x"]
         self._expect_done(shown.rc, create=made, deactivate=["backup", "contractor"])
@@ -183,6 +201,8 @@ class Show:
             f"Three users have new keys. Each secret went from AWS's answer into the encrypted {VAULT_FILE}, was tried at STS, and only "
             "then became the current one. The old keys still work: their users have a week to move. The two idle keys are off."
         )
+        self._expect_service_works(with_keys=2)
+        self.stage.remark("The service of ci works with the new key already, and none of its requests has failed.")
 
     def same_again(self) -> None:
         self.stage.heading("4. The same again")
@@ -231,12 +251,17 @@ class Show:
         shown = stage.show(ROTATE)
         deleted = ["backup", "ci", "contractor", "etl", "grafana", "legacy-erp", "vendor-x"]
         self._expect_done(shown.rc, create=["mailer"], deactivate=["artifactory", "deploy"], delete=deleted)
+        self._expect_service_works(with_keys=2)
+        self.service.end()
         for user_name in ("backup", "ci", "etl", "grafana", "vendor-x"):
             ids = [key.access_key_id for key in account.keys(user_name)]
             expect(ids == [account.current_key(user_name)], f"{user_name} has other keys")
         stage.remark(
             "What was switched off 30 days ago or more is deleted; ci is left with one key, 45 days old. deploy's old key is idle at "
             "last and goes the same way, and it is mailer's turn for a new key."
+        )
+        stage.remark(
+            f"The service of ci has made {self.service.requests} requests from the day of its new key to the end of the old one, and none failed."
         )
 
     def incidents(self) -> None:
@@ -308,13 +333,26 @@ class Show:
             done.setdefault(step["action"], []).append(step["user_name"])
         # What was made was verified, too.
         verified = sorted(done.pop("verify", []))
+        carried = sorted(done.pop("carry", []))
         expect(rc == 0, f"the rotation ended with {rc}")
         expect(not report["failures"], f"the rotation failed: {report['failures']}")
         expect(
             {action: sorted(users) for action, users in done.items()} == wanted,
             f"the rotation did {done}, not {wanted}",
         )
-        expect(verified == wanted.get("create", []), f"the rotation verified {verified}")
+        expect(verified == carried == wanted.get("create", []), f"the rotation verified {verified}, carried {carried}")
+
+    def _start_service(self) -> None:
+        """With the key that ci has today, which nobody has stored yet."""
+        key = self.account.keys("ci")[-1]
+        pair = {"access_key_id": key.access_key_id, "secret_access_key": key.secret_access_key}
+        (self.folder / SERVICE_FILE).write_text(json.dumps(pair))
+        self.service.start()
+
+    def _expect_service_works(self, with_keys: int) -> None:
+        time.sleep(1)  # for a few requests with what it has now
+        expect(not self.service.failures, f"the service failed: {self.service.failures[:1]}")
+        expect(len(self.service.used) == with_keys, f"the service has worked with {self.service.used}")
 
     def _remember_secrets(self) -> None:
         self.secrets |= self.account.secrets()

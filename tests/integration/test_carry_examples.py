@@ -123,17 +123,18 @@ def test_secrets_manager_and_the_parameter_store(lab: Lab, controller: Controlle
     assert parameter["Type"] == "SecureString" and pair["secret_access_key"] not in run.output
 
 
-def test_github_gitlab_and_vault(lab: Lab, controller: Controller) -> None:
-    """One user with three destinations, each of which has the new pair; GitHub's secrets were sealed."""
-    lab.seed("ci", Key(100), tags={"github": "team/web", "gitlab": "team/web", "vault": "ci/aws"})
+def test_github_gitlab_vault_and_kubernetes(lab: Lab, controller: Controller) -> None:
+    """One user with four destinations, each of which has the new pair; GitHub's secrets were sealed."""
+    tags = {"github": "team/web", "gitlab": "team/web", "vault": "ci/aws", "kubernetes": "builds/aws"}
+    lab.seed("ci", Key(100), tags=tags)
     there = Destinations().start()
     there.gitlab["AWS_ACCESS_KEY_ID"] = "OLD"
-    tokens = {f"carry_{name}_token": TOKEN for name in ("github", "gitlab", "vault")}
-    urls = {f"carry_{name}_url": there.url for name in ("github", "gitlab", "vault")}
+    tokens = {f"carry_{name}_token": TOKEN for name in tags}
+    urls = {f"carry_{name}_url": there.url for name in tags}
 
     run = rotate(controller, "carry.yml", "-vvvv", "--diff", variables={**tokens, **urls}).ok()
 
     pair = carried(lab, controller)
     names = {"AWS_ACCESS_KEY_ID": pair["access_key_id"], "AWS_SECRET_ACCESS_KEY": pair["secret_access_key"]}
-    assert there.github == there.gitlab == names and there.vault == {"ci/aws": pair}
+    assert there.github == there.gitlab == there.kubernetes["aws"] == names and there.vault == {"ci/aws": pair}
     assert pair["secret_access_key"] not in run.output

@@ -65,16 +65,16 @@ def test_demo(short_path: Path, collections: Path) -> None:
     assert list(said) == list("123456789")
     assert "$ ansible-playbook keyturn.iam.rotate -e @rotation.yml --check --diff\n" in said["1"]
     assert re.search(r"^ci +AKIA\w{16} +120d +2h ago +s3 eu-west-1 +- +would make a new key", said["1"], re.MULTILINE)
-    assert "Would make 2 keys, switch off 2, delete 0." in said["1"]
-    assert "Made 3 keys, switched off 2, deleted 0." in said["3"]
+    assert "Would make 2 keys, switch off 2, delete 0, carry 2." in said["1"]
+    assert "Made 3 keys, switched off 2, deleted 0, carried 3." in said["3"]
     assert re.search(r"changed=0 .*failed=0 ", said["4"])
-    assert "Made 1 key, switched off 4, deleted 1." in said["5"]
+    assert "Made 1 key, switched off 4, deleted 1, carried 1." in said["5"]
     assert re.search(r"^deploy .* blocked:", said["5"], re.MULTILINE)
-    assert "Made 1 key, switched off 2, deleted 7." in said["6"]
+    assert "Made 1 key, switched off 2, deleted 7, carried 1." in said["6"]
     assert (
         said["7"].count("failed=0 ") == 2
         and "Switch it off for good" in said["7"]
-        and "Made 1 key, switched off 1, deleted 0." in said["7"]
+        and "Made 1 key, switched off 1, deleted 0, carried 1." in said["7"]
     )
     assert "secret_access_key: (masked)" in said["8"]
     assert "--ask-vault-pass" in said["9"]

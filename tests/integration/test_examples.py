@@ -21,6 +21,7 @@ from lab.messages import Credentials, Key, UserState
 CHECKOUT = Path(__file__).resolve().parents[2]
 STORE = "group_vars/all/iam_keys.yml"
 LEAKED, PREVIOUS = "AKIAIOSFODNN7EXAMPLE", "AKIAI44QH8DHBEXAMPLE"
+ADOPTED = "AKIAJ7EXAMPLEEXAMPLE"
 NO_KEYS = {"AWS_ACCESS_KEY_ID": None, "AWS_SECRET_ACCESS_KEY": None, "AWS_REGION": "us-east-1"}
 
 
@@ -91,7 +92,9 @@ def test_the_examples_of_the_plugins(lab: Lab, person: Controller) -> None:
         examples("plugins/filter/rotation_plan.yml"),
         examples("plugins/modules/rotation_report.py"),
     )
-    found = run(person, text.replace(LEAKED, old).replace(PREVIOUS, web.keys[0].access_key_id))
+    vendor = lab.state()["vendor"].keys[0]
+    text = text.replace(LEAKED, old).replace(PREVIOUS, web.keys[0].access_key_id).replace(ADOPTED, vendor.access_key_id)
+    found = run(person, text, extra_vars={"vendor_secret": vendor.secret_access_key})
     (new,) = lab.state()["ci"].keys
     assert new.access_key_id != old
     assert found.result("Use it")["msg"] == new.access_key_id
@@ -102,6 +105,7 @@ def test_the_examples_of_the_plugins(lab: Lab, person: Controller) -> None:
     # That key is gone by then.
     said = "Say which ones were not switched off, and why"
     assert [item.result["msg"].partition(":")[0] for item in found.tasks(said, items=True)] == ["ci"]
+    assert entries["vendor"]["access_key_id"] == vendor.access_key_id and entries["vendor"]["carry_date"]
     assert len(lab.state()["vendor"].keys) == 2 and (person.cwd / "access-keys.md").exists()
 
 

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""What keys are carried to: as much of GitHub's, GitLab's and HashiCorp Vault's API as the modules ask for."""
+"""What keys are carried to: as much of the APIs of GitHub, GitLab, HashiCorp Vault and Kubernetes as the modules ask for."""
 
 from __future__ import annotations
 
@@ -21,11 +21,12 @@ TOKEN = "token-of-the-destination"
 
 @dataclass
 class Destinations:
-    """A server that has what it was given: secrets and variables by repository or project, and the store's data by path."""
+    """A server that has what it was given: secrets and variables by name, the store's data and Kubernetes' by path."""
 
     github: dict[str, str] = field(default_factory=dict)
     gitlab: dict[str, str] = field(default_factory=dict)
     vault: dict[str, Any] = field(default_factory=dict)
+    kubernetes: dict[str, Any] = field(default_factory=dict)
     url: str = ""
     key: PrivateKey = field(default_factory=PrivateKey.generate)
 
@@ -65,6 +66,10 @@ class Destinations:
             return self._gitlab(method, path.removeprefix("/api/v4/"), body)
         if path.startswith("/v1/secret/data/"):
             return self._vault(method, path.removeprefix("/v1/secret/data/"), body)
+        if path in _DISCOVERY:
+            return 200, _DISCOVERY[path]
+        if path.startswith(_SECRETS):
+            return self._kubernetes(method, path.removeprefix(_SECRETS), body)
         return 404, {"message": f"{method} {path} is unknown here"}
 
     def _github(self, name: str, body: Any) -> tuple[int, Any]:
@@ -92,7 +97,27 @@ class Destinations:
             return 404, {"errors": []}
         return 200, {"data": {"data": self.vault[path], "metadata": {"version": 1}}}
 
+    def _kubernetes(self, method: str, name: str, body: Any) -> tuple[int, Any]:
+        if method != "GET":
+            self.kubernetes[body["metadata"]["name"]] = body["stringData"]
+            return 201, body
+        return 404, {"kind": "Status", "status": "Failure", "code": 404, "reason": "NotFound", "message": f"no {name}"}
 
+
+_SECRETS = "/api/v1/namespaces/builds/secrets"
+_SECRET = {
+    "name": "secrets",
+    "singularName": "",
+    "namespaced": True,
+    "kind": "Secret",
+    "verbs": ["create", "get", "patch"],
+}
+_DISCOVERY = {
+    "/version": {"major": "1", "minor": "33", "gitVersion": "v1.33.0"},
+    "/apis": {"kind": "APIGroupList", "groups": []},
+    "/api": {"kind": "APIVersions", "versions": ["v1"]},
+    "/api/v1": {"kind": "APIResourceList", "groupVersion": "v1", "resources": [_SECRET]},
+}
 _TOKENS = ("Authorization", "PRIVATE-TOKEN", "X-Vault-Token")
 
 

@@ -21,6 +21,7 @@ from property.simulated_iam import NAME, QUOTA, Actor, Fault, Killed, SimulatedI
 Result = dict[str, Any]
 # The role's default.
 HOLD_DAYS = 7
+REALLY: Result = {"check_mode": False, "settings": {"on_stored": None, "on_promoted": None}}
 
 
 class Run:
@@ -70,16 +71,18 @@ def rotation(run: Run) -> None:
     look = run.look()
     decisions = plan(look)
     results: list[Result] = []
-    for step in steps.parts(decisions, "renew"):
-        run.step(decisions, step, results)
-    if touched := sorted({result["action"]["user_name"] for result in results}):
-        look = run.look_again(look, touched, results)
-        decisions = plan(look)
+    for step in steps.parts(decisions, "renew", REALLY):
+        if step == "look_again":
+            look = run.look_again(look, [NAME], results)
+            decisions = plan(look)
+        else:
+            run.step(decisions, step, results)
     planned = steps.with_notes(decisions, look)
-    for step in steps.parts(planned, "retire"):
-        if step != "settle":
+    for step in steps.parts(planned, "retire", REALLY):
+        if step == "settle":
+            plan(steps.applied(look, results))
+        else:
             run.step(planned, step, results)
-    plan(steps.applied(look, results))
 
 
 def revocation(run: Run, access_key_id: str) -> None:
@@ -91,7 +94,7 @@ def revocation(run: Run, access_key_id: str) -> None:
     left = incident.revoked(look, access_key_id)
     planned = [{"user_name": NAME, "actions": left["steps"]}]
     results = incident.revocation(off)
-    for step in steps.parts(planned, "renew"):
+    for step in steps.parts(planned, "replace", REALLY):
         run.step(planned, step, results)
     look = incident.revoked(run.look_again(look, [NAME], results), access_key_id)["info"]
     plan(look)

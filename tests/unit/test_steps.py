@@ -144,15 +144,65 @@ def test_a_task_that_failed_before_it_began_has_done_nothing_for_anyone() -> Non
     assert steps.results({"changed": False, "results": []}, []) == []
 
 
+def run(check_mode: bool = False, on_stored: str | None = None, on_promoted: str | None = None) -> dict[str, Any]:
+    return {"check_mode": check_mode, "settings": {"on_stored": on_stored, "on_promoted": on_promoted}}
+
+
 def test_parts_are_those_that_have_something_to_do_in_the_order_of_the_role() -> None:
-    assert steps.parts(PLAN, "renew") == ["make_room", "create", "verify", "put_back"]
-    assert steps.parts(PLAN, "renew", True) == ["make_room", "create", "save", "verify", "put_back"]
-    assert steps.parts(PLAN, "renew", carries=True) == ["make_room", "create", "verify", "put_back", "carry"]
-    assert steps.parts(PLAN, "retire") == ["deactivate", "delete", "settle"]
-    assert steps.parts([decision("eva")], "renew", True) == steps.parts([decision("eva")], "retire") == []
-    assert steps.parts([decision("dia", action("create", "dia"))], "renew") == ["create", "verify"]
-    with pytest.raises(ValueError, match="renew, retire"):
-        steps.parts(PLAN, "rotate")
+    nothing, due, gone = (
+        decision("eva"),
+        decision("dia", action("create", "dia")),
+        decision("cem", action("delete", "cem")),
+    )
+    assert steps.parts(PLAN, "renew", run()) == ["make_room", "create", "verify", "look_again"]
+    assert steps.parts(PLAN, "retire", run()) == ["deactivate", "delete", "settle"]
+    assert steps.parts([due], "renew", run()) == ["create", "verify", "look_again"]
+    assert steps.parts([due], "retire", run()) == []
+    assert steps.parts([gone], "renew", run()) == []
+    assert steps.parts([nothing], "renew", run()) == steps.parts([nothing], "retire", run()) == []
+    assert steps.parts([due], "replace", run()) == ["create", "verify"]
+    put_back = [decision("fay", action("put_back", "fay", "PREVIOUS"))]
+    assert steps.parts(put_back, "replace", run()) == ["put_back"]
+    with pytest.raises(ValueError, match="renew, retire, replace"):
+        steps.parts(PLAN, "rotate", run())
+
+
+def test_parts_of_a_person_who_carries_new_keys() -> None:
+    for check_mode, again in ((False, ["look_again"]), (True, [])):
+        carries = {"check_mode": check_mode, "settings": {"on_stored": None, "on_promoted": "carry.yml"}}
+        assert steps.parts(PLAN, "renew", carries) == ["make_room", "create", "verify", "carry", *again]
+        late = [decision("gus", action("carry", "gus", "HERE"))]
+        assert steps.parts(late, "renew", carries) == ["carry", *again]
+        put_back = [decision("fay", action("put_back", "fay", "PREVIOUS"))]
+        assert steps.parts(put_back, "replace", carries) == ["put_back", "carry"]
+
+
+def test_parts_of_a_person_who_saves_the_store() -> None:
+    saves = run(on_stored="save.yml")
+    assert steps.parts(PLAN, "renew", saves) == ["make_room", "create", "save", "verify", "look_again"]
+    assert steps.parts(PLAN, "retire", saves) == ["deactivate", "delete", "settle", "save_since"]
+    assert steps.parts([decision("dia", action("create", "dia"))], "retire", saves) == ["save_since"]
+    assert steps.parts([decision("dia", action("create", "dia"))], "replace", saves) == [
+        "create",
+        "save",
+        "verify",
+        "save_since",
+    ]
+
+
+def test_parts_of_a_person_who_carries_keys() -> None:
+    carries = run(on_promoted="carry.yml")
+    assert steps.parts(PLAN, "renew", carries) == ["make_room", "create", "verify", "carry", "look_again"]
+    put_back = [decision("fay", action("put_back", "fay", "PREVIOUS"))]
+    assert steps.parts(put_back, "replace", carries) == ["put_back", "carry"]
+    assert steps.parts([decision("gus", action("carry", "gus", "CUR"))], "renew", carries) == ["carry", "look_again"]
+    assert steps.parts(PLAN, "renew", run(True, on_promoted="carry.yml")) == ["make_room", "create", "verify", "carry"]
+
+
+def test_check_mode_looks_once_and_saves_nothing() -> None:
+    check = run(True, "save.yml")
+    assert steps.parts(PLAN, "renew", check) == ["make_room", "create", "verify"]
+    assert steps.parts(PLAN, "retire", check) == ["deactivate", "delete"]
 
 
 def test_an_item_says_all_that_it_wants_lest_a_default_of_the_caller_has_a_say() -> None:

@@ -16,7 +16,7 @@ from .._entry import Entry
 from .._errors import IamError, KeyturnError
 from .._options import same_name
 from .._seen import Seen
-from .._time import to_iso
+from .._time import NOTE_LEADS, to_iso
 from .._want import Want
 from .work import Work
 
@@ -180,6 +180,8 @@ def refuse_active_again(work: Work, seen: Seen, access_key_id: str) -> None:
         raise KeyturnError(
             f"{said}: somebody has taken it back into use since it was switched off; look again and plan anew"
         )
+    if want.noted and record.revoke_date and work.iam.now - record.revoke_date < NOTE_LEADS:
+        raise KeyturnError(f"{said}: it was revoked on {to_iso(record.revoke_date)}; look again and plan anew")
 
 
 def refuse_elsewhere(work: Work, seen: Seen | None, access_key_id: str) -> None:

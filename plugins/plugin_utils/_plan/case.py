@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from datetime import datetime, timedelta
 from functools import cached_property
 
-from ansible_collections.keyturn.iam.plugins.module_utils._time import DAY, LEFTOVER_WAIT
+from ansible_collections.keyturn.iam.plugins.module_utils._time import DAY, LEFTOVER_WAIT, NOTE_LEADS
 from ansible_collections.keyturn.iam.plugins.plugin_utils._plan.key import LONG_AGO, Key
 from ansible_collections.keyturn.iam.plugins.plugin_utils._plan.phrases import SECOND
 from ansible_collections.keyturn.iam.plugins.plugin_utils._plan.policy import NAMED_DAYS, Policy, in_days, later
@@ -92,9 +92,12 @@ class Case:
     def may_be_deleted(self, key: Key, after_days: float) -> bool:
         """Whether we switched the key off so long ago.
 
-        Never the replacement, and not what was switched off this very second.
+        Never the replacement, not what was switched off this very second, nor what was revoked just now: for others
+        that is news.
         """
         if key.deactivated is None or key.active or key is self.user.current:
+            return False
+        if key.revoked and self.since(key.revoked) < NOTE_LEADS:
             return False
         if self.in_use(key) or used_after_switch_off(key):
             return False

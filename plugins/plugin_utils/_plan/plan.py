@@ -14,7 +14,7 @@ from dataclasses import asdict, replace
 from datetime import datetime
 from typing import Any
 
-from ansible_collections.keyturn.iam.plugins.module_utils._time import DAY, LEFTOVER_WAIT, LIST_LAG
+from ansible_collections.keyturn.iam.plugins.module_utils._time import DAY, LEFTOVER_WAIT, LIST_LAG, NOTE_LEADS
 from ansible_collections.keyturn.iam.plugins.plugin_utils._plan.benchmark import Rule
 from ansible_collections.keyturn.iam.plugins.plugin_utils._plan.case import Case
 from ansible_collections.keyturn.iam.plugins.plugin_utils._plan.key import LONG_AGO
@@ -153,6 +153,8 @@ def _turning_points(case: Case) -> list[datetime]:
         ):
             if since is not None:
                 dates.update(later(since, in_days(span)) for span in days if span is not None)
+        if key.revoked:
+            dates.add(later(key.revoked, NOTE_LEADS))
         # What was promoted, carried or switched off this very second counts from the next.
         dates.update(
             later(since, SECOND) for since in (key.promoted, key.carried, key.deactivated) if since is not None

@@ -104,13 +104,14 @@ class _Rows:
 
 
 def _worth_telling(steps: Sequence[Step]) -> list[Step]:
-    """A new key that became current in the same run is told once, as made."""
+    """A new key that became current, and was carried, in the same run is told once, as made."""
     made = {step.new_access_key_id for step in steps if step.new_access_key_id}
     return [step for step in steps if not _is_end_of_making(step, made)]
 
 
 def _is_end_of_making(step: Step, made: set[str]) -> bool:
-    return step.action == "verify" and step.access_key_id in made and step.outcome in ("done", "unchanged")
+    went_on = step.action in ("verify", "carry") and step.outcome in ("done", "unchanged")
+    return went_on and step.access_key_id in made
 
 
 def _why(step: Step, user: UserReport) -> str:

@@ -6,7 +6,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -19,11 +19,12 @@ Action = Mapping[str, Any]
 Decision = Mapping[str, Any]
 # In the order in which the role takes them. A key that has to go so that another can be made goes first.
 STEPS = ("make_room", "create", "verify", "put_back", "carry", "take_note_back", "deactivate", "delete")
-# What comes first, and is looked at again; then what is done with older keys. `save` and `carry` are the
-# tasks of a person, `settle` decides what is left.
+# The parts of the role in their order: what comes before the second look, and what comes after it; after a revocation.
+# What is no step: `save`, `save_since` and `carry` are the tasks of a person, `settle` decides what is left.
 PARTS = {
-    "renew": ("make_room", "create", "save", "verify", "put_back", "carry"),
-    "retire": ("take_note_back", "deactivate", "delete", "settle"),
+    "renew": ("make_room", "create", "save", "verify", "carry", "look_again"),
+    "retire": ("take_note_back", "deactivate", "delete", "settle", "save_since"),
+    "replace": ("create", "save", "verify", "put_back", "carry", "save_since"),
 }
 # What a step wants of iam_access_keys beside what its action says; all else is as if no default had been set, lest a
 # caller's defaults have a say in what the plan decided.
@@ -127,10 +128,8 @@ def _identity(action: Action) -> tuple[Any, ...]:
     return action["action"], action["user_name"], action["access_key_id"]
 
 
-def parts(decisions: Iterable[Decision], group: str, saves: bool = False, carries: bool = False) -> list[str]:
-    """Of the role's parts, in their order, those that have something to do.
-
-    `saves`: whether a person's tasks save the store; `carries`: whether some carry new keys to where they are used.
+def parts(decisions: Iterable[Decision], group: str, run: Mapping[str, Any]) -> list[str]:
+    """Of the role's parts, in their order, those that have something to do; `run` as `_rotation_settings` returns it.
 
     Raises ValueError for an unknown group.
     """
@@ -140,15 +139,25 @@ def parts(decisions: Iterable[Decision], group: str, saves: bool = False, carrie
     due = {step for step in STEPS if steps(planned, step)}
     if "create" in due:
         due.add("verify")
-    if saves and "verify" in due:
-        due.add("save")
     if due & {"verify", "put_back"}:
         due.add("carry")
-    if not carries:
+    if not run["settings"]["on_promoted"]:
         due.discard("carry")
-    if due & {"take_note_back", "deactivate", "delete"}:
-        due.add("settle")
+    if not run["check_mode"]:
+        due |= _beside(due, bool(run["settings"]["on_stored"]))
     return [part for part in PARTS[group] if part in due]
+
+
+def _beside(due: Collection[str], saves: bool) -> set[str]:
+    """What is no step, and is done where these are and it is no check mode."""
+    beside = {"save_since"} if saves else set()
+    if saves and "verify" in due:
+        beside.add("save")
+    if any(step in due for step in PARTS["renew"]):
+        beside.add("look_again")
+    if any(step in due for step in PARTS["retire"]):
+        beside.add("settle")
+    return beside
 
 
 def items(actions: Iterable[Action], settings: Mapping[str, Any]) -> list[dict[str, Any]]:
