@@ -68,7 +68,7 @@ def _in_one_sentence(name: str, function: Callable[..., Any]) -> Callable[..., A
 
 
 class FilterModule:
-    """The decision about each user's access keys, what the role needs between its looks, a password made from a key."""
+    """The decision about each user's access keys, what the role needs between its looks, and a password from a key."""
 
     def filters(self) -> dict[str, Callable[..., Any]]:
         inner = {f"_rotation_{function.__name__}": function for function in INNER}

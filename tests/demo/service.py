@@ -11,7 +11,7 @@ from pathlib import Path
 
 from botocore.exceptions import BotoCoreError, ClientError
 from lab.client import Lab
-from lab.shapes import Credentials
+from lab.messages import Credentials
 
 PAUSE_SECONDS = 0.2
 

@@ -65,8 +65,8 @@ def returned(result: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def pictured(result: dict[str, Any]) -> dict[str, Any]:
-    """The result with its diff read: two texts with a line for each key, `AKIA…  Active, current`."""
-    if "diff" not in result:
+    """The result with its diff read: two texts with a line for each key, `AKIA…  Active, current`; those of a batch stay texts."""
+    if "diff" not in result or isinstance(result["diff"], list):
         return result
     texts = {side: result["diff"][side] for side in ("before", "after")}
     assert all(isinstance(text, str) and (not text or text.endswith("\n")) for text in texts.values()), texts

@@ -126,7 +126,7 @@ NO_LONGER = {**PREVIOUS, "deactivate_date": ago(10)}
 CASES = {
     "fine": Case("compliant", entry=current()),
     "break-glass": Case("exempt", entry=current()),
-    "soon": Case("due_soon", (Key(80, used_days=1),), current()),
+    "soon": Case("due_soon", (Key(70, used_days=1),), current()),
     "due": Case("due", (OLD,), current()),
     "denied": Case(
         "error",

@@ -19,9 +19,9 @@ _NESTED = ("block", "rescue", "always")
 def task_file_problems(
     path: str | None, loader: DataLoader, own_host: str, own_variables: Mapping[str, Any]
 ) -> list[str]:
-    """One sentence for what keeps `rotation_on_promoted` from being included; none where nothing in it says so itself.
+    """One sentence for what keeps `rotation_on_promoted` from being included, as far as the file says so itself.
 
-    `own_variables`: those of the rotation's own host.
+    None where nothing does. `own_variables`: those of the rotation's own host.
     """
     if path is None:
         return []

@@ -43,7 +43,7 @@ def give_to_owner(file: Path, handle: int) -> None:
 
 @contextlib.contextmanager
 def new_file(path: Path, owner_of: Path) -> Iterator[BinaryIO]:
-    """A file that only the owner of `owner_of` may read, from its first byte; inside, it is written and renamed.
+    """A new file that only the owner of `owner_of` may read, from its first byte; inside, it is written and renamed.
 
     Nothing stays under its own name where that fails.
     """
