@@ -62,7 +62,8 @@ class Way:
 class Case:
     """A user as somebody left it: keys, the store's entry, the status that follows, and each way out in its order.
 
-    `was`: the user was renamed, and the entry has the old name; it is the old or the new one that is looked at.
+    `was`: the user was renamed, and the entry has the old name; it is the old or the new one that is looked at. `attached`:
+    a policy of AWS's.
     """
 
     status: str
@@ -71,6 +72,7 @@ class Case:
     ways: tuple[Way, ...] = ()
     was: str | None = None
     denied: str | None = None
+    attached: str | None = None
 
 
 def ago(days: float) -> str:
@@ -205,6 +207,12 @@ CASES = {
         (Key(120, used_days=30), YOUNG),
         current(1, {0: {**NO_LONGER, "revoke_date": ago(10)}}),
         (Way("Take the revocation of {0} back", "retire"),),
+    ),
+    "quarantined": Case(
+        "quarantined",
+        entry=current(),
+        ways=(Way("Revoke {0}, as it may be the key that leaked.", "quarantined"),),
+        attached="AWSCompromisedKeyQuarantineV3",
     ),
     "held": Case(
         "held",
@@ -437,6 +445,8 @@ def seed(lab: Lab, case_name: str, case: Case, number: int) -> tuple[Found, Any]
         lab.rename_user(seeded_as, name if case.was == "new" else f"new-{name}")
     if case.denied:
         lab.deny(case.denied, user=name)
+    if case.attached:
+        lab.attach(name, case.attached)
     return Found(name, case, user, case.ways[number] if case.ways else None), entry
 
 
@@ -499,7 +509,7 @@ def test_each_way_out_is_pasted_and_leads_where_it_says(lab: Lab, controller: Co
     assert {found.name: before[found.name]["status"] for found in world} == {
         found.name: found.case.status for found in world
     }
-    assert {user["status"] for user in before.values()} == set(STATUSES)
+    assert {user["status"] for user in before.values()} == set(STATUSES) - {"uncarried"}  # which has a test of its own
     for found in world:
         says = [remedy["say"] for remedy in before[found.name]["remedies"]]
         expected = [found.text(way.says) for way in found.case.ways]
@@ -540,3 +550,16 @@ def test_each_way_out_is_pasted_and_leads_where_it_says(lab: Lab, controller: Co
         says = [remedy["say"] for remedy in after.get(found.name, {}).get("remedies", [])]
         again = [say for say in says if say.startswith(found.text(way.says))]
         assert again == [] or way.says.startswith("In full: "), (found.name, again)
+
+
+def test_what_a_person_has_carried_is_noted(lab: Lab, controller: Controller) -> None:
+    user = lab.seed(f"app{SPECIAL}", YOUNG)
+    write_store(controller.cwd / STORE, {"iam_access_keys": {user.user_name: current()(user)}})
+    (controller.cwd / "carry.yml").write_text("[{name: Carry it, ansible.builtin.debug: {msg: carried}}]")
+    variables = {"rotation_on_promoted": "carry.yml"}
+    before = report(controller, variables=variables)[user.user_name]
+    (remedy,) = before["remedies"]
+    assert before["status"] == "uncarried" and remedy["say"].startswith("Note it, where a person has put ")
+    assert controller.run(play(remedy["task"])).ok().changed == 1
+    after = report(controller, variables=variables)[user.user_name]
+    assert (after["status"], after["remedies"]) == ("compliant", [])
