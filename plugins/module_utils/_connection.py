@@ -25,6 +25,7 @@ from ._credentials import without_foreign_credentials
 from ._errors import KeyturnError
 from ._failures import SDK_ERRORS, ForeignAnswer, call_error, in_own_words
 from ._iam import LONGEST_PAUSE, LONGEST_PAUSE_TOGETHER, TRIES, TRIES_TOGETHER, Iam
+from ._models import read_once
 from ._pace import Pace
 from ._time import from_iso
 
@@ -74,7 +75,7 @@ def connect(module: Any, pool: int | None = None) -> Iam:
     is decided in `Iam`, which takes the number of attempts over.
     """
     module.params.update(without_foreign_credentials(module.params))
-    with _connecting():
+    with _connecting(), read_once():
         return _connect(_Options(module), pool)
 
 
@@ -102,12 +103,12 @@ def _connect(options: _Options, pool: int | None) -> Iam:
 
     @cache
     def own_sts() -> Any:
-        with _connecting("STS"):
+        with _connecting("STS"), read_once():
             return client("sts", sts_endpoint(endpoint))
 
     @cache
     def sts() -> StsCheck:
-        with _connecting("STS, which has to accept a new key before it is made current"):
+        with _connecting("STS, which has to accept a new key before it is made current"), read_once():
             return StsCheck(region, endpoint, profile, params.get("verify"), config, pace)
 
     return Iam(iam, sts, own_sts, max(tries, 1), longest_pause, pace)

@@ -30,6 +30,7 @@ from ansible_collections.keyturn.iam.plugins.module_utils._connection import con
 from ansible_collections.keyturn.iam.plugins.module_utils._credentials import connection_options, with_wider
 from ansible_collections.keyturn.iam.plugins.module_utils._errors import KeyturnError, StoreError
 from ansible_collections.keyturn.iam.plugins.module_utils._iam import Iam
+from ansible_collections.keyturn.iam.plugins.module_utils._models import read_early
 from ansible_collections.keyturn.iam.plugins.module_utils._time import to_iso
 from ansible_collections.keyturn.iam.plugins.plugin_utils._job_folders import thrown_away
 from ansible_collections.keyturn.iam.plugins.plugin_utils._module_defaults import of_siblings, of_wider_groups
@@ -39,6 +40,7 @@ from ansible_collections.keyturn.iam.plugins.plugin_utils._store.lock import LOC
 from ansible_collections.keyturn.iam.plugins.plugin_utils._values import blotted, plain
 
 display = Display()
+read_early()  # once, where ansible-playbook loads this, and not in each of its workers
 
 OpenStore = Callable[[Mapping[str, Any]], Optional[VaultStore]]
 # A worker runs all items of a loop, so that what is kept here serves them all and is gone with the task.
