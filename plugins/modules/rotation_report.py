@@ -211,8 +211,8 @@ totals:
 drift:
   description:
     - The names of the users that are not as the policy wants them.
-    - They have one of the statuses V(error), V(gone), V(leftover), V(due), V(uncarried), V(broken), V(unused), V(blocked), V(retire), or V(unmanaged) with an Active
-      key older than C(max_age_days).
+    - They have one of the statuses V(error), V(gone), V(leftover), V(due), V(uncarried), V(broken), V(unused), V(blocked), V(retire), or
+      V(unmanaged) with an Active key older than C(max_age_days).
   returned: always
   type: list
   elements: str

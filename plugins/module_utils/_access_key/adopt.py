@@ -50,7 +50,8 @@ def finish(work: Work, access_key_id: str) -> Iterator[float]:
     """
     seen = work.seen
     key = seen.listed(access_key_id) if seen else None
-    assert seen and key, "begin has seen the key"
+    if seen is None or key is None:
+        raise AssertionError("begin has seen the key")
     yield from promote.await_sts(work, _adopted(work, seen, key).entry, access_key_id)
     with work.store.locked(work.want.user_name, write=True) as stored:
         if _is_adopted(work, stored.entry):  # another run was faster
