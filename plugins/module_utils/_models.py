@@ -29,7 +29,7 @@ def _loader() -> Any:
 
 @contextmanager
 def read_once() -> Iterator[None]:
-    """Sessions that are made within share what is read; one whose data lie elsewhere (AWS_DATA_PATH) reads its own."""
+    """The sessions that are made within share what is read; one whose data lie elsewhere (AWS_DATA_PATH) does not."""
     own = botocore.session.create_loader
 
     def create_loader(path: str | None = None) -> Any:
