@@ -13,7 +13,7 @@ from __future__ import annotations
 import re
 from collections import deque
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from functools import cache
 from threading import Lock
 from typing import Any, NoReturn
@@ -25,7 +25,7 @@ from ._credentials import without_foreign_credentials
 from ._errors import KeyturnError
 from ._failures import SDK_ERRORS, ForeignAnswer, call_error, in_own_words
 from ._iam import LONGEST_PAUSE, LONGEST_PAUSE_TOGETHER, TRIES, TRIES_TOGETHER, Iam
-from ._models import read_once
+from ._models import read_early, read_once
 from ._pace import Pace
 from ._time import from_iso
 
@@ -212,6 +212,13 @@ def sts_endpoint(endpoint: str | None) -> str | None:
     """An endpoint given for IAM serves STS too (a test server, a gateway), unless it is one of AWS's own for IAM."""
     host = ((urlsplit(endpoint).hostname or "") if endpoint else "").rstrip(".")
     return None if not host or f".{host}".endswith(_aws_domains()) else endpoint
+
+
+def prepare() -> None:
+    """For the processes that will be forked: what is the same in each of them."""
+    read_early()
+    with suppress(Exception):  # whoever needs it says so
+        _aws_domains()
 
 
 @cache

@@ -26,11 +26,10 @@ from ansible.utils.display import Display
 from ansible_collections.amazon.aws.plugins.module_utils.botocore import HAS_BOTO3
 from ansible_collections.amazon.aws.plugins.module_utils.modules import AnsibleAWSModule
 from ansible_collections.keyturn.iam.plugins.module_utils import _argspec, _result
-from ansible_collections.keyturn.iam.plugins.module_utils._connection import connect
+from ansible_collections.keyturn.iam.plugins.module_utils._connection import connect, prepare
 from ansible_collections.keyturn.iam.plugins.module_utils._credentials import connection_options, with_wider
 from ansible_collections.keyturn.iam.plugins.module_utils._errors import KeyturnError, StoreError
 from ansible_collections.keyturn.iam.plugins.module_utils._iam import Iam
-from ansible_collections.keyturn.iam.plugins.module_utils._models import read_early
 from ansible_collections.keyturn.iam.plugins.module_utils._time import to_iso
 from ansible_collections.keyturn.iam.plugins.plugin_utils._job_folders import thrown_away
 from ansible_collections.keyturn.iam.plugins.plugin_utils._module_defaults import of_siblings, of_wider_groups
@@ -40,7 +39,7 @@ from ansible_collections.keyturn.iam.plugins.plugin_utils._store.lock import LOC
 from ansible_collections.keyturn.iam.plugins.plugin_utils._values import blotted, plain
 
 display = Display()
-read_early()  # once, where ansible-playbook loads this, and not in each of its workers
+prepare()  # once, where ansible-playbook loads this, and not in each of its workers
 
 OpenStore = Callable[[Mapping[str, Any]], Optional[VaultStore]]
 # A worker runs all items of a loop, so that what is kept here serves them all and is gone with the task.

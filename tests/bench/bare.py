@@ -7,7 +7,7 @@
     python bare.py loop URL NAME...     one ListAccessKeys for each name, one after the other
     python bare.py audit URL            all users, their keys and last uses, with 16 threads
     python bare.py rotate URL NAME...   a rotation that asks the least, with 16 threads: list, last use, list, create, three times
-                                        STS with the new key, nothing stored and nothing waited for
+                                        STS with the new key, half a second apart for all of them together; nothing is stored
     python bare.py floor URL            the audit's requests without boto3, signed but once: what the server and 16 connections take
 
 Prints the seconds that it took, imports and the making of the client taken off; of the loop, which is short, the median of several.
@@ -30,7 +30,7 @@ from botocore.auth import SigV4Auth
 from botocore.awsrequest import AWSRequest
 from botocore.config import Config
 
-THREADS = 16
+THREADS, STS_PAUSE = 16, 0.5
 PASSES = {"loop": 5, "audit": 1, "rotate": 1, "floor": 1}
 
 
@@ -56,19 +56,20 @@ def audit(iam: Any, _names: list[str]) -> None:
 def rotate(iam: Any, names: list[str]) -> None:
     session, making = boto3.Session(region_name="us-east-1"), threading.Lock()
 
-    def renew(name: str) -> None:
+    def renew(name: str) -> Any:
         for key in iam.list_access_keys(UserName=name)["AccessKeyMetadata"]:
             iam.get_access_key_last_used(AccessKeyId=key["AccessKeyId"])
         iam.list_access_keys(UserName=name)
         made = iam.create_access_key(UserName=name)["AccessKey"]
         keys = {"aws_access_key_id": made["AccessKeyId"], "aws_secret_access_key": made["SecretAccessKey"]}
         with making:
-            sts = session.client("sts", endpoint_url=iam.meta.endpoint_url, **keys)
-        for _answer in range(3):
-            sts.get_caller_identity()
+            return session.client("sts", endpoint_url=iam.meta.endpoint_url, **keys)
 
     with ThreadPoolExecutor(THREADS) as pool:
-        list(pool.map(renew, names))
+        checks = list(pool.map(renew, names))
+        for pause in (0, STS_PAUSE, STS_PAUSE):
+            time.sleep(pause)
+            list(pool.map(lambda sts: sts.get_caller_identity(), checks))
 
 
 def floor(iam: Any, _names: list[str]) -> None:

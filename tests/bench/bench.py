@@ -471,8 +471,8 @@ Measured by `make bench` on {date}: {machine}. Server, both sides of each compar
 - "Composed from amazon.aws": for each user `iam_access_key_info`, `iam_access_key`, a file by `copy` and the `vault` filter, and
   `aws_caller_info` with the new key. Ours asks STS three times half a second apart, each time over a connection of its own, and keeps all
   users in one synced file.
-- "boto3 in 16 threads" rotates with the fewest requests (list, last use, list, create, three times STS): it stores nothing, waits for
-  nothing, and looks at nothing again.
+- "boto3 in 16 threads" rotates with the fewest requests (list, last use, list, create, three times STS half a second apart, for all together):
+  it stores nothing, and looks at nothing again.
 
 ## How the cost grows
 
