@@ -291,7 +291,7 @@ class Show:
         shown = self.stage.show(f"head -n 2 {VAULT_FILE}")
         shown.expect("$ANSIBLE_VAULT;")
         shown = self.stage.show(
-            f"ansible-vault view {VAULT_FILE} | grep -A 16 '^  ci:' | sed '/secret/s/: .*/: (masked)/'"
+            f"ansible-vault view {VAULT_FILE} | grep -A 9 -E '^  (ci|deploy):' | sed '/secret/s/: .*/: (masked)/'"
         )
         shown.expect(self.account.current_key("ci"), self.account.current_key("deploy"), "(masked)", "hold_until")
         self.stage.remark(

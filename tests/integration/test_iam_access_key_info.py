@@ -447,10 +447,12 @@ def test_whom_aws_has_quarantined(lab: Lab, run: Play) -> None:
         "iam:ListEntitiesForPolicy"
         for policy in (two, three)
     ]
-    lab.fault("error", "ListPolicies", code="InvalidAction", count=0)
+    lab.fault("error", "ListPolicies", code="ValidationError", count=0)
     unread = ok(run(info_task("look", user_name=["ana", "ben"])), "look")
     errors = [user["error"] for user in unread["users"]]
-    assert errors[0].startswith("Could not list the policies of AWS that are attached") and "InvalidAction" in errors[0]
+    assert (
+        errors[0].startswith("Could not list the policies of AWS that are attached") and "ValidationError" in errors[0]
+    )
     assert errors == [errors[0]] * 2 and unread["warnings"] == [errors[0]] and len(unread["access_keys"]) == 2
 
 
