@@ -132,7 +132,7 @@ def versions(core: Core) -> str:
 
 
 def run(core: Core, tests: list[str], arguments: list[str]) -> int:
-    command = [str(core.environment / "bin" / "python"), "-m", "pytest", "-q", "-p", "no:cacheprovider", "-n", "2"]
+    command = [str(core.environment / "bin" / "python"), "-m", "pytest", "-q", "-p", "no:cacheprovider", "-n", "4", "--dist", "worksteal"]
     return subprocess.run([*command, *tests, *arguments], cwd=CHECKOUT, check=False).returncode
 
 
