@@ -375,7 +375,7 @@ def main() -> int:
     if hasattr(sys.stdout, "reconfigure"):
         sys.stdout.reconfigure(errors="replace")
     try:
-        with tempfile.TemporaryDirectory(prefix="keyturn-demo-") as folder, Lab.start(new_key_refused_seconds=1) as lab:
+        with tempfile.TemporaryDirectory(prefix="keyturn_demo_") as folder, Lab.start(new_key_refused_seconds=1) as lab:
             # For Ansible's own code in this process; else it makes itself a home in the user's.
             os.environ["ANSIBLE_HOME"] = str(Path(folder, "ansible"))
             Show(lab, Path(folder).resolve()).run()

@@ -210,7 +210,7 @@ def main() -> int:
     if hasattr(sys.stdout, "reconfigure"):
         sys.stdout.reconfigure(errors="replace")
     try:
-        with tempfile.TemporaryDirectory(prefix="keyturn-demo-") as folder, Lab.start() as lab:
+        with tempfile.TemporaryDirectory(prefix="keyturn_demo_") as folder, Lab.start() as lab:
             # For Ansible's own code in this process; else it makes itself a home in the user's.
             os.environ["ANSIBLE_HOME"] = str(Path(folder, "ansible"))
             Show(lab, Path(folder).resolve()).run()
