@@ -132,7 +132,7 @@ def versions(core: Core) -> str:
 
 
 def run(core: Core, tests: list[str], arguments: list[str]) -> int:
-    pytest = "-m pytest -q -p no:cacheprovider -n 4 --dist worksteal".split()
+    pytest = ["-m", "pytest", "-q", "-p", "no:cacheprovider", "-n", "4", "--dist", "worksteal"]
     command = [str(core.environment / "bin" / "python"), *pytest]
     return subprocess.run([*command, *tests, *arguments], cwd=CHECKOUT, check=False).returncode
 
