@@ -88,9 +88,8 @@ class Policy:
         By default a key lives for as long as the one before it takes to go, if `max_age_days` leaves so much, and for a
         day at least: else a new key would be due while two keys are there, or in every run.
         """
-        before = self.renew_before_days
-        if before is not None and before < self.max_age_days:
-            return self.max_age_days - before
+        if self.renew_before_days is not None:
+            return self.max_age_days - self.renew_before_days
         shortest = max(self.deactivate_after_days + self.idle_days, NAMED_DAYS)
         return max(self.max_age_days - RENEWED_BEFORE, min(self.max_age_days, shortest))
 

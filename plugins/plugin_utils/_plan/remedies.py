@@ -127,14 +127,11 @@ def _run(case: Case, what_for: str, do: str, **variables: Any) -> Remedy:
 
 def _own_days(policy: Policy) -> dict[str, float]:
     """Where the policy has other days than the role by itself."""
-    own = {
+    return {
         f"rotation_{field.name}": value
         for field in fields(policy)
         if field.name.endswith("_days") and (value := getattr(policy, field.name)) != field.default
     }
-    if (policy.renew_before_days or 0) >= policy.max_age_days:  # beside the age of a user's tag: no run may be told so
-        own.pop("rotation_renew_before_days", None)
-    return own
 
 
 def _if_named(case: Case) -> Case:

@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import replace
 from datetime import datetime, timezone
 from typing import Any
@@ -49,6 +50,8 @@ def policy_of(user: User, policy: Policy) -> Policy:
         if value is not None:
             own[field] = _days(name, value)
     exempt_until(user, policy)
+    if (policy.renew_before_days or 0) >= own.get("max_age_days", math.inf):  # the policy's own is for its own age
+        own["renew_before_days"] = None
     return replace(policy, **own)
 
 

@@ -81,7 +81,9 @@ def with_notes(decisions: Iterable[Decision], info: Mapping[str, Any]) -> list[d
     key off anew.
     """
     planned = [dict(decision) for decision in decisions]
-    stale = {user.name: user.stale_notes for user in read_info(info)[0]}
+    # The role asks for this before each step, of whole fleets: only who has a note is read once more.
+    noted = [user["user_name"] for user in info["users"] if _has_a_note(user.get("store") or {})]
+    stale = {user.name: user.stale_notes for user in read_info({**info, **of(info, noted)})[0]} if noted else {}
     for decision in planned:
         actions = decision["actions"]
         notes = [
@@ -89,6 +91,10 @@ def with_notes(decisions: Iterable[Decision], info: Mapping[str, Any]) -> list[d
         ]
         decision["actions"] = [*actions, *(_note_to_take_back(decision["user_name"], key_id) for key_id in notes)]
     return planned
+
+
+def _has_a_note(entry: Mapping[str, Any]) -> bool:
+    return any("deactivate_date" in record for record in (entry, *(entry.get("other_keys") or {}).values()))
 
 
 def _note_to_take_back(user_name: str, access_key_id: str) -> dict[str, Any]:
