@@ -6,7 +6,6 @@
 
 from __future__ import annotations
 
-import os
 from typing import Any
 
 from ansible.plugins.action import ActionBase
@@ -39,7 +38,7 @@ class ActionModule(ActionBase):
         return result
 
     def _secrets(self, args: dict[str, Any]) -> list[str]:
-        store = VaultStore(os.path.abspath(args["vault_file"]), self._loader._vault)
+        store = VaultStore(args["vault_file"], self._loader._vault)
         entry = store.entry(plain(args["user_name"]))
         keys = [entry.key(key_id) for key_id in entry.key_ids]
         return [key.secret_access_key for key in keys if key and key.secret_access_key]

@@ -6,7 +6,6 @@
 
 from __future__ import annotations
 
-import os
 from typing import Any
 
 from ansible.plugins.action import ActionBase
@@ -37,7 +36,7 @@ class ActionModule(ActionBase):
             if args["access_key_ids"] is not None:
                 check_profile(args["profile"], plain(args["access_key_ids"]))
             else:
-                store = VaultStore(os.path.abspath(args["vault_file"]), self._loader._vault)
+                store = VaultStore(args["vault_file"], self._loader._vault)
                 result["changed"] = write_profile(args["profile"], **pick(store, plain(args["user_name"])))
         except (ValueError, StoreError) as error:
             result.update(failed=True, msg=str(error))

@@ -6,7 +6,6 @@
 
 from __future__ import annotations
 
-import os
 from typing import Any
 
 from ansible.errors import AnsibleError
@@ -96,7 +95,7 @@ class ActionModule(ActionBase):
     def _store_problems(self, settings: Settings) -> list[str]:
         """Why no secret could be kept, were one to be: for a whole fleet that is one reason."""
         path, vault_id = settings.values["vault_file"], settings.values["vault_id"]
-        store = VaultStore(os.path.abspath(path), self._loader._vault, vault_id)  # as a task with vault_file does
+        store = VaultStore(path, self._loader._vault, vault_id)  # as a task with vault_file does
         try:
             store.entries()
             with store.locked("-", write=False):  # no user is called so who has an entry

@@ -82,7 +82,7 @@ from ansible_collections.keyturn.iam.plugins.module_utils._errors import StoreEr
 from ansible_collections.keyturn.iam.plugins.plugin_utils._blot import keep_off_the_screen
 from ansible_collections.keyturn.iam.plugins.plugin_utils._store.file import VaultStore
 from ansible_collections.keyturn.iam.plugins.plugin_utils._store.pick import pick
-from ansible_collections.keyturn.iam.plugins.plugin_utils._values import is_left_out, plain_text
+from ansible_collections.keyturn.iam.plugins.plugin_utils._values import expanded, is_left_out, plain_text
 
 
 class LookupModule(LookupBase):
@@ -97,7 +97,7 @@ class LookupModule(LookupBase):
                 "keyturn.iam.access_key needs vault_file (or the variable rotation_vault_file): the store"
             )
         # As everywhere here: a relative path counts from where ansible-playbook was started.
-        path = os.path.abspath(os.path.expanduser(os.path.expandvars(str(plain_text(vault_file)))))
+        path = os.path.abspath(expanded(plain_text(vault_file)))
         if not os.path.exists(path):
             raise AnsibleLookupError(f"vault_file {path} does not exist, so that it has no access key")
         store = VaultStore(path, self._loader._vault)

@@ -91,6 +91,11 @@ def proves_nothing_done(error: Exception) -> bool:
     return isinstance(error, NEVER_SENT) or _never_connected(error)
 
 
+def is_throttle(error: Any) -> bool:
+    """Whether AWS asked for patience."""
+    return code_of(error) in THROTTLED
+
+
 def code_of(error: BaseException | None) -> str:
     """AWS's error code, or nothing where no answer of AWS's came."""
     code = error.response.get("Error", {}).get("Code") if isinstance(error, ClientError) else None

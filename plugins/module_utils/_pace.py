@@ -15,7 +15,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from threading import BoundedSemaphore, Lock
 
-from ._failures import SDK_ERRORS, THROTTLED, code_of
+from ._failures import SDK_ERRORS, is_throttle
 
 # Requests a second that are never fallen below, that are won back each second, and from which on nothing is held back.
 LEAST, WON_BACK, FREE = 5.0, 30.0, 400.0
@@ -44,7 +44,7 @@ class Pace:
             try:
                 yield
             except SDK_ERRORS as error:
-                if code_of(error) in THROTTLED:
+                if is_throttle(error):
                     self._halve()
                 raise
 

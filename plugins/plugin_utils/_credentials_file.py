@@ -17,6 +17,7 @@ from collections.abc import Collection
 from pathlib import Path
 
 from ansible_collections.keyturn.iam.plugins.plugin_utils._store.beside import beside, new_file
+from ansible_collections.keyturn.iam.plugins.plugin_utils._values import expanded
 
 _ID, _SECRET, _TOKEN = "aws_access_key_id", "aws_secret_access_key", "aws_session_token"
 _SECTION = re.compile(r"\[(?P<name>[^]]+)\]")
@@ -25,7 +26,7 @@ _SECTION = re.compile(r"\[(?P<name>[^]]+)\]")
 def credentials_file() -> Path:
     """Where AWS's tools look for it."""
     named = os.environ.get("AWS_SHARED_CREDENTIALS_FILE") or "~/.aws/credentials"
-    return Path(os.path.expanduser(os.path.expandvars(named)))
+    return Path(expanded(named))
 
 
 def profile_of(profile: str) -> dict[str, str]:

@@ -36,7 +36,7 @@ from ansible_collections.keyturn.iam.plugins.plugin_utils._module_defaults impor
 from ansible_collections.keyturn.iam.plugins.plugin_utils._store.file import VaultStore
 from ansible_collections.keyturn.iam.plugins.plugin_utils._store.history import DELETE_AFTER_DAYS
 from ansible_collections.keyturn.iam.plugins.plugin_utils._store.lock import LOCK_TIMEOUT
-from ansible_collections.keyturn.iam.plugins.plugin_utils._values import blotted, plain
+from ansible_collections.keyturn.iam.plugins.plugin_utils._values import blotted, expanded, plain
 
 display = Display()
 prepare()  # once, where ansible-playbook loads this, and not in each of its workers
@@ -204,7 +204,7 @@ class InProcessAction(ActionBase):
         switches_on = params.get("active") and key_id and params.get("leaked") is not False
         if not path or not switches_on or params.get("vault_file"):
             return
-        file = os.path.abspath(os.path.expanduser(os.path.expandvars(str(self._templar.template(path)))))
+        file = os.path.abspath(expanded(self._templar.template(path)))
         try:
             record = self._store_at(file, None, variables).entry(str(params.get("user_name"))).key(key_id)
         except StoreError:

@@ -10,6 +10,8 @@ import os
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
+from ansible_collections.keyturn.iam.plugins.plugin_utils._values import expanded
+
 # By the variables with which each runner names its folders.
 _FOLDERS = (
     "AWX_PRIVATE_DATA_DIR",
@@ -52,4 +54,4 @@ def thrown_away(path: str, folders: Iterable[str] | None = None) -> str | None:
 
 
 def _real(path: str) -> Path:
-    return Path(os.path.realpath(os.path.expanduser(os.path.expandvars(str(path)))))
+    return Path(os.path.realpath(expanded(path)))

@@ -7,6 +7,7 @@
 from __future__ import annotations
 
 import math
+import os
 from collections.abc import Iterable, Mapping
 from typing import Any
 
@@ -153,6 +154,11 @@ def read_text(what: str, value: Any) -> str | None:
     if not isinstance(value, (str, int, float)) or isinstance(value, bool):
         raise ValueError(f"{what} must be a text, not {shown(value)}")
     return (plain_text(value) or "").strip()
+
+
+def expanded(path: Any) -> str:
+    """A path as a shell reads it: with `~` and `$HOME`."""
+    return os.path.expanduser(os.path.expandvars(str(path)))
 
 
 def shown(value: Any) -> str:

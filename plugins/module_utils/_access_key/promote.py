@@ -12,7 +12,7 @@ from typing import Any
 
 from .._entry import Entry, StoredKey
 from .._errors import KeyturnError
-from .._failures import SDK_ERRORS, THROTTLED, code_of
+from .._failures import SDK_ERRORS, code_of, is_throttle
 from .._iam import Iam
 from .._options import same_name
 from .._seen import Seen
@@ -211,7 +211,7 @@ def await_sts(work: Work, entry: Entry, access_key_id: str) -> Iterator[float]:
                 continue
         if deadline is None:
             deadline = time.monotonic() + want.verify_timeout
-        throttled = code_of(refusal) in THROTTLED  # which says nothing of the key
+        throttled = is_throttle(refusal)  # which says nothing of the key
         if not throttled:
             answers = 0 if refusal else answers + 1
         if answers == ANSWERS_IN_A_ROW:

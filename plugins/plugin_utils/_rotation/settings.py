@@ -18,6 +18,7 @@ from ansible_collections.keyturn.iam.plugins.plugin_utils._plan.benchmark import
 from ansible_collections.keyturn.iam.plugins.plugin_utils._plan.policy import renewal_error
 from ansible_collections.keyturn.iam.plugins.plugin_utils._report.write import ENDINGS, ENDINGS_TEXT
 from ansible_collections.keyturn.iam.plugins.plugin_utils._values import (
+    expanded,
     is_left_out,
     plain,
     read_days,
@@ -158,7 +159,7 @@ def _benchmark(name: str, value: Any) -> str:
 def _path(name: str, value: Any) -> str | None:
     """A relative path counts from where ansible-playbook was started; `~` is one's home."""
     text = _text(name, value)
-    return os.path.expanduser(os.path.expandvars(text)) if text else None
+    return expanded(text) if text else None
 
 
 def _path_prefix(name: str, value: Any) -> str | None:

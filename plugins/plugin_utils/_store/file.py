@@ -43,9 +43,9 @@ class VaultStore:
     def __init__(
         self, path: str, vault: VaultLib, vault_id: str | None = None, lock_timeout: float = LOCK_TIMEOUT
     ) -> None:
-        self.path: str = path
-        self._file = Path(os.path.realpath(path))  # a symbolic link stays one
-        self._vault, self.lock = Vault(path, vault, vault_id), Lock(self._file, path, lock_timeout)
+        self.path: str = os.path.abspath(path)  # from where ansible-playbook was started
+        self._file = Path(os.path.realpath(self.path))  # a symbolic link stays one
+        self._vault, self.lock = Vault(self.path, vault, vault_id), Lock(self._file, self.path, lock_timeout)
         self._history = History(self._file, self._vault)
         self._opened: Opened | None = None
 
