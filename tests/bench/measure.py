@@ -49,7 +49,7 @@ class Bench:
 
     def __init__(self, lab: Lab, folder: Path, collections: Path) -> None:
         self.lab = lab
-        self.controller = Controller(folder, collections, lab)
+        self.controller = Controller(folder, collections, lab, anew=True)
         self.users: list[UserState] = []
         self._stores = 0
 

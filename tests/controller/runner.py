@@ -24,9 +24,10 @@ from typing import Any
 
 import yaml
 from controller.store import PASSWORD, Passwords, passwords_by_id
+from controller.warm import Start, Warm, start_anew
 from lab import faults
 from lab.client import ADMIN, Lab
-from lab.messages import LAB_VARIABLE, RUN_VARIABLE, Credentials, Fault, KeyState
+from lab.messages import LAB_VARIABLE, RUN_VARIABLE, Credentials, Fault, KeyState, process_name
 
 TIMEOUT = 120
 Play = str | Path | Mapping[str, Any] | Sequence[Mapping[str, Any]]
@@ -121,7 +122,7 @@ class Run:
 class Running:
     """A playbook that runs. `run_id` names all its processes, for a `kill` fault."""
 
-    process: subprocess.Popen[bytes]
+    process: subprocess.Popen[bytes] | Warm
     run_id: str
     command: list[str]
     folder: Path
@@ -167,12 +168,14 @@ class Controller:
     """A folder in which one person works: home, current folder, vault password. Runs in it share what they leave there.
 
     `lab` is the laboratory whose administrator's credentials the environment holds, `collections` where ansible_collections lies.
+    `anew`: each ansible-playbook is started as a shell does; else it is forked from a process that has imported much (warm.py).
     """
 
     folder: Path
     collections: Path
     lab: Lab | None = None
     env: dict[str, str] = field(default_factory=dict)
+    anew: bool = field(default_factory=lambda: os.environ.get("KEYTURN_START") == "anew")
 
     @property
     def cwd(self) -> Path:
@@ -223,16 +226,22 @@ class Controller:
             command += ["-e", f"@{folder / 'vars.json'}"]
         command += ["--check"] * check + ["--diff"] * diff + list(args)
         (folder / "results").touch()
-        with (folder / "stdout").open("wb") as stdout, (folder / "stderr").open("wb") as stderr:
-            process = subprocess.Popen(
-                command,
-                cwd=cwd or self.cwd,
-                env=self._environment(run_id, folder, credentials, env or {}),
-                stdin=subprocess.DEVNULL,
-                stdout=stdout,
-                stderr=stderr,
-            )
+        changes = {**self.env, **(env or {})}
+        start = Start(
+            command,
+            str(cwd or self.cwd),
+            self._environment(run_id, folder, credentials, changes),
+            str(folder / "stdout"),
+            str(folder / "stderr"),
+            process_name(self.lab.id if self.lab else "", run_id),
+        )
+        process = start_anew(start) if self._imports_otherwise(changes) else Warm(start, self.collections)
         return Running(process, run_id, command, folder, time.monotonic())
+
+    def _imports_otherwise(self, changes: Mapping[str, str | None]) -> bool:
+        """Whether ansible-playbook would import something else than what has been imported for it."""
+        of_python = [name for name in changes if name == "PATH" or name.startswith(("PYTHON", "LD_"))]
+        return self.anew or bool(of_python) or self.collections != default_collections()
 
     def type(self, line: str, **env: str) -> subprocess.Popen[str]:
         """Start a line of a shell in the current folder, as it is typed there; the store's password is in the environment."""
@@ -243,7 +252,7 @@ class Controller:
         return subprocess.Popen(
             ["/bin/sh", "-c", line],
             cwd=self.cwd,
-            env=self._environment(run_id, folder, ADMIN, changes),
+            env=self._environment(run_id, folder, ADMIN, {**self.env, **changes}),
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
@@ -296,7 +305,6 @@ class Controller:
                 else credentials
             )
             found |= self.lab.env(as_credentials) | {LAB_VARIABLE: self.lab.id}
-        found |= self.env
         found |= changes
         return {name: value for name, value in found.items() if value is not None}
 

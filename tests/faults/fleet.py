@@ -23,7 +23,7 @@ from controller.runner import Controller, Run, Running
 from controller.store import PASSWORD, open_store, write_store
 from lab import faults
 from lab.client import Lab
-from lab.messages import RUN_VARIABLE, Key, Request, User, UserState
+from lab.messages import Key, Request, User, UserState
 
 ALL = os.environ.get("KEYTURN_FAULTS") == "all"
 """Whether everything is to be run, or what has been chosen from it."""
@@ -358,7 +358,7 @@ class Fleet:
 
 def workers(running: Running) -> set[int]:
     """The process ids of a playbook's workers: sessions of their own, which outlive one that was interrupted."""
-    return faults.marked(RUN_VARIABLE, running.run_id, faults.process_table()) - {running.pid}
+    return faults.of_run(running.run_id, faults.process_table()) - {running.pid}
 
 
 def wait_for_workers(running: Running, seconds: float = 30) -> None:

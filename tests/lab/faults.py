@@ -10,7 +10,7 @@ import os
 import signal
 from pathlib import Path
 
-from lab.messages import LAB_VARIABLE, RUN_VARIABLE, Fault, Request
+from lab.messages import LAB_VARIABLE, RUN_VARIABLE, Fault, Request, process_name
 from lab.wire import Answer
 
 KINDS = {
@@ -99,8 +99,8 @@ def kill(fault: Fault, lab_id: str) -> list[int]:
     """Signal the processes that the fault means; the ids of those that were found.
 
     By `pid`: that process and all its descendants (Ansible's workers are sessions of their own, so that a process group does not
-    hold them). By `run`, or by neither (every playbook of this laboratory): all that carry its mark in their environment, those
-    whose parent is gone included. `target` main takes only the ones whose parent is not among them.
+    hold them). By `run`, or by neither (every playbook of this laboratory): all that carry its mark in their environment or their
+    name, those whose parent is gone included. `target` main takes only the ones whose parent is not among them.
     """
     found: set[int] = set()
     frozen: set[int] = set()
@@ -140,17 +140,26 @@ def descendants(pid: int, table: dict[int, int]) -> set[int]:
     return family
 
 
-def marked(variable: str, value: str, table: dict[int, int]) -> set[int]:
-    """Processes that were started with this variable in their environment."""
+def of_run(run_id: str, table: dict[int, int]) -> set[int]:
+    """The processes of a run, and what they started."""
+    return _marked(RUN_VARIABLE, run_id, process_name(run_id=run_id)[7:], table)
+
+
+def of_lab(lab_id: str, table: dict[int, int]) -> set[int]:
+    """The processes of all runs against a laboratory, and what they started."""
+    return _marked(LAB_VARIABLE, lab_id, process_name(lab_id)[:7], table)
+
+
+def _marked(variable: str, value: str, name: str, table: dict[int, int]) -> set[int]:
     mark = f"{variable}={value}".encode()
     found = set()
     for pid in table:
+        process = Path(f"/proc/{pid}")
         try:
-            environment = Path(f"/proc/{pid}/environ").read_bytes()
+            if mark in (process / "environ").read_bytes().split(b"\0") or name in (process / "comm").read_text():
+                found.add(pid)
         except OSError:
             continue
-        if mark in environment.split(b"\0"):
-            found.add(pid)
     return found
 
 
@@ -158,9 +167,9 @@ def _meant(fault: Fault, lab_id: str, table: dict[int, int]) -> set[int]:
     if fault.pid is not None:
         family = descendants(fault.pid, table)
     elif fault.run is not None:
-        family = marked(RUN_VARIABLE, fault.run, table)
+        family = of_run(fault.run, table)
     else:
-        family = marked(LAB_VARIABLE, lab_id, table)
+        family = of_lab(lab_id, table)
     return family - {os.getpid()}
 
 

@@ -15,6 +15,14 @@ LAB_VARIABLE = "KEYTURN_LAB"
 RUN_VARIABLE = "KEYTURN_LAB_RUN"
 
 
+def process_name(lab_id: str = "", run_id: str = "") -> str:
+    """What a run's processes are called where their environment is that of the one they were forked from.
+
+    15 bytes are kept of it: see PR_SET_NAME in prctl(2).
+    """
+    return f"{lab_id:-<7.7}{run_id:-<8.8}"
+
+
 @dataclass(frozen=True)
 class Credentials:
     """What a request is signed with."""

@@ -641,6 +641,27 @@ class TestPlaybook:
         failed = run_playbook(text, "-e", f"@{tmp_path / 'vars.yml'}", folder=tmp_path, vault_password=None)
         assert failed.rc != 0 and "vault" in failed.output
 
+    def test_forked_or_started_it_is_the_same(self, lab: Lab, controller: Controller) -> None:
+        """What an ansible-playbook that is forked from one that imported much has, and what one has that is started."""
+        code = (
+            "import os, signal, sys; print(sorted(os.environ.items()), os.getcwd(), sys.executable, "
+            "[signal.getsignal(one) for one in sorted(signal.valid_signals())], sorted(os.listdir('/proc/self/fd')), os.umask(0))"
+        )
+        of_ansible = (
+            "{{ [ansible_playbook_python, ansible_version, ansible_config_file, lookup('pipe', 'pwd; env | sort')] }}"
+        )
+        tasks = [
+            {"name": "of_a_command", "ansible.builtin.command": {"argv": [sys.executable, "-c", code]}},
+            {"name": "of_ansible", "ansible.builtin.debug": {"msg": of_ansible}},
+        ]
+        found = []
+        for controller.anew in (False, True):
+            running = controller.start({"hosts": "localhost", "gather_facts": False, "tasks": tasks})
+            run = running.wait().ok()
+            seen = [run.result("of_a_command")["stdout"], str(run.result("of_ansible")["msg"]), run.stdout, run.stderr]
+            found.append([text.replace(running.run_id, "the-run") for text in seen])
+        assert found[0] == found[1]
+
     def test_killed_after_the_key_was_made(self, lab: Lab, controller: Controller) -> None:
         lab.seed("ci")
         lab.fault("kill", "CreateAccessKey", when="after")
@@ -650,7 +671,7 @@ class TestPlaybook:
         assert run.rc == -signal.SIGKILL and not run.stats
         assert len(lab.state()["ci"].keys) == 1
         assert not marked & faults.process_table().keys()
-        assert not faults.marked("KEYTURN_LAB_RUN", running.run_id, faults.process_table())
+        assert not faults.of_run(running.run_id, faults.process_table())
         assert len(lab.requests("CreateAccessKey")) == 1
 
     def test_a_signal_to_the_main_process_lets_the_request_end(self, lab: Lab, controller: Controller) -> None:
@@ -666,7 +687,7 @@ class TestPlaybook:
         )
         with pytest.raises(AssertionError, match=r"not done within 1\.5 seconds"):
             running.wait(timeout=1.5)
-        _wait_until(lambda: not faults.marked("KEYTURN_LAB_RUN", running.run_id, faults.process_table()))
+        _wait_until(lambda: not faults.of_run(running.run_id, faults.process_table()))
 
     def test_stores(self, tmp_path: Path) -> None:
         path = tmp_path / "keys.yml"
