@@ -25,7 +25,7 @@ from ._credentials import without_foreign_credentials
 from ._errors import KeyturnError
 from ._failures import SDK_ERRORS, ForeignAnswer, call_error, in_own_words
 from ._iam import LONGEST_PAUSE, LONGEST_PAUSE_TOGETHER, TRIES, TRIES_TOGETHER, Iam
-from ._models import read_early, read_once
+from ._models import loader, read_early, read_once
 from ._pace import Pace
 from ._time import from_iso
 
@@ -33,7 +33,6 @@ try:
     import botocore.session
     from botocore.config import Config
     from botocore.exceptions import DataNotFoundError
-    from botocore.loaders import Loader
     from botocore.utils import parse_timestamp
 except ImportError:  # amazon.aws says so before anything here is used
     pass
@@ -224,13 +223,13 @@ def prepare() -> None:
 @cache
 def _aws_domains() -> tuple[str, ...]:
     """The domains of all of AWS's partitions, each with a dot before it, as botocore knows them."""
-    loader, found = Loader(), set()
+    found = set()
     try:
-        for partition in loader.load_data("partitions")["partitions"]:
+        for partition in loader().load_data("partitions")["partitions"]:
             found |= {partition["outputs"].get(name) for name in ("dnsSuffix", "dualStackDnsSuffix")}
     except DataNotFoundError:  # older ones have the suffixes beside the endpoints only
         pass
-    for partition in loader.load_data("endpoints")["partitions"]:
+    for partition in loader().load_data("endpoints")["partitions"]:
         variants = partition.get("defaults", {}).get("variants", [])
         found |= {partition["dnsSuffix"], *(variant.get("dnsSuffix") for variant in variants)}
     return tuple(f".{suffix}" for suffix in sorted(filter(None, found)))

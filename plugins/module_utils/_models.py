@@ -23,7 +23,8 @@ except ImportError:  # amazon.aws says so before anything here is used
 
 
 @cache
-def _loader() -> Any:
+def loader() -> Any:
+    """The one that keeps what was read."""
     return Loader()
 
 
@@ -33,14 +34,14 @@ def read_once() -> Iterator[None]:
     own = botocore.session.create_loader
 
     def create_loader(path: str | None = None) -> Any:
-        return own(path) if path else _loader()
+        return own(path) if path else loader()
 
     botocore.session.create_loader = create_loader  # boto3 leaves no other way in
     try:
         yield
     finally:
         botocore.session.create_loader = own
-        paths = _loader().search_paths
+        paths = loader().search_paths
         paths[:] = dict.fromkeys(paths)  # boto3 adds its own each time
 
 
