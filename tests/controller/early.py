@@ -30,14 +30,17 @@ COLLECTIONS = (
     "keyturn.iam.plugins.module_utils._info",
     "keyturn.iam.plugins.module_utils._access_key.batch",
 )
-TESTS = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
-# As it is for a script, whose own folder comes first.
-SCRIPT_PATH = [os.path.dirname(sys.executable), *(path for path in sys.path if path not in ("", TESTS))]
+FOLDER = os.environ["ANSIBLE_COLLECTIONS_PATH"]
+# As it is for the script: its own folder, then what is Python's. pytest and the tests have added theirs.
+SCRIPT_PATH = [
+    os.path.dirname(sys.executable),
+    *(path for path in sys.path if path.startswith((sys.prefix, sys.base_prefix)) and path != FOLDER),
+]
 
 for name in PACKAGES:
     importlib.import_module(name)
 # Ansible has a finder of its own for collections, and each run puts in its own.
-_AnsibleCollectionFinder(paths=[os.environ["ANSIBLE_COLLECTIONS_PATH"]])._install()
+_AnsibleCollectionFinder(paths=[FOLDER])._install()
 for name in COLLECTIONS:
     importlib.import_module(f"ansible_collections.{name}")
 importlib.import_module("ansible_collections.keyturn.iam.plugins.module_utils._connection").prepare()
