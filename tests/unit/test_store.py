@@ -626,37 +626,63 @@ CUT = [
     pytest.param(f"  a: {ENTRY}\n   b: {ENTRY}\n  c: {{}}\n", False, id="farther-to-the-right"),
     pytest.param(f"  a: {ENTRY}\n\tb: {ENTRY}\n  c: {{}}\n", False, id="tab"),
     pytest.param(f"  a: &a {ENTRY}\n  b: *a\n", False, id="alias"),
+    pytest.param("  a: {x: &x y, z: *x}\n  b: {}\n", False, id="alias-inside"),
+    pytest.param("  a: {}\r\n  b: {}\r\n", False, id="crlf"),
+    pytest.param("  !!str a: {}\n  b: {}\n", False, id="tagged-name"),
+    pytest.param('  "\\x61": {}\n  b: {}\n', False, id="escaped-name"),
+    pytest.param("  {a: {}}\n  {b: {}}\n", False, id="names-in-braces"),
     pytest.param(f"  a: {ENTRY}\n  a: {ENTRY}\n", True, id="twice"),
     pytest.param(f"  a: {ENTRY}\n  b: {{c: 1, c: 2}}\n", True, id="field-twice"),
     pytest.param(f"  a: {ENTRY}\n---\n  b: {ENTRY}\n", False, id="two-documents"),
 ]
 
 
+def read(text: str, at_once: int) -> tuple[Text | str, bool]:
+    """What the text holds, or is refused with, and whether it was read as a whole."""
+    compose, composed = yaml.compose, []
+
+    def noted(stream: str, Loader: Any) -> Any:
+        composed.append(stream)
+        return compose(stream, Loader=Loader)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(store_text, "AT_ONCE", at_once)
+        patch.setattr(yaml, "compose", noted)
+        try:
+            found = Text.parse(text, "keys.yml")
+        except StoreError as error:
+            return error.message, text in composed
+    found.parsed = {name: str(fields) for name, fields in found.parsed.items()}  # some are errors
+    return found, text in composed
+
+
 @pytest.mark.parametrize(("entries", "cut"), CUT)
+def test_what_is_read_some_entries_at_a_time_is_what_the_whole_says(entries: str, cut: bool) -> None:
+    around = ("", ""), ("---\nx: 'y\n\n  z'\n", "# end\nz: |\n  a: b\n...\n")
+    for before, after in around:
+        text = f"{before}iam_access_keys: # ours\n{entries}{after}"
+        (whole, _by_default), (in_turn, at_once) = read(text, 1000), read(text, 1)
+        assert (in_turn, at_once) == (whole, not cut), text
+
+
 @pytest.mark.parametrize(
-    ("before", "after"), [("", ""), ("---\nx: 'y\n\n  z'\n", "# end\nz: |\n  a: b\n...\n"), ("'\n", ""), ("", "- x\n")]
+    ("before", "end"),
+    [
+        ("'\n", "  c: {}\n"),
+        ("x: '\n  iam_access_keys:\niam_access_keys:\n  z: {}\n  y: {}\n'\n", "  c: {}\n"),
+        ("%TAG ! tag:example.com,2026:\n---\n", "  c: {note: !vault x}\n"),
+        ("", "  c:\n    note: |\n      no newline at the end"),
+        ("", "  c: {}\n- x\n"),
+        ("", "  c: {}\niam_access_keys:\n  d: {}\n"),
+        ("", "  c: {}\n'iam_access_keys': {}\n"),
+        ("x: &x {}\n", "  c: {}\nz: *x\n"),
+    ],
 )
-def test_what_is_read_some_entries_at_a_time_is_what_the_whole_says(
-    monkeypatch: pytest.MonkeyPatch, before: str, entries: str, after: str, cut: bool
-) -> None:
-    text = f"{before}iam_access_keys: # ours\n{entries}{after}"
-
-    def read(at_once: int) -> tuple[object, bool]:
-        composed: list[str] = []
-        with monkeypatch.context() as patch:
-            patch.setattr(store_text, "AT_ONCE", at_once)
-            patch.setattr(yaml, "compose", lambda text, Loader: composed.append(text) or compose(text, Loader=Loader))
-            try:
-                found = Text.parse(text, "keys.yml")
-                found.parsed = {name: str(fields) for name, fields in found.parsed.items()}
-            except StoreError as error:
-                return error.message, text in composed
-        return found, text in composed
-
-    compose = yaml.compose
-    (whole, _all), (in_turn, at_once) = read(1000), read(1)
-    assert in_turn == whole
-    assert at_once == (not cut or (before, after) in (("'\n", ""), ("", "- x\n")))
+def test_what_means_more_than_it_says_is_read_as_a_whole(before: str, end: str) -> None:
+    text = f"{before}iam_access_keys:\n  a: {ENTRY}\n  b: {ENTRY}\n{end}"
+    whole = read(text, 1000)
+    assert read(text, 1) == whole
+    assert whole[1]
 
 
 @pytest.mark.usefixtures("at_once")

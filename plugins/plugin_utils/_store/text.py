@@ -196,10 +196,10 @@ def _cuts(text: str) -> list[int]:
     A line that begins as far to the left as an entry's name ends whatever was before, but for a text in quotes or a
     list in brackets: cut there it is no YAML.
     """
-    openings = list(_OPENING.finditer(text))
-    if len(openings) != 1 or _BEYOND_ITSELF.search(text) or not text.endswith("\n"):
+    opening = _OPENING.search(text)
+    if not opening or _BEYOND_ITSELF.search(text) or not text.endswith("\n"):
         return []
-    start = _end_of_line(text, openings[0].start())
+    start = _end_of_line(text, opening.start())
     end = found.start() if (found := _NOT_INDENTED.search(text, start)) else len(text)
     indent = _INDENTED.search(text, start, end)
     if not indent:
@@ -211,19 +211,14 @@ def _cuts(text: str) -> list[int]:
 
 def _is_empty_section(text: str, end: int, path: str) -> bool:
     """Whether this is a mapping whose access keys, of which there are none, would begin at `end`."""
-    root = yaml.compose(text, Loader=_Loader)
-    if not isinstance(root, yaml.MappingNode) or not _in_pieces(text, root, None):
-        return False
-    section = _section(root, path)
+    section = _section(yaml.compose(text, Loader=_Loader), path)
     return section is not None and section[1].tag == NULL and _end_of_line(text, section[0].end_mark.index) == end
 
 
 def _are_entries(part: str, users: Any) -> bool:
-    """Whether it is a block of entries, each on lines of its own."""
-    return (
-        isinstance(users, yaml.MappingNode)
-        and not users.flow_style
-        and all(isinstance(name, yaml.ScalarNode) and _on_own_line(part, name) for name, _value in users.value)
+    """Whether each entry stands on lines of its own."""
+    return isinstance(users, yaml.MappingNode) and all(
+        isinstance(name, yaml.ScalarNode) and _on_own_line(part, name) for name, _value in users.value
     )
 
 
