@@ -669,7 +669,8 @@ def test_what_is_read_some_entries_at_a_time_is_what_the_whole_says(entries: str
     ("before", "end"),
     [
         ("'\n", "  c: {}\n"),
-        ("x: '\n  iam_access_keys:\niam_access_keys:\n  z: {}\n  y: {}\n'\n", "  c: {}\n"),
+        ("x: '\n", "'\niam_access_keys: ~\n"),
+        ("x: '\n", "'\niam_access_keys: {}\n"),
         ("%TAG ! tag:example.com,2026:\n---\n", "  c: {note: !vault x}\n"),
         ("", "  c:\n    note: |\n      no newline at the end"),
         ("", "  c: {}\n- x\n"),
