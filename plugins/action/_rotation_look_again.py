@@ -8,18 +8,25 @@ from typing import Any
 
 from ansible_collections.keyturn.iam.plugins.module_utils import _argspec, _info
 from ansible_collections.keyturn.iam.plugins.plugin_utils._in_process import InProcessAction, ModuleInProcess, OpenStore
+from ansible_collections.keyturn.iam.plugins.plugin_utils._rotation import steps
 
 
 class ActionModule(InProcessAction):
-    """The users of an earlier look as they are now; always in the controller's process, where the store is."""
+    """The look with some of its users as they are now; always in the controller's process, where the store is.
+
+    It does not fail: whom it could not read is an error of that user's own.
+    """
 
     module_name = "keyturn.iam._rotation_look_again"
     argument_spec = _argspec.LOOK_AGAIN
 
     def run(self, tmp: str | None = None, task_vars: dict[str, Any] | None = None) -> dict[str, Any]:
-        result = super().run(tmp, task_vars)
-        result.pop("invocation", None)  # it has the whole look
-        return result
+        info, names = self._task.args["info"], self._task.args["user_names"]
+        self._task.args = {**self._task.args, "info": steps.of(info, names)}
+        again = super().run(tmp, task_vars)
+        self._task.args = {}  # all that is in them is in the result, and Ansible keeps both
+        said: dict[str, Any] = {name: again[name] for name in ("warnings", "resource_actions") if name in again}
+        return {"changed": False, **steps.look(info, again, names), **said}
 
     def perform(self, module: ModuleInProcess, open_store: OpenStore) -> dict[str, Any]:
         params, store = module.params, open_store(module.params)
@@ -27,4 +34,4 @@ class ActionModule(InProcessAction):
         again = _info.look_again(module.connect(), params["info"], params["made"], entries, params["max_concurrency"])
         if not again["warnings"]:
             del again["warnings"]
-        return {"changed": False, **again}
+        return again

@@ -22,8 +22,6 @@ INNER = (
     steps.parts,
     steps.items,
     steps.results,
-    steps.of,
-    steps.look,
     steps.applied,
     steps.wrong,
     carry.promoted,

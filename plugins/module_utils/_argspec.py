@@ -59,6 +59,7 @@ INFO_EXCLUSIVE: tuple[tuple[str, ...], ...] = (("access_key_id", "user_name"), (
 
 LOOK_AGAIN: dict[str, Any] = {
     "info": {"type": "dict", "required": True},
+    "user_names": {"type": "list", "elements": "str", "required": True},
     "made": {"type": "list", "elements": "str", "default": [], "no_log": False},
     "vault_file": {"type": "path", "required": True},
     "max_concurrency": {"type": "int", "default": 16},

@@ -121,6 +121,22 @@ def test_one_users_failure_is_that_users(lab: Lab, controller: Controller, rotat
     assert set(store(controller)) == {"ana", "ben", "cem"}
 
 
+def test_whom_a_second_look_cannot_read_is_an_error_of_its_own(
+    lab: Lab, controller: Controller, rotate: Rotate
+) -> None:
+    lab.seed("ben", OLD)
+    # After the first look, and the one before a key is made.
+    lab.fault("error", "ListAccessKeys", user="ben", nth=3, code="AccessDenied", status=403, count=0)
+    run = rotate()
+    assert run.msg == "ben: not done, see the report above"
+    (again,) = run.tasks("Look again")
+    assert again.status == "ok" and "invocation" not in again.result
+    (user,) = again.result["users"]
+    assert user["error"].startswith("Could not be looked at again: Could not list the access keys of user ben")
+    assert "In full: Could not be looked at again" in run.stdout
+    assert list(store(controller)) == ["ben"] and "made a new key" in run.stdout
+
+
 def test_accounts_with_little_in_them(lab: Lab, rotate: Rotate) -> None:
     assert "No user" in rotate().ok().stdout
     lab.seed("keyless")

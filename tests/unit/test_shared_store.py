@@ -245,3 +245,30 @@ def test_the_lock_is_free_while_nobody_is_inside(path: Path) -> None:
         assert stored.entry == entry("ci")
         with pytest.raises(AssertionError):
             stored.write(entry("ci", 1))
+
+
+def test_one_thread_writes_for_all(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What it frees the C library keeps: with each thread's own writes a run would hold the file dozens of times."""
+    writers: set[int] = set()
+    replace = VaultStore._replace
+
+    def noted(self: VaultStore, *arguments: Any) -> Any:
+        writers.add(threading.get_ident())
+        return replace(self, *arguments)
+
+    monkeypatch.setattr(VaultStore, "_replace", noted)
+    store = sharing(path)
+    for turn in range(3):
+        in_threads(lambda name, turn=turn: put(store, name, turn))  # type: ignore[misc]
+    assert len(writers) == 1
+
+
+def test_where_no_thread_can_be_had_whoever_is_first_writes(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    class NoThread(ThreadPoolExecutor):
+        def submit(self, *_a: Any, **_k: Any) -> Any:
+            raise RuntimeError("can't start new thread")
+
+    monkeypatch.setattr(shared, "ThreadPoolExecutor", NoThread)
+    store = sharing(path)
+    assert in_threads(lambda name: put(store, name)) == [None] * len(NAMES)
+    assert {name: opened(path).entry(name) for name in NAMES} == {name: entry(name) for name in NAMES}

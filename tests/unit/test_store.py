@@ -33,6 +33,7 @@ from ansible.parsing.vault import PromptVaultSecret, VaultAES256, VaultLib, Vaul
 from ansible_collections.keyturn.iam.plugins.module_utils._entry import Entry, StoredKey
 from ansible_collections.keyturn.iam.plugins.module_utils._errors import StoreError
 from ansible_collections.keyturn.iam.plugins.plugin_utils._store import file as store_file
+from ansible_collections.keyturn.iam.plugins.plugin_utils._store import text as store_text
 from ansible_collections.keyturn.iam.plugins.plugin_utils._store.file import VaultStore
 from ansible_collections.keyturn.iam.plugins.plugin_utils._store.text import Text
 
@@ -107,6 +108,12 @@ def predecessors(path: Path) -> list[str]:
 @pytest.fixture
 def path(tmp_path: Path) -> Path:
     return tmp_path / "keys.yml"
+
+
+@pytest.fixture(params=[store_text.AT_ONCE, 1])
+def at_once(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """So many entries are read at a time: all of a small file's, or each by itself as in a large one."""
+    monkeypatch.setattr(store_text, "AT_ONCE", request.param)
 
 
 @pytest.fixture
@@ -361,6 +368,7 @@ def test_a_file_damaged_in_the_middle_is_refused(path: Path) -> None:
     refused(path, "the password is another one, or the file is damaged")
 
 
+@pytest.mark.usefixtures("at_once")
 @pytest.mark.parametrize(
     ("text", "message"),
     [
@@ -401,6 +409,7 @@ def test_what_is_not_text_inside_is_refused(path: Path) -> None:
     refused(path, "is encrypted, but not text inside")
 
 
+@pytest.mark.usefixtures("at_once")
 @pytest.mark.parametrize(
     ("entry", "message"),
     [
@@ -480,6 +489,7 @@ AROUND = [
 ]
 
 
+@pytest.mark.usefixtures("at_once")
 @pytest.mark.parametrize(("before", "after"), AROUND)
 @pytest.mark.parametrize("users", [2, 0])
 def test_what_stands_around_the_entries_stays(path: Path, before: str, after: str, users: int) -> None:
@@ -562,6 +572,7 @@ def test_a_first_entry_finds_its_place(path: Path, text: str) -> None:
     assert "# nobody yet" in decrypt(path) or "# nobody yet" not in text
 
 
+@pytest.mark.usefixtures("at_once")
 @pytest.mark.parametrize(
     "text",
     [
@@ -596,6 +607,86 @@ def test_entries_in_every_style_are_read_and_written(path: Path, text: str) -> N
     assert set(seen["iam_access_keys"]) == {"ci", "b", "new"}
 
 
+ENTRY = "{access_key_id: A, secret_access_key: s}"
+CUT = [
+    pytest.param(f"  a: {ENTRY}\n  b:\n    access_key_id: B\n  # c\n  c:\n  d: {ENTRY}\n", True, id="plain"),
+    pytest.param(f"# a\n\n  a: {ENTRY}\n\n# b\n   # b\n  b: {ENTRY}\n# end\n", True, id="comments"),
+    pytest.param(f"    a: {ENTRY}\n    b: {ENTRY}\n", True, id="wide"),
+    pytest.param("  a:\n    note: one\n      b: two\n  b: {}\n", False, id="no-yaml"),
+    pytest.param("  a:\n    note: one\n      two\n  b: {}\n", True, id="text-of-two-lines"),
+    pytest.param("  a:\n    note: |+\n      b: x\n\n\n  b: {}\n", True, id="block-text"),
+    pytest.param("  a:\n    note: >1-\n     b: x\n  b: {}\n", True, id="indented-block-text"),
+    pytest.param("  a:\n    note: 'one\n  b: two'\n  c: {}\n", False, id="quotes"),
+    pytest.param('  a:\n    note: "one\n  b: \\"two"\n  c: {}\n', False, id="double-quotes"),
+    pytest.param("  a:\n    note: [x,\n  b]\n  c: {}\n", False, id="brackets"),
+    pytest.param("  a:\n    note: {x: y,\n  b: z}\n  c: {}\n", False, id="braces"),
+    pytest.param("  a:\n  - x\n  - y\n  b: {}\n", False, id="list"),
+    pytest.param("  ? a\n  : {}\n  b: {}\n", False, id="question-mark"),
+    pytest.param(f"  a: {ENTRY}\n b: {ENTRY}\n", False, id="less-far-to-the-right"),
+    pytest.param(f"  a: {ENTRY}\n   b: {ENTRY}\n  c: {{}}\n", False, id="farther-to-the-right"),
+    pytest.param(f"  a: {ENTRY}\n\tb: {ENTRY}\n  c: {{}}\n", False, id="tab"),
+    pytest.param(f"  a: &a {ENTRY}\n  b: *a\n", False, id="alias"),
+    pytest.param("  a: {x: &x y, z: *x}\n  b: {}\n", False, id="alias-inside"),
+    pytest.param("  a: {}\r\n  b: {}\r\n", False, id="crlf"),
+    pytest.param("  !!str a: {}\n  b: {}\n", False, id="tagged-name"),
+    pytest.param('  "\\x61": {}\n  b: {}\n', False, id="escaped-name"),
+    pytest.param("  {a: {}}\n  {b: {}}\n", False, id="names-in-braces"),
+    pytest.param(f"  a: {ENTRY}\n  a: {ENTRY}\n", True, id="twice"),
+    pytest.param(f"  a: {ENTRY}\n  b: {{c: 1, c: 2}}\n", True, id="field-twice"),
+    pytest.param(f"  a: {ENTRY}\n---\n  b: {ENTRY}\n", False, id="two-documents"),
+]
+
+
+def read(text: str, at_once: int) -> tuple[Text | str, bool]:
+    """What the text holds, or is refused with, and whether it was read as a whole."""
+    compose, composed = yaml.compose, []
+
+    def noted(stream: str, Loader: Any) -> Any:
+        composed.append(stream)
+        return compose(stream, Loader=Loader)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(store_text, "AT_ONCE", at_once)
+        patch.setattr(yaml, "compose", noted)
+        try:
+            found = Text.parse(text, "keys.yml")
+        except StoreError as error:
+            return error.message, text in composed
+    found.parsed = {name: str(fields) for name, fields in found.parsed.items()}  # some are errors
+    return found, text in composed
+
+
+@pytest.mark.parametrize(("entries", "cut"), CUT)
+def test_what_is_read_some_entries_at_a_time_is_what_the_whole_says(entries: str, cut: bool) -> None:
+    around = ("", ""), ("---\nx: 'y\n\n  z'\n", "# end\nz: |\n  a: b\n...\n")
+    for before, after in around:
+        text = f"{before}iam_access_keys: # ours\n{entries}{after}"
+        (whole, _by_default), (in_turn, at_once) = read(text, 1000), read(text, 1)
+        assert (in_turn, at_once) == (whole, not cut), text
+
+
+@pytest.mark.parametrize(
+    ("before", "end"),
+    [
+        ("'\n", "  c: {}\n"),
+        ("x: '\n", "'\niam_access_keys: ~\n"),
+        ("x: '\n", "'\niam_access_keys: {}\n"),
+        ("%TAG ! tag:example.com,2026:\n---\n", "  c: {note: !vault x}\n"),
+        ("", "  c:\n    note: |\n      no newline at the end"),
+        ("", "  c: {}\n- x\n"),
+        ("", "  c: {}\niam_access_keys:\n  d: {}\n"),
+        ("", "  c: {}\n'iam_access_keys': {}\n"),
+        ("x: &x {}\n", "  c: {}\nz: *x\n"),
+    ],
+)
+def test_what_means_more_than_it_says_is_read_as_a_whole(before: str, end: str) -> None:
+    text = f"{before}iam_access_keys:\n  a: {ENTRY}\n  b: {ENTRY}\n{end}"
+    whole = read(text, 1000)
+    assert read(text, 1) == whole
+    assert whole[1]
+
+
+@pytest.mark.usefixtures("at_once")
 def test_comments_before_entries_survive_every_change_of_their_neighbours(path: Path) -> None:
     entries = "  # one\n  a: {access_key_id: A}\n  # two\n  b: {access_key_id: B}\n  # three\n  c: {access_key_id: C}\n"
     encrypt(path, f"iam_access_keys:\n{entries}# end\nz: 1\n")

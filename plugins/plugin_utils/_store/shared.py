@@ -12,8 +12,10 @@ from __future__ import annotations
 
 import contextlib
 import time
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Collection, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import cached_property
 from threading import Condition, Lock
 
 from ansible_collections.keyturn.iam.plugins.module_utils._entry import Entry
@@ -164,7 +166,7 @@ class SharedStore:
     def _commit(self, together: list[_Pending]) -> None:
         try:
             with self._alone:
-                errors = self._store.write_all([one.change for one in together])
+                errors = self._write_all([one.change for one in together])
         except BaseException as error:
             sentence = error.message if isinstance(error, StoreError) else type(error).__name__
             errors = [StoreError(sentence) for _one in together]
@@ -176,3 +178,15 @@ class SharedStore:
                     one.written, one.error = True, errors[number]
                 self._committing = False
                 self._committed.notify_all()
+
+    @cached_property
+    def _write_all(self) -> Callable[[Sequence[Change]], list[StoreError | None]]:
+        """Writes in one thread, whoever is first: what a thread frees the C library keeps for the next time, and that
+        would be the file several times over for each of them.
+        """
+        write_all, writer = self._store.write_all, ThreadPoolExecutor(1, "keyturn-store")
+        try:
+            writer.submit(int).result()
+        except RuntimeError:  # this machine gives no other thread
+            return write_all
+        return lambda changes: writer.submit(write_all, changes).result()

@@ -9,8 +9,10 @@ too, as it was.
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 from dataclasses import dataclass, field
-from typing import Any
+from itertools import pairwise
+from typing import Any, NamedTuple
 
 import yaml
 from ansible_collections.keyturn.iam.plugins.module_utils._entry import Entry
@@ -22,6 +24,12 @@ TEXT = "tag:yaml.org,2002:str"
 MERGE = "tag:yaml.org,2002:merge"
 _OPENING = re.compile(rf"""^(["']?){KEYS}\1 *:(?= *(?:#.*)?\r?$)""", re.MULTILINE)
 _END_OF_DOCUMENT = re.compile(r"^\.\.\.(?=\s|$)", re.MULTILINE)
+# Entries read at a time: YAML's nodes take twenty times the room of their text.
+AT_ONCE = 200
+# Where one of these is, an entry may mean another thing within its file than by itself.
+_BEYOND_ITSELF = re.compile(r"[&*\r]|^%", re.MULTILINE)
+_NOT_INDENTED = re.compile(r"^[^ #\n]", re.MULTILINE)
+_INDENTED = re.compile(r"^( +)[^ #\n]", re.MULTILINE)
 _Loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
 
@@ -75,26 +83,29 @@ class Text:
     @classmethod
     def parse(cls, text: str, path: str) -> Text:
         """Raises StoreError where the file is not a mapping, or its access keys are not one."""
-        text, section = _compose(text, path)
-        if section is None:
-            end = found.start() if (found := _END_OF_DOCUMENT.search(text)) else len(text)
-            return cls(f"{_whole_lines(text[:end])}{KEYS}:\n", tail=text[end:])
-        users = section[1]
-        if not users.value or users.tag == NULL:
-            end = _end_of_line(text, users.end_mark.index)
-            return cls(
-                _whole_lines(text[: users.start_mark.index].rstrip(" ") + text[users.end_mark.index : end]),
-                tail=text[end:],
-            )
-        names = [name.value for name, _value in users.value]
-        if len(set(names)) != len(names):
+        pieces = _pieces_in_turn(text, path)
+        if pieces is None:
+            text, section = _compose(text, path)
+            if section is None:
+                end = found.start() if (found := _END_OF_DOCUMENT.search(text)) else len(text)
+                return cls(f"{_whole_lines(text[:end])}{KEYS}:\n", tail=text[end:])
+            users = section[1]
+            if not users.value or users.tag == NULL:
+                end = _end_of_line(text, users.end_mark.index)
+                return cls(
+                    _whole_lines(text[: users.start_mark.index].rstrip(" ") + text[users.end_mark.index : end]),
+                    tail=text[end:],
+                )
+            pieces = list(_pieces(text, users))
+        if len({piece.name for piece in pieces}) != len(pieces):
             raise StoreError(f"{path} names a user twice under {KEYS}")
-        starts = [_line_start(text, name.start_mark.index) for name, _value in users.value]
-        ends = [_end_of_line(text, _last_scalar(value)) for _name, value in users.value]
-        pieces = [text[start:end] for start, end in zip(starts, ends)]
-        between = {name: text[end:start] for name, end, start in zip(names[1:], ends, starts[1:])}
-        parsed = {name.value: _fields(value) for name, value in users.value}
-        return cls(text[: starts[0]], dict(zip(names, pieces)), text[ends[-1] :], parsed, between)
+        return cls(
+            text[: pieces[0].start],
+            {piece.name: text[piece.start : piece.end] for piece in pieces},
+            text[pieces[-1].end :],
+            {piece.name: piece.fields for piece in pieces},
+            {after.name: text[before.end : after.start] for before, after in pairwise(pieces)},
+        )
 
     def __str__(self) -> str:
         if self.entries:
@@ -141,6 +152,74 @@ class Text:
     def _indent(self) -> str:
         first = next(iter(self.entries.values()), "  ")
         return first[: len(first) - len(first.lstrip(" "))] or "  "
+
+
+class _Piece(NamedTuple):
+    """Where the lines of an entry are, and what it says."""
+
+    name: str
+    start: int
+    end: int
+    fields: Any
+
+
+def _pieces(text: str, users: yaml.MappingNode, offset: int = 0) -> Iterator[_Piece]:
+    """The entries of a mapping that stands in `text`, which begins at `offset` of the file."""
+    for name, value in users.value:
+        start, end = _line_start(text, name.start_mark.index), _end_of_line(text, _last_scalar(value))
+        yield _Piece(name.value, offset + start, offset + end, _fields(value))
+
+
+def _pieces_in_turn(text: str, path: str) -> list[_Piece] | None:
+    """The entries of a large file, read some at a time; None where it is small, or is to be read as a whole."""
+    cuts = _cuts(text)
+    if not cuts:
+        return None
+    pieces: list[_Piece] = []
+    try:
+        if not _is_empty_section(text[: cuts[0]] + text[cuts[-1] :], cuts[0], path):
+            return None
+        for start, end in pairwise(cuts):
+            part = text[start:end]
+            users: Any = yaml.compose(part, Loader=_Loader)
+            if not _are_entries(part, users):
+                return None
+            pieces += _pieces(part, users, start)
+    except (yaml.YAMLError, RecursionError, StoreError):  # the whole says what is wrong with it
+        return None
+    return pieces
+
+
+def _cuts(text: str) -> list[int]:
+    """Where the entries begin and end, and where they can be cut between; nothing where that is not plain to see.
+
+    A line that begins as far to the left as an entry's name ends whatever was before, but for a text in quotes or a
+    list in brackets: cut there it is no YAML.
+    """
+    opening = _OPENING.search(text)
+    if not opening or _BEYOND_ITSELF.search(text) or not text.endswith("\n"):
+        return []
+    start = _end_of_line(text, opening.start())
+    end = found.start() if (found := _NOT_INDENTED.search(text, start)) else len(text)
+    indent = _INDENTED.search(text, start, end)
+    if not indent:
+        return []
+    names = re.compile(rf"^{indent[1]}[^ #\n]", re.MULTILINE).finditer(text, start, end)
+    cuts = [match.start() for match in names][AT_ONCE::AT_ONCE]
+    return [start, *cuts, end] if cuts else []
+
+
+def _is_empty_section(text: str, end: int, path: str) -> bool:
+    """Whether this is a mapping whose access keys, of which there are none, would begin at `end`."""
+    section = _section(yaml.compose(text, Loader=_Loader), path)
+    return section is not None and section[1].tag == NULL and _end_of_line(text, section[0].end_mark.index) == end
+
+
+def _are_entries(part: str, users: Any) -> bool:
+    """Whether each entry stands on lines of its own."""
+    return isinstance(users, yaml.MappingNode) and all(
+        isinstance(name, yaml.ScalarNode) and _on_own_line(part, name) for name, _value in users.value
+    )
 
 
 def _compose(text: str, path: str) -> tuple[str, tuple[Any, Any] | None]:

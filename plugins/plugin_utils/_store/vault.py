@@ -114,8 +114,9 @@ class Vault:
 def encrypted(text: str, secret: Any, label: str | None) -> bytes:
     """What VaultLib.encrypt gives; it cuts the lines in Python, which takes longer than all else for a large file."""
     header = format_vaulttext_envelope(b"", "AES256", vault_id=label)
-    encrypted: bytes = VaultAES256.encrypt(text.encode(), secret)
-    return bytes(header) + hexlify(unhexlify(encrypted), b"\n", -40) + b"\n"
+    # Of a whole fleet's file each of these is megabytes: none is kept longer than it is needed.
+    content = unhexlify(VaultAES256.encrypt(text.encode(), secret))
+    return b"".join((header, hexlify(content, b"\n", -40), b"\n"))
 
 
 def _ids(secrets: list[tuple[str, Any]]) -> str:
