@@ -136,6 +136,10 @@ class Seen:
     def with_entry(self, entry: Entry) -> Seen:
         return replace(self, entry=entry)
 
+    def with_keys(self, keys: tuple[Key, ...]) -> Seen:
+        """IAM was asked for them once more."""
+        return replace(self, keys=keys)
+
     def at(self, now: datetime) -> Seen:
         """The same a little later: requests take their time."""
         return replace(self, now=now)

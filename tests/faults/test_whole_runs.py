@@ -93,8 +93,11 @@ def _fail(fleet: Fleet, turn: int, failure: Failure) -> None:
     if failure.kills:
         assert run.rc == -signal.SIGKILL, str(run)
         return
-    left = [key_id for name, keys in fleet.unknown().items() if name not in unknown for key_id in keys]
-    assert all(key_id in run.output for key_id in left), f"{failure}: {left} not named\n{run}"
+    left = {name: keys for name, keys in fleet.unknown().items() if name not in unknown}
+    assert all(key_id in run.output for keys in left.values() for key_id in keys), f"{failure}: {left} not named\n{run}"
     if mishap.is_survived_by(target):
-        astray = [sentence for sentence in fleet.astray() if sentence.partition(":")[0].endswith(f".{turn}")]
+        # Who hangs up cuts what others have under way, too, and an answer may be lost by it.
+        lost = {name for name in left if mishap.kind == "refuse" and name != f"{target.user}.{turn}"}
+        names = {sentence.partition(":")[0]: sentence for sentence in fleet.astray()}
+        astray = [said for name, said in names.items() if name.endswith(f".{turn}") and name not in lost]
         assert not astray, f"{failure}: {astray}\n{run}"

@@ -647,9 +647,7 @@ class TestPlaybook:
             "import os, signal, sys; print(sorted(os.environ.items()), os.getcwd(), sys.executable, "
             "[signal.getsignal(one) for one in sorted(signal.valid_signals())], sorted(os.listdir('/proc/self/fd')), os.umask(0))"
         )
-        of_ansible = (
-            "{{ [ansible_playbook_python, ansible_version, ansible_config_file, lookup('pipe', 'pwd; env | sort')] }}"
-        )
+        of_ansible = "{{ [ansible_playbook_python, ansible_version.full, ansible_config_file, lookup('pipe', 'pwd; env | sort')] }}"
         tasks = [
             {"name": "of_a_command", "ansible.builtin.command": {"argv": [sys.executable, "-c", code]}},
             {"name": "of_ansible", "ansible.builtin.debug": {"msg": of_ansible}},

@@ -308,6 +308,9 @@ def test_what_is_promised_holds_in_each_history(name: str) -> None:
 
 # Histories that broke a promise once.
 ONCE_BROKEN = (
+    # A person switches a key on while a planned deletion asks whose it is and when it was used.
+    History("off for a month", Part("rotation"), 8, "goes on", Part("console on", "AKIAPREV"), 0),
+    History("due and off for a month", Part("rotation"), 8, "goes on", Part("console on", "AKIAPREV"), 0),
     # A run that holds the lock switches a key on between a revocation's request and its note.
     History("past grace", Part("rollback"), 7, "goes on", Part("revoke", "AKIAPREV"), 0),
     History("off for a month", Part("revoke", "AKIAPREV"), 3, "goes on", Part("rollback"), 10),

@@ -166,9 +166,19 @@ def _refuse_used(work: Work, access_key_id: str, what: str, used: LastUsed) -> N
 
 
 def refuse_active_again(work: Work, seen: Seen, access_key_id: str) -> None:
-    """A planned deletion takes no Active key but a leftover, nor one that somebody has taken back into use since."""
+    """A planned deletion takes no Active key but a leftover, nor one that somebody has taken back into use since, be it
+    while this task asked whose the key is and when it was used: the list is read once more just before the write.
+    """
+    if not work.want.planned or not work.keeps:
+        return
+    _refuse_active(work, seen, access_key_id)
+    if seen.listed(access_key_id):
+        _refuse_active(work, seen.with_keys(keys_of_user(work)), access_key_id)
+
+
+def _refuse_active(work: Work, seen: Seen, access_key_id: str) -> None:
     want, record, key = work.want, seen.record(access_key_id), seen.listed(access_key_id)
-    if not want.planned or not work.keeps or (seen.leftover and seen.leftover is key):
+    if seen.leftover and seen.leftover is key:
         return
     said = f"Access key {access_key_id} of user {want.user_name} is not deleted"
     if key and key.active and record.deactivate_date:

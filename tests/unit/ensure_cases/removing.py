@@ -227,14 +227,24 @@ CASES = [
         "a planned deletion takes an Inactive key that the store does not know",
         before=NEXT_LEADS,
         wants={**GONE, "access_key_id": "MID", "min_idle_days": 7},
-        script=[lists(MID.off, NEXT.on), user(), used(MID, days=8), deletes(MID)],
+        script=[lists(MID.off, NEXT.on), user(), used(MID, days=8), lists(MID.off, NEXT.on), deletes(MID)],
         ends=Done(None, None, {"MID": "Inactive", "NEXT": "Active, current"}, {"NEXT": "Active, current"}, deleted=MID),
+    ),
+    Case(
+        "no planned deletion takes a key that a person switches on while the task asks",
+        before=NEXT_LEADS_OLD_NOTED,
+        wants=PLANNED,
+        script=[*LISTED, used(OLD, days=8), lists(OLD.on, NEXT.on)],
+        ends=Fails(
+            "Access key OLD of user ci is not deleted: it had been switched off and is Active again; keep it with "
+            "active=true, or switch it off once more",
+        ),
     ),
     Case(
         "a deletion that was planned for its note takes a key that still has it",
         before=NEXT_LEADS_OLD_NOTED,
         wants=PLANNED,
-        script=[*LISTED, used(OLD, days=8), deletes(OLD), writes(WITHOUT_OLD)],
+        script=[*LISTED, used(OLD, days=8), lists(OLD.off, NEXT.on), deletes(OLD), writes(WITHOUT_OLD)],
         ends=OLD_DELETED,
     ),
     Case(
@@ -275,7 +285,14 @@ CASES = [
         "a planned deletion takes an idle Active key that the store does not know: a leftover",
         before=LONG_LEFT_OVER,
         wants={**GONE, "access_key_id": "LEFT", "min_idle_days": 7},
-        script=[lists(OLD.on, LONG_LEFT.on), user(), used(LONG_LEFT, None), deletes(LONG_LEFT), writes(OLD_STAYS)],
+        script=[
+            lists(OLD.on, LONG_LEFT.on),
+            user(),
+            used(LONG_LEFT, None),
+            lists(OLD.on, LONG_LEFT.on),
+            deletes(LONG_LEFT),
+            writes(OLD_STAYS),
+        ],
         ends=Done(None, None, {"OLD": "Active, current", "LEFT": "Active"}, {"OLD": "Active, current"}, deleted=LEFT),
     ),
     Case(
@@ -406,7 +423,7 @@ CASES = [
         "a planned deletion takes an idle key that we switched off",
         before=NEXT_LEADS_OLD_NOTED,
         wants={**GONE, "min_idle_days": 7},
-        script=[*LISTED, used(OLD, days=8), deletes(OLD), writes(WITHOUT_OLD)],
+        script=[*LISTED, used(OLD, days=8), lists(OLD.off, NEXT.on), deletes(OLD), writes(WITHOUT_OLD)],
         ends=OLD_DELETED,
     ),
     Case(
