@@ -148,6 +148,9 @@ BESIDE = {"fine.yml": "- debug:", "bad.yml": "- [", "save.yml": "- debug:", "sub
         ("- include_tasks: '{{ rotation_promoted.user_name }}.yml'", None),
         ("- include_tasks: save.yml", "the role has a file of that name"),
         ("- include_tasks: tasks.yml\n  when: false", None),
+        ("- debug:\n  notify: restart", "notifies a handler"),
+        ("- meta: end_role", "meta: end_role would end the rotation"),
+        ("- meta: reset_connection", None),
     ],
 )
 def test_a_file_of_tasks_is_read_before_a_key_is_made(

@@ -22,6 +22,7 @@ from ansible.playbook.role_include import IncludeRole
 from ansible.playbook.task import Task
 from ansible.playbook.task_include import TaskInclude
 
+_META = ("meta", "ansible.builtin.meta", "ansible.legacy.meta")
 _VARIABLE = re.compile(r"\{\{\s*(\w+)\s*\}\}")
 
 
@@ -56,6 +57,8 @@ def _load(including: Task, files: tuple[str, ...]) -> None:
     except (AnsibleError, ValueError) as error:
         raise ValueError(f"{where}{getattr(error, 'message', error)}") from error
     for task in _tasks(tasks):
+        if problem := _problem(task):
+            raise ValueError(f"{where}{problem}")
         for name in _included_names(task):
             file = _resolved(name, os.path.dirname(task.get_path().rpartition(":")[0]), including)
             if file not in files:  # one that includes itself does so by a condition
@@ -68,6 +71,19 @@ def _tasks(found: list[Any]) -> Iterator[Task]:
             yield from _tasks([*one.block, *one.rescue, *one.always])
         else:
             yield one
+
+
+def _problem(task: Task) -> str | None:
+    """Why the task does something else here than it seems to."""
+    if task.notify:
+        return (
+            "a task of it notifies a handler, and handlers run at the end of the play, when the old key may be off "
+            "already: restart in a task"
+        )
+    ends = str(task.args.get("_raw_params") or "").strip()
+    if task.action in _META and ends.startswith("end_"):
+        return f"meta: {ends} would end the rotation, without a report: use when"
+    return None
 
 
 def _included_names(task: Task) -> list[str]:
