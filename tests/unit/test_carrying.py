@@ -149,6 +149,8 @@ BESIDE = {"fine.yml": "- debug:", "bad.yml": "- [", "save.yml": "- debug:", "sub
         ("- include_tasks: save.yml", "the role has a file of that name"),
         ("- include_tasks: tasks.yml\n  when: false", None),
         ("- debug:\n  notify: restart", "notifies a handler"),
+        ("- debug:\n  name: Write {{ key.secret_access_key }}", "names are shown as they are"),
+        ("- debug:\n  name: Write {{ rotation_promoted.access_key_id }}", None),
         ("- meta: end_role", "meta: end_role would end the rotation"),
         ("- meta: reset_connection", None),
     ],

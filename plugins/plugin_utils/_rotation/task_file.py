@@ -23,6 +23,7 @@ from ansible.playbook.task import Task
 from ansible.playbook.task_include import TaskInclude
 
 _META = ("meta", "ansible.builtin.meta", "ansible.legacy.meta")
+_OF_THE_SECRET = re.compile(r"\{\{.*(keyturn\.iam\.access_key|secret_access_key|ses_smtp_password)")
 _VARIABLE = re.compile(r"\{\{\s*(\w+)\s*\}\}")
 
 
@@ -80,6 +81,8 @@ def _problem(task: Task) -> str | None:
             "a task of it notifies a handler, and handlers run at the end of the play, when the old key may be off "
             "already: restart in a task"
         )
+    if _OF_THE_SECRET.search(str(task.name or "")):
+        return "the name of a task of it has the secret, and names are shown as they are: leave it out there"
     ends = str(task.args.get("_raw_params") or "").strip()
     if task.action in _META and ends.startswith("end_"):
         return f"meta: {ends} would end the rotation, without a report: use when"
