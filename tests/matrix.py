@@ -31,7 +31,7 @@ TESTS = [
     LIFE,
     *(
         str(INTEGRATION / f"test_{name}.py")
-        for name in ("iam_access_key", "iam_access_key_vault", "iam_access_key_info", "incidents")
+        for name in ("iam_access_key", "iam_access_key_vault", "iam_access_key_info", "incidents", "carry")
     ),
 ]
 # What a core does differently shows here first: both ways to run a module, what is censored, the vault, the screen, an incident.
@@ -53,6 +53,7 @@ PART = [
             "incidents.py::test_the_previous_key_is_put_back_in_force",
             "incidents.py::test_a_leaked_key_is_switched_off_and_replaced",
             "incidents.py::test_an_interrupted_revocation_goes_on",
+            "carry.py",
             "rotation_report.py::test_the_screen_is_as_wide_as_the_terminal_and_has_ansibles_colours",
         )
     ),

@@ -18,6 +18,7 @@ from ansible_collections.keyturn.iam.plugins.plugin_utils._module_defaults impor
 from ansible_collections.keyturn.iam.plugins.plugin_utils._rotation.given import given_key
 from ansible_collections.keyturn.iam.plugins.plugin_utils._rotation.settings import (
     ENTRY_POINTS,
+    PREFIX,
     Settings,
     read_settings,
 )
@@ -44,7 +45,7 @@ class ActionModule(ActionBase):
         variables = {**(task_vars or {}), **args["instead"]}
         settings = self._read(args["entry_point"], variables)
         problems = [*settings.problems, *filter(None, [conflict(self._task.module_defaults or [])])]
-        problems += self._carry_problems(settings, variables)
+        problems += self._task_file_problems(settings)
         if not problems and args["entry_point"] != "audit":  # a look loses nothing
             problems = self._thrown_away(settings, variables)
         if not problems and args["entry_point"] in KEEP_ANEW:
@@ -75,11 +76,15 @@ class ActionModule(ActionBase):
 
         return read_settings(entry_point, variables, read)
 
-    def _carry_problems(self, settings: Settings, variables: dict[str, Any]) -> list[str]:
-        """Why the tasks of rotation_on_promoted could not be run, or not where they are meant to."""
-        own_host = str(variables["inventory_hostname"])
-        own_variables = variables["hostvars"][own_host]
-        return task_file_problems(settings.values["on_promoted"], self._loader, own_host, own_variables)
+    def _task_file_problems(self, settings: Settings) -> list[str]:
+        """Why tasks could not be included. They are not, then, where the run goes on all the same (`lenient`)."""
+        problems = []
+        for name in ("on_stored", "on_promoted"):
+            found = task_file_problems(PREFIX + name, settings.values[name], self._task)
+            if found:
+                settings.values[name] = None
+                problems += found
+        return problems
 
     def _thrown_away(self, settings: Settings, variables: dict[str, Any]) -> list[str]:
         """Why what is stored would be lost with this job."""

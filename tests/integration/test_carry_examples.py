@@ -124,16 +124,20 @@ def test_secrets_manager_and_the_parameter_store(lab: Lab, controller: Controlle
 
 
 def test_github_gitlab_vault_and_kubernetes(lab: Lab, controller: Controller) -> None:
-    """One user with four destinations, each of which has the new pair; GitHub's secrets were sealed."""
+    """One user with four destinations, each of which has the new pair; GitHub's secrets were sealed. One whose hosts are nowhere."""
     tags = {"github": "team/web", "gitlab": "team/web", "vault": "ci/aws", "kubernetes": "builds/aws"}
     lab.seed("ci", Key(100), tags=tags)
+    lab.seed("lost", Key(100), tags={"hosts": "nowhere"})
     there = Destinations().start()
     there.gitlab["AWS_ACCESS_KEY_ID"] = "OLD"
     tokens = {f"carry_{name}_token": TOKEN for name in tags}
     urls = {f"carry_{name}_url": there.url for name in tags}
 
-    run = rotate(controller, "carry.yml", "-vvvv", "--diff", variables={**tokens, **urls}).ok()
+    run = rotate(controller, "carry.yml", "-vvvv", "--diff", variables={**tokens, **urls})
 
+    assert run.rc == 2 and run.msg.endswith("lost: not done, see the report above"), run
+    assert "the inventory has no host in the group nowhere" in " ".join(run.output.split())
+    assert len(lab.state()["lost"].active) == 2
     pair = carried(lab, controller)
     names = {"AWS_ACCESS_KEY_ID": pair["access_key_id"], "AWS_SECRET_ACCESS_KEY": pair["secret_access_key"]}
     assert there.github == there.gitlab == there.kubernetes["aws"] == names and there.vault == {"ci/aws": pair}

@@ -14,8 +14,12 @@ from urllib.parse import quote
 
 import pytest
 from ansible.errors import AnsibleFilterError
+from ansible.inventory.manager import InventoryManager
 from ansible.parsing.dataloader import DataLoader
 from ansible.parsing.vault import VaultLib, VaultSecret
+from ansible.playbook.play import Play
+from ansible.playbook.task import Task
+from ansible.vars.manager import VariableManager
 from ansible_collections.keyturn.iam.plugins.filter.rotation import FilterModule
 from ansible_collections.keyturn.iam.plugins.module_utils._errors import StoreError
 from ansible_collections.keyturn.iam.plugins.plugin_utils._blot import without_secrets_of
@@ -65,6 +69,11 @@ def test_what_is_no_secret_stays() -> None:
         ({"msg": "MODULE FAILURE\nSee stdout", "module_stderr": "sudo: gone"}, {}, "MODULE FAILURE: sudo: gone"),
         ({"msg": "One or more items failed", "results": [{"msg": "ok"}, {"failed": True, "msg": "no"}]}, {}, "no"),
         ({}, {"name": "Write"}, "Write: it failed without a message"),
+        (
+            {"msg": "via ssh: <error censored due to no log>"},
+            {"name": "Write", "delegate_to": "web1"},
+            "Write on web1: via ssh: ansible web1 -m ansible.builtin.ping shows why",
+        ),
         ({"msg": f"bad {SECRET}"}, {"name": f"Write {SECRET}"}, "Write ********: bad ********"),
     ],
 )
@@ -91,38 +100,71 @@ def test_what_came_of_it_comes_to_the_results_so_far() -> None:
 
 
 def test_where_a_delegated_task_runs() -> None:
-    """Implicit localhost has the variable; a host of the inventory that has not is local by its play's word alone."""
-    assert carry.connection({"ansible_connection": "local"}) == "ssh"
+    """A host's own ansible_connection counts more than either."""
+    assert carry.connection({"web1": {"inventory_hostname": "web1"}}) == "ssh"
     assert carry.connection({}) == "local"
 
 
 # -- the file of tasks -----------------------------------------------------------------------------------------------
 
 
+@pytest.fixture
+def including(tmp_path: Path) -> Task:
+    """A task of a role that has a file called save.yml."""
+    role = tmp_path / "collection" / "roles" / "rotation"
+    (role / "tasks").mkdir(parents=True)
+    for name in ("main.yml", "save.yml"):
+        (role / "tasks" / name).write_text("- debug:\n")
+    loader = DataLoader()
+    variables = VariableManager(loader=loader, inventory=InventoryManager(loader=loader, sources=["localhost,"]))
+    play = Play.load({"hosts": "localhost", "roles": [str(role)]}, variable_manager=variables, loader=loader)
+    return next(task for block in play.compile() for task in block.block if task._role)
+
+
+BESIDE = {"fine.yml": "- debug:", "bad.yml": "- [", "save.yml": "- debug:", "sub/one.yml": "- include_tasks: two.yml"}
+
+
 @pytest.mark.parametrize(
     ("text", "problem"),
     [
-        ("- ping:", None),
-        ("- block: [{ping: }]\n  rescue: [{debug: }]", None),
+        ("- debug:", None),
+        ("- block: [{debug: }]\n  rescue: [{debug: }]", None),
         ("", "it is empty"),
         ("a: b", "a list of tasks"),
-        ("- text", "must be a task"),
+        ("- text", ""),
         ("- name: nothing", "no module/action detected"),
-        ("- block: [{pign: }]", "pign"),
         ("- [", ""),
-        ("- ping:\n  delegate_to: web1", "set ansible_connection to local for here"),
-        ("- block: [{ping: }]\n  delegate_to: web1", "set ansible_connection to local for here"),
-        ("- ping:\n  delegate_to: web1\n  connection: ssh", None),
+        ("- debug:\n  whenn: true", "whenn"),
+        ("- block: [{debug: }]\n  loop: [1]", "'loop' is not a valid attribute for a Block"),
+        ("- debug:\n  delegate_to: web1", None),
+        ("- import_tasks: fine.yml\n- include_tasks: {file: fine.yml}", None),
+        ("- import_tasks: none.yml", "none.yml"),
+        ("- block: [{include_tasks: none.yml}]", "it includes none.yml, which does not exist"),
+        ("- include_tasks: bad.yml", "bad.yml: "),
+        ("- import_tasks: sub/one.yml", "it includes two.yml, which does not exist"),
+        ("- include_tasks: sub/one.yml", "it includes two.yml, which does not exist"),
+        ("- include_tasks: '{{ item }}'\n  loop: [fine.yml, none.yml]", "it includes none.yml"),
+        ("- include_tasks: '{{ to }}'\n  loop: [none.yml]\n  loop_control: {loop_var: to}", "it includes none.yml"),
+        ("- include_tasks: '{{ rotation_promoted.user_name }}.yml'", None),
+        ("- include_tasks: save.yml", "the role has a file of that name"),
+        ("- include_tasks: tasks.yml\n  when: false", None),
+        ("- debug:\n  notify: restart", "notifies a handler"),
+        ("- debug:\n  name: Write {{ key.secret_access_key }}", "names are shown as they are"),
+        ("- debug:\n  name: Write {{ rotation_promoted.access_key_id }}", None),
+        ("- meta: end_role", "meta: end_role would end the rotation"),
+        ("- meta: reset_connection", None),
     ],
 )
-def test_a_file_of_tasks_is_read_before_a_key_is_made(tmp_path: Path, text: str, problem: str | None) -> None:
+def test_a_file_of_tasks_is_read_before_a_key_is_made(
+    tmp_path: Path, including: Task, text: str, problem: str | None
+) -> None:
     path = tmp_path / "tasks.yml"
-    path.write_text(text)
-    found = task_file_problems(str(path), DataLoader(), "here", {})
-    assert len(found) == (problem is not None)
-    assert all(str(path) in one and problem in one and "\n" not in one for one in found if problem)
-    if found and "ansible_connection" in found[0]:
-        assert task_file_problems(str(path), DataLoader(), "here", {"ansible_connection": "local"}) == []
+    (tmp_path / "sub").mkdir()
+    for name, there in {**BESIDE, "tasks.yml": text}.items():
+        (tmp_path / name).write_text(there)
+    found = task_file_problems("rotation_on_promoted", str(path), including)
+    assert len(found) == (problem is not None), found
+    assert all(str(path) in one and problem in one and "\n" not in one for one in found if problem), found
 
 
 # -- out of the store ------------------------------------------------------------------------------------------------

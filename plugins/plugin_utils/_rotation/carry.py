@@ -18,6 +18,7 @@ from ansible_collections.keyturn.iam.plugins.plugin_utils._rotation import steps
 Action = Mapping[str, Any]
 Result = Mapping[str, Any]
 _OF_CORE = "Task failed: "
+_CENSORED = "<error censored due to no log>"  # in place of what SSH said
 # What says nothing of the reason, which then is on the program's standard error.
 _SAYS_NOTHING = ("non-zero return code", "MODULE FAILURE", "Module result deserialization failed")
 
@@ -35,13 +36,13 @@ def promoted(action: Action, tagged: Mapping[str, Any]) -> dict[str, Any]:
     return {"user_name": name, "access_key_id": action["access_key_id"], "tags": user["tags"]}
 
 
-def connection(own_host: Mapping[str, Any]) -> str:
-    """By which connection a task is run on a host that has no ansible_connection, as a host to which it is delegated.
+def connection(delegated_to: Mapping[str, Any]) -> str:
+    """By which connection a task is run whose host has no ansible_connection; `delegated_to` is ansible_delegated_vars.
 
-    A play's `connection: local` would count for them, too. It is for the rotation's own host, where that does not have
-    the variable (implicit localhost does).
+    A play's `connection: local`, which is for the rotation's own host, would count for the others, too: the key would
+    go into a file of the controller.
     """
-    return str(C.DEFAULT_TRANSPORT) if own_host.get("ansible_connection") else "local"
+    return str(C.DEFAULT_TRANSPORT) if delegated_to else "local"
 
 
 def carried(results: Iterable[Result], action: Action, msg: str | None = None) -> list[dict[str, Any]]:
@@ -63,14 +64,16 @@ def failure(failed: Mapping[str, Any], task: Mapping[str, Any], secrets: Iterabl
     if not message or message.startswith(_SAYS_NOTHING):
         said = _first_line(result.get("stderr")) or _last_line(result.get("module_stderr"))
         message = ": ".join(part for part in (message, said) if part)
-    where = [str(task.get("name") or ""), _on(str(task.get("delegate_to") or ""))]
+    host = _plain_host(task.get("delegate_to"))
+    where = [str(task.get("name") or ""), f"on {host}" if host else ""]
     told = message.removeprefix(_OF_CORE) or "it failed without a message"
+    told = told.replace(_CENSORED, f"ansible {host or 'HOST'} -m ansible.builtin.ping shows why")
     return without_secrets_of(": ".join(part for part in (" ".join(filter(None, where)), told) if part), secrets)
 
 
-def _on(host: str) -> str:
+def _plain_host(delegate_to: Any) -> str:
     """A host that is a template still is not told."""
-    return f"on {host}" if host and "{{" not in host else ""
+    return "" if "{{" in str(delegate_to) else str(delegate_to or "")
 
 
 def _first_line(text: Any) -> str:

@@ -9,7 +9,8 @@ task and ends with it. Nothing else that ansible-core offers does either:
   neither the other users nor the report have their turn; and with `ignore_unreachable` a key would be taken for carried
   that never arrived.
 - What failed is not told. From 2.19 on the error is displayed although the task has `no_log`, and it may hold the
-  secret; the report tells it without.
+  secret; the report tells it without. Warnings of modules are displayed, too.
+- What a connection does is not told at -vvv: its command lines have what a task gives by `environment` or `raw`.
 
 An ansible-core that knows these names no more goes on as it is, and the tests say so.
 """
@@ -22,6 +23,7 @@ from typing import Any
 from ansible.errors import AnsibleConnectionFailure
 from ansible.executor import task_executor
 from ansible.playbook.task import Task
+from ansible.utils.display import Display
 
 
 def in_worker(condition: Any) -> Any:
@@ -29,6 +31,8 @@ def in_worker(condition: Any) -> Any:
     if parent_process() is not None:
         _unreachable_is_a_failure()
         _no_error_is_displayed()
+        _no_warning_is_displayed()
+        _no_command_is_displayed()
     return condition
 
 
@@ -47,6 +51,17 @@ def _no_error_is_displayed() -> None:
         return
     _as_it_was.append(censor)
     Task.update_result_no_log = _censored
+
+
+def _no_warning_is_displayed() -> None:
+    context = getattr(getattr(task_executor, "_display_utils", None), "DeferredWarningContext", None)
+    if context:  # before 2.19 what warns in a result is censored with it
+        context.capture = lambda self, warning: None
+
+
+def _no_command_is_displayed() -> None:
+    display = Display()
+    display.verbosity = display.log_verbosity = 0
 
 
 _as_it_was: list[Any] = []

@@ -198,7 +198,8 @@ def _task_file(name: str, value: Any) -> str | None:
         return None
     path = os.path.realpath(path)
     if not os.path.isfile(path):
-        raise ValueError(f"{name} {value} is not a file of tasks")
+        why = "it is a folder" if os.path.isdir(path) else "it does not exist"
+        raise ValueError(f"{name} {value} is not a file of tasks: {why}")
     return path
 
 
