@@ -114,7 +114,7 @@ def targets(requests: Iterable[Request]) -> list[Target]:
 
 
 MADE = {"ListAccessKeys": 3, "GetAccessKeyLastUsed": 1, "GetUser": 1, "CreateAccessKey": 1, "GetCallerIdentity": 3}
-ROOM = {"ListAccessKeys": 1, "GetAccessKeyLastUsed": 2, "GetUser": 1, "DeleteAccessKey": 1}
+ROOM = {"ListAccessKeys": 2, "GetAccessKeyLastUsed": 2, "GetUser": 1, "DeleteAccessKey": 1}
 REQUESTS: dict[str | None, dict[str, int]] = {
     None: {"ListUsers": 1, "GetAccountSummary": 2, "GetCallerIdentity": 1, "ListPolicies": 1},
     "first": MADE,
@@ -122,7 +122,7 @@ REQUESTS: dict[str | None, dict[str, int]] = {
     "left": dict(Counter(MADE) + Counter(ROOM)),
     "waiting": {"ListAccessKeys": 2, "GetAccessKeyLastUsed": 2, "GetCallerIdentity": 3},
     "retiring": {"ListAccessKeys": 2, "GetAccessKeyLastUsed": 3, "GetUser": 1, "UpdateAccessKey": 1},
-    "parting": {"ListAccessKeys": 2, "GetAccessKeyLastUsed": 3, "GetUser": 1, "DeleteAccessKey": 1},
+    "parting": {"ListAccessKeys": 3, "GetAccessKeyLastUsed": 3, "GetUser": 1, "DeleteAccessKey": 1},
     "busy": {"ListAccessKeys": 1, "GetAccessKeyLastUsed": 2},
 }
 assert sum(MADE.values()) == 9
