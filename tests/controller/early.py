@@ -8,6 +8,7 @@ Other packages, and what is plain Python in the collections. Ansible's own confi
 
 from __future__ import annotations
 
+import gc
 import importlib
 import os
 import sys
@@ -45,3 +46,5 @@ for name in COLLECTIONS:
     importlib.import_module(f"ansible_collections.{name}")
 importlib.import_module("ansible_collections.keyturn.iam.plugins.module_utils._connection").prepare()
 _AnsibleCollectionFinder._remove()
+gc.collect()
+gc.freeze()
