@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""How long a request that AWS throttles waits before it is sent again, with a client that is told what to answer."""
+"""How long a request that AWS throttles waits before it is sent again, and which list is one, with a client that is told its answers."""
 
 from __future__ import annotations
 
@@ -74,3 +74,17 @@ def test_it_gives_up_after_so_many_tries(waits: Callable[..., list[float]]) -> N
     with pytest.raises(IamError, match="Could not list the access keys of user ci"):
         connected(client, tries=3).keys("ci")
     assert client.asked == ["ci"] * 3 and len(seen) == 2
+
+
+def test_a_list_that_does_not_say_whether_it_goes_on() -> None:
+    """Is whole where it was read to its end, which has the request's id; a half-read list is no list."""
+
+    class Silent(Client):
+        def list_access_keys(self, UserName: str, **_more: Any) -> dict[str, Any]:
+            end = {"ResponseMetadata": {"RequestId": "r"}} if UserName == "whole" else {}
+            return {"AccessKeyMetadata": [], **end}
+
+    iam = connected(Silent())
+    assert iam.keys("whole") == []
+    with pytest.raises(IamError, match="half of its answer is missing"):
+        iam.keys("half")
