@@ -55,7 +55,7 @@ def _no_error_is_displayed() -> None:
 
 def _no_warning_is_displayed() -> None:
     context = getattr(getattr(task_executor, "_display_utils", None), "DeferredWarningContext", None)
-    if context:  # before 2.19 what warns in a result is censored with it
+    if context is not None:  # before 2.19 what warns in a result is censored with it
         context.capture = lambda self, warning: None
 
 
