@@ -25,13 +25,10 @@ class ActionModule(InProcessAction):
         self._task.args = {**self._task.args, "info": steps.of(info, names)}
         again = super().run(tmp, task_vars)
         self._task.args = {}  # all that is in them is in the result, and Ansible keeps both
-        said: dict[str, Any] = {name: again[name] for name in ("warnings", "resource_actions") if name in again}
+        said: dict[str, Any] = {name: again[name] for name in ("warnings", "resource_actions") if again.get(name)}
         return {"changed": False, **steps.look(info, again, names), **said}
 
     def perform(self, module: ModuleInProcess, open_store: OpenStore) -> dict[str, Any]:
         params, store = module.params, open_store(module.params)
         entries = store.entries() if store else {}
-        again = _info.look_again(module.connect(), params["info"], params["made"], entries, params["max_concurrency"])
-        if not again["warnings"]:
-            del again["warnings"]
-        return again
+        return _info.look_again(module.connect(), params["info"], params["made"], entries, params["max_concurrency"])

@@ -11,7 +11,7 @@ from typing import Any
 from ansible.errors import AnsibleError
 from ansible.module_utils.parsing.convert_bool import boolean
 from ansible.plugins.action import ActionBase
-from ansible_collections.keyturn.iam.plugins.filter import rotation as _filters  # noqa: F401  # read once, not by each worker
+from ansible_collections.keyturn.iam.plugins.filter import rotation as _read_once_for_all_workers  # noqa: F401
 from ansible_collections.keyturn.iam.plugins.module_utils._errors import StoreError
 from ansible_collections.keyturn.iam.plugins.plugin_utils._job_folders import thrown_away
 from ansible_collections.keyturn.iam.plugins.plugin_utils._module_defaults import conflict

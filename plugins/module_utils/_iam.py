@@ -128,8 +128,8 @@ class Iam:
             with reading(to):
                 # Both are there in each answer of AWS's: what lacks them is no empty list. moto's server leaves the
                 # second one out of a list that it gives as a whole, to its end, where the request's id stands.
-                whole = bool(page.get("ResponseMetadata", {}).get("RequestId"))
-                items, more = list(page[member]), page.get("IsTruncated", False) if whole else page["IsTruncated"]
+                items = list(page[member])
+                more = page.get("IsTruncated", False) if _has_request_id(page) else page["IsTruncated"]
                 following = {"Marker": page["Marker"]} if more else marker
                 if more and following == marker:
                     raise ValueError("the same page for ever")
@@ -334,8 +334,12 @@ class Iam:
 
 def _refuse_foreign(to: str, answer: Mapping[str, Any]) -> None:
     """A write that returns nothing is acknowledged by its request id: a stranger's page has none. Raises IamError."""
-    if not answer.get("ResponseMetadata", {}).get("RequestId"):
+    if not _has_request_id(answer):
         raise request_error(to, ForeignAnswer())
+
+
+def _has_request_id(answer: Mapping[str, Any]) -> bool:
+    return bool(answer.get("ResponseMetadata", {}).get("RequestId"))
 
 
 def _no_sts_error(client: Any, error: IamError) -> KeyturnError:
