@@ -5,7 +5,6 @@
 from __future__ import annotations
 
 import contextlib
-import os
 import signal
 import sys
 import tempfile
@@ -15,10 +14,9 @@ from pathlib import Path
 import pytest
 from controller.runner import Controller, Run, default_collections
 from lab.client import Lab
+from thorough import ALL
 
 CHECKOUT = Path(__file__).resolve().parent.parent
-# Its histories are played over a simulated account every time; through the real playbook with all faults only.
-collect_ignore = [] if os.environ.get("KEYTURN_FAULTS") == "all" else ["integration/test_worst_histories.py"]
 
 
 def _collections() -> Path:
@@ -40,6 +38,24 @@ if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
 COLLECTIONS = _collections()
 sys.path.insert(0, str(COLLECTIONS))
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    config.addinivalue_line("markers", "thorough: one more of what others show too; run with all faults only")
+    config.addinivalue_line("markers", "faults: of the fault suite, though not in its folder")
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """By default all but what is thorough; with all faults that and the fault suite, each in its full form."""
+    left_out = [item for item in items if not _is_wanted(item)]
+    config.hook.pytest_deselected(items=left_out)
+    items[:] = [item for item in items if _is_wanted(item)]
+
+
+def _is_wanted(item: pytest.Item) -> bool:
+    thorough = item.get_closest_marker("thorough") is not None
+    of_faults = item.path.parent.name == "faults" or item.get_closest_marker("faults") is not None
+    return thorough or of_faults if ALL else not thorough
 
 
 @pytest.fixture(scope="session")

@@ -60,7 +60,7 @@ class Sizes:
     growth: tuple[int, ...] = (10, 100, 1000, 5000)
 
 
-SMALL = Sizes(1, 2, 1, 3, 2, 1, 4, (2, 3), 3, 2, 5, (1, 3))
+SMALL = Sizes(1, 2, 1, 3, 2, 1, 4, (2,), 3, 2, 5, (1, 3))
 
 
 @dataclass(frozen=True)

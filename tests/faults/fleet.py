@@ -10,7 +10,6 @@ day on which an older key is switched off, and of the day on which it is deleted
 
 from __future__ import annotations
 
-import os
 import time
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
@@ -25,8 +24,6 @@ from lab import faults
 from lab.client import Lab
 from lab.messages import Key, Request, User, UserState
 
-ALL = os.environ.get("KEYTURN_FAULTS") == "all"
-"""Whether everything is to be run, or what has been chosen from it."""
 WRITES = ("CreateAccessKey", "UpdateAccessKey", "DeleteAccessKey")
 ROLE = "keyturn.iam.rotation"
 

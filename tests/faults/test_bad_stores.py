@@ -19,9 +19,10 @@ from typing import Any
 import pytest
 from controller.runner import Controller
 from controller.store import open_store, vault_id_of, write_store
-from fleet import ALL, STAGES, Fleet, executed_writes, key_task, recover
+from fleet import STAGES, Fleet, executed_writes, key_task, recover
 from lab.client import ADMIN, Lab
 from lab.messages import Key
+from thorough import ALL
 
 VAULT_PASSWORD = "a password that is typed"
 NAME = "A_b+c=d,e.f@g-" + "x" * 50
@@ -125,7 +126,11 @@ def test_an_entry_of_foreign_structure_is_that_users_error(lab: Lab, controller:
     recover(fleet, run)
 
 
-@pytest.mark.parametrize("asking", [["--ask-vault-pass"], ["--vault-id", "prod@prompt"]], ids=["pass", "id"])
+@pytest.mark.parametrize(
+    "asking",
+    [["--ask-vault-pass"], pytest.param(["--vault-id", "prod@prompt"], marks=pytest.mark.thorough)],
+    ids=["pass", "id"],
+)
 def test_a_new_store_and_a_password_typed_once(lab: Lab, controller: Controller, asking: list[str]) -> None:
     """A slip of the finger would make each new secret unreadable. The file that ansible-vault made, which asks twice, proves the password."""
     lab.seed("ci", Key(100))

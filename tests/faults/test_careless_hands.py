@@ -18,9 +18,10 @@ import pytest
 import yaml
 from controller.runner import Controller, Run
 from controller.store import open_store, write_store
-from fleet import ALL, STAGES, Fleet, executed_writes, key_task, records_of, recover
+from fleet import STAGES, Fleet, executed_writes, key_task, records_of, recover
 from lab.client import Lab
 from lab.messages import Key, User
+from thorough import ALL
 
 OTHER = "210987654321"
 KNOWN = ["again", "waiting", "retiring", "parting", "busy"]
@@ -298,7 +299,7 @@ def test_a_lock_file_that_a_person_removes(lab: Lab, controller: Controller) -> 
     recover(fleet, runs[0], most=1)
 
 
-@pytest.mark.parametrize("playbook", ["rotate", "audit"])
+@pytest.mark.parametrize("playbook", ["rotate", pytest.param("audit", marks=pytest.mark.thorough)])
 def test_a_report_in_the_place_of_a_vault_file(lab: Lab, controller: Controller, playbook: str) -> None:
     fleet = Fleet(lab, controller, list(STAGES), variables={"rotation_vault_file": "keys.json"}).seed()
     write_store(controller.cwd / "passwords.html", {"db": "a password"}, "another password")
@@ -311,8 +312,9 @@ def test_a_report_in_the_place_of_a_vault_file(lab: Lab, controller: Controller,
         "rotation_verify_delay": 0,
     }
     other = (controller.cwd / "passwords.html").read_bytes()
+    places = ("keys.json", "passwords.html", "report.md", "linked.csv", "./keys.json")
     for check in (True, False):
-        for name in ("keys.json", "passwords.html", "report.md", "linked.csv", "./keys.json"):
+        for name in places if ALL or not check else places[:1]:
             run = controller.run(
                 f"keyturn.iam.{playbook}", extra_vars={**variables, "rotation_report_file": name}, check=check
             )
@@ -388,7 +390,7 @@ def test_all_keys_switched_off_or_deleted_by_a_person(lab: Lab, controller: Cont
     assert {user for action, user in executed_writes(lab) if action == "CreateAccessKey"} <= {"waiting", "busy"}
 
 
-@pytest.mark.parametrize("crash", ["before", "after"])
+@pytest.mark.parametrize("crash", [pytest.param("before", marks=pytest.mark.thorough), "after"])
 def test_a_key_made_by_hand_within_the_minute_of_a_crash_and_used(lab: Lab, controller: Controller, crash: str) -> None:
     fleet = Fleet(lab, controller, ["first", "busy"]).seed()
     lab.settings(quota=5)
@@ -408,7 +410,7 @@ def test_a_key_made_by_hand_within_the_minute_of_a_crash_and_used(lab: Lab, cont
     assert not [write for write in executed_writes(lab) if write[0] != "CreateAccessKey"], str(run)
 
 
-@pytest.mark.parametrize("days", [-400, 400])
+@pytest.mark.parametrize("days", [pytest.param(-400, marks=pytest.mark.thorough), 400])
 def test_a_wrong_clock_decides_nothing(lab: Lab, controller: Controller, days: float) -> None:
     lab.clock(days=days)
     fleet = Fleet(lab, controller, list(STAGES)).seed()

@@ -6,18 +6,19 @@
 
 from __future__ import annotations
 
+import pytest
 from controller.runner import Controller
-from fleet import ALL, Fleet, recover
+from fleet import Fleet, recover
 from lab.client import Lab
 
 
+@pytest.mark.thorough
 def test_a_new_key_is_refused_for_seconds(lab: Lab, controller: Controller) -> None:
     fleet = Fleet(lab, controller, ["first", "again", "waiting", "retiring"]).seed()
     lab.settings(new_key_refused_seconds=2)
     run = fleet.run().ok()
     assert not fleet.harm() and not fleet.astray(), str(run)
-    if ALL:
-        recover(fleet, run)
+    recover(fleet, run)
 
 
 def test_a_new_key_works_once_and_fails_next(lab: Lab, controller: Controller) -> None:

@@ -18,8 +18,9 @@ from pathlib import Path
 
 import pytest
 from controller.runner import Controller, Run, Running
-from fleet import ALL, Fleet, recover, workers
+from fleet import Fleet, recover, workers
 from lab.client import Lab
+from thorough import ALL
 
 # What makes a write of the store fail, from when it begins until it ends.
 Trouble = Callable[[Fleet, Running], AbstractContextManager[None]]
@@ -102,7 +103,13 @@ def torn(fleet: Fleet, running: Running) -> Iterator[None]:
         fleet.store.write_bytes(content)
 
 
-TROUBLES: list[Trouble] = [folder_removed, folder_not_writable, disk_full, cannot_be_replaced, torn]
+TROUBLES = [
+    folder_not_writable,
+    disk_full,
+    cannot_be_replaced,
+    torn,
+    pytest.param(folder_removed, marks=pytest.mark.thorough),
+]
 
 
 @pytest.mark.parametrize("trouble", TROUBLES, ids=lambda trouble: trouble.__name__)
@@ -123,11 +130,15 @@ def test_the_key_is_deleted_again(lab: Lab, controller: Controller, trouble: Tro
     assert not list(fleet.store.parent.glob(".*.tmp"))
     assert not fleet.harm() and not fleet.unknown(), f"{fleet.harm()}\n{run}"
     assert list(said) == ["first"], str(run)  # the others' keys were stored before
-    if ALL or trouble in (folder_removed, torn):
+    if ALL or trouble is torn:
         recover(fleet, run, most=2)
 
 
-@pytest.mark.parametrize("trouble", [folder_removed, cannot_be_replaced], ids=lambda trouble: trouble.__name__)
+@pytest.mark.parametrize(
+    "trouble",
+    [cannot_be_replaced, pytest.param(folder_removed, marks=pytest.mark.thorough)],
+    ids=lambda trouble: trouble.__name__,
+)
 def test_where_even_that_fails_the_key_is_named(lab: Lab, controller: Controller, trouble: Trouble) -> None:
     fleet = _with_folder(Fleet(lab, controller, ["again", "first", "left"])).seed()
     lab.deny("DeleteAccessKey", user="first")

@@ -15,8 +15,9 @@ from dataclasses import dataclass, replace
 
 import pytest
 from controller.runner import Controller
-from fleet import ALL, CHOSEN_WRITES, MISHAPS, STAGES, TARGETS, Fleet, Mishap, Target, recover
+from fleet import CHOSEN_WRITES, MISHAPS, STAGES, TARGETS, Fleet, Mishap, Target, recover
 from lab.client import Lab
+from thorough import ALL
 
 
 @dataclass(frozen=True)
@@ -54,7 +55,8 @@ CHOSEN = {
     "killed_after-ListUsers-1",
     "killed_after-GetCallerIdentity-first-1",
     "killed_after-ListAccessKeys-again-4",
-    *(f"{name}-{target}" for name in KILLS for target in CHOSEN_WRITES),
+    *(f"killed_after-{target}" for target in CHOSEN_WRITES),
+    f"killed_before-{CHOSEN_WRITES[0]}",
 }
 TURNS = [[failure] for failure in FAILURES] if ALL else [[failure for failure in FAILURES if str(failure) in CHOSEN]]
 

@@ -32,8 +32,6 @@ def test_both_sides_run_and_are_compared() -> None:
         "the same of 4 users",
         "rotation of 2 users due at once, 20 ms a request, a user",
         "the same",
-        "rotation of 3 users due at once, 20 ms a request, a user",
-        "the same",
         "one more key into a store of 3 entries, in a loop",
         "one more key into a store of 3 entries, a run as a whole",
     ]

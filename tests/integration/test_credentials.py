@@ -15,6 +15,7 @@ from controller.runner import Controller, Run
 from integration.helpers import Task, info_task, key_task, play, refusal
 from lab.client import Lab
 from lab.messages import ADMIN_SECRET, Key
+from thorough import ALL
 
 SECRET = "a/secret/that/nobody/is/to/see/0123456789"
 MFA = "asks for an MFA code (mfa_serial), which nobody can type in here"
@@ -81,12 +82,14 @@ def environment(tmp_path: Path) -> dict[str, str | None]:
 
 
 def refused(lab: Lab, controller: Controller, cases: dict[str, tuple[dict[str, Any], str]], **options: Any) -> Run:
-    """Each case by both modules and both ways: one sentence."""
+    """Each case by both modules and with a store, every fourth both ways (all of them with all faults): one sentence."""
     lab.seed("ci", Key(1))
     tasks: list[Task] = []
+    both = [name for number, name in enumerate(cases) if ALL or number % 4 == 0]
+    ways = {name: ("here", "module") if name in both else ("here",) for name in cases}
     for name, (given, _sentence) in cases.items():
-        for way, in_process in (("here", True), ("module", False)):
-            task = {"vars": {"keyturn_in_process": in_process}}
+        for way in ways[name]:
+            task = {"vars": {"keyturn_in_process": way == "here"}}
             tasks += [
                 key_task(f"{name}_{way}", "ci", task=task, **given),
                 info_task(f"{name}_{way}_info", user_name="ci", task=task, **given),
@@ -94,13 +97,14 @@ def refused(lab: Lab, controller: Controller, cases: dict[str, tuple[dict[str, A
         tasks.append(key_task(f"{name}_vault", "ci", vault_file="keys.yml", **given))
     run = controller.run(play(*tasks), "-vvv", **options).ok()
     for name, (_given, sentence) in cases.items():
-        for way in ("here", "here_info", "module", "module_info", "vault"):
+        for way in (*ways[name], *(f"{way}_info" for way in ways[name]), "vault"):
             said = refusal(run, f"{name}_{way}")
             assert sentence in said, f"{name}_{way}: {said}"
     assert SECRET not in run.output and ADMIN_SECRET not in run.output
     return run
 
 
+@pytest.mark.faults
 def test_profiles(lab: Lab, controller: Controller, environment: dict[str, str | None]) -> None:
     cases: dict[str, tuple[dict[str, Any], str]] = {
         "mfa": ({"profile": "mfa"}, f"Profile mfa {MFA}"),
@@ -136,6 +140,7 @@ def test_a_broken_file(lab: Lab, controller: Controller, environment: dict[str, 
     )
 
 
+@pytest.mark.faults
 def test_settings_and_values(lab: Lab, controller: Controller) -> None:
     config = "aws_config is not what botocore's Config takes: "
     pair = {"access_key": "AKIASTATICKEYOFALAB1", "secret_key": SECRET}

@@ -57,6 +57,12 @@ def run_both(request: pytest.FixtureRequest, run: Play) -> Play:
     return partial(run, extra_vars={"keyturn_in_process": request.param == "in process"})
 
 
+@pytest.fixture(params=["in process", pytest.param("as a module", marks=pytest.mark.thorough)])
+def run_thoroughly(request: pytest.FixtureRequest, run: Play) -> Play:
+    """As run_both, where a module's many starts take their time."""
+    return partial(run, extra_vars={"keyturn_in_process": request.param == "in process"})
+
+
 def ids(keys: tuple[KeyState, ...]) -> list[str]:
     return [key.access_key_id for key in keys]
 
@@ -366,7 +372,7 @@ def test_a_key_in_use_is_left_alone(lab: Lab, run: Play) -> None:
     ]
 
 
-def test_a_named_key_is_switched_and_deleted(lab: Lab, run_both: Play) -> None:
+def test_a_named_key_is_switched_and_deleted(lab: Lab, run_thoroughly: Play) -> None:
     key, other = lab.seed("ci", Key(100), Key(50)).keys
     (expired,) = lab.seed("odd", Key(100, "Expired")).keys
     one: dict[str, Any] = {"access_key_id": key.access_key_id}
@@ -375,7 +381,7 @@ def test_a_named_key_is_switched_and_deleted(lab: Lab, run_both: Play) -> None:
         ("on", {**one, "active": True}),
         ("gone", {**one, "state": "absent"}),
     ]
-    result = run_both(
+    result = run_thoroughly(
         key_task("kept", "ci", **one),
         *(
             task
@@ -446,13 +452,13 @@ def test_what_is_not_there(lab: Lab, run: Play) -> None:
     assert not writes(lab)
 
 
-def test_a_new_key_that_is_to_be_inactive(lab: Lab, run_both: Play) -> None:
+def test_a_new_key_that_is_to_be_inactive(lab: Lab, run_thoroughly: Play) -> None:
     """It is made, returned and then switched off; where that fails its secret is not lost, and the reason can be read."""
     lab.seed("parked")
     lab.seed("stuck")
     lab.deny("UpdateAccessKey", "stuck")
     new: dict[str, Any] = {"max_age_days": 0, "active": False}
-    result = run_both(
+    result = run_thoroughly(
         key_task("would", "parked", check=True, **new),
         key_task("parked", "parked", **new),
         show("parked"),

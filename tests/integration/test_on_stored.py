@@ -182,9 +182,13 @@ JOBS: dict[str, tuple[dict[str, str], str]] = {
     "bitbucket": ({"BITBUCKET_CLONE_DIR": "{job}"}, "{job}/project"),
     "buildkite": ({"BUILDKITE_BUILD_CHECKOUT_PATH": "{job}"}, "{job}/project"),
 }
+OFTEN = ("awx", "github", "circleci")
 
 
-@pytest.mark.parametrize("runner", JOBS)
+@pytest.mark.parametrize(
+    "runner",
+    [*OFTEN, *(pytest.param(runner, marks=pytest.mark.thorough) for runner in JOBS if runner not in OFTEN)],
+)
 def test_a_task_whose_store_is_thrown_away_with_the_job(
     lab: Lab, controller: Controller, tmp_path: Path, runner: str
 ) -> None:

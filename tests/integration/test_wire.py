@@ -36,8 +36,16 @@ def made(name: str = "made", user: str = "ci", **options: Any) -> dict[str, Any]
     return key_task(name, user, **{"vault_file": STORE, "verify_delay": 0, **options})
 
 
-@pytest.mark.parametrize("when", ["before", "after"])
-@pytest.mark.parametrize("tunnel", [True, False], ids=["connect", "plain"])
+@pytest.mark.parametrize(
+    ("tunnel", "when"),
+    [
+        (True, "after"),
+        (False, "before"),
+        pytest.param(True, "before", marks=pytest.mark.thorough),
+        pytest.param(False, "after", marks=pytest.mark.thorough),
+    ],
+    ids=["connect-after", "plain-before", "connect-before", "plain-after"],
+)
 class TestProxies:
     def test_a_lost_answer_leaves_the_outcome_unknown(
         self, lab: Lab, controller: Controller, proxy: Proxy, tunnel: bool, when: str
@@ -76,7 +84,7 @@ class TestProxies:
         assert not any(reset.left for reset in proxy.resets)
 
 
-@pytest.mark.parametrize("tunnel", [True, False], ids=["connect", "plain"])
+@pytest.mark.parametrize("tunnel", [True, pytest.param(False, marks=pytest.mark.thorough)], ids=["connect", "plain"])
 def test_a_proxy_that_nobody_listens_at_has_sent_nothing(
     lab: Lab, controller: Controller, proxy: Proxy, tunnel: bool
 ) -> None:

@@ -20,6 +20,7 @@ from integration.helpers import actions, key_task, later, play
 from lab.client import Lab
 from lab.messages import Key, KeyState, UserState
 
+pytestmark = pytest.mark.thorough
 STORE = "store.yml"
 Start = Callable[..., Running]
 

@@ -803,7 +803,9 @@ def test_a_reason_is_short_whatever_it_is_about() -> None:
     assert reached == STATUSES
 
 
-@pytest.mark.parametrize("seed", range(20))
+@pytest.mark.parametrize(
+    "seed", [*range(10), *(pytest.param(seed, marks=pytest.mark.thorough) for seed in range(10, 40))]
+)
 def test_what_must_never_come_out_of_many_worlds(seed: int) -> None:
     chance = random.Random(seed)
     for _turn in range(250):
