@@ -39,7 +39,7 @@ class ActionModule(ActionBase):
         if args["revoked"]:
             lines = of_a_revocation(*beginning, args["revoked"], args["left"], args["results"])
         else:
-            lines = of_a_rollback(*beginning, args["chosen"], args["put"], args["look"])
+            lines = of_a_rollback(*beginning, args["chosen"], args["put"], args["look"], args["results"])
         wrapped = [part for line in lines for part in wrap(clean(line), screen_width(), whole_words=True)]
         say("\n".join(["", *wrapped, ""]))
         result.update(changed=False, lines=lines)

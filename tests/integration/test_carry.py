@@ -256,7 +256,10 @@ def test_incidents_carry_too(lab: Lab, controller: Controller) -> None:
     assert carried.read_text().strip() == second and "carry_date" in entries(controller)["ci"]
 
     back = {**variables, "rotation_user_name": "ci", "rotation_verify_timeout": 5}
-    controller.run("keyturn.iam.rollback", extra_vars=back, inventory=INVENTORY).ok()
+    check = controller.run("keyturn.iam.rollback", extra_vars=back, inventory=INVENTORY, check=True).ok()
+    assert "It would be carried to where it is used." in check.stdout and carried.read_text().strip() == second
+    done = controller.run("keyturn.iam.rollback", extra_vars=back, inventory=INVENTORY).ok()
+    assert "It was carried to where it is used." in done.stdout
     assert carried.read_text().strip() == first and "carry_date" in entries(controller)["ci"]
 
     leaked = {**variables, "rotation_access_key_id": first}

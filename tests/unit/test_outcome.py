@@ -98,7 +98,7 @@ def test_a_key_that_was_off_before_is_off_in_check_mode_too() -> None:
 @pytest.mark.parametrize("check", [False, True])
 def test_a_rollback_says_from_where_and_for_how_long(check: bool) -> None:
     chosen = {"access_key_id": "OLD", "user_name": NAME, "stored": True}
-    lines = of_a_rollback(STORE, check, chosen, {"changed": True}, TWO)
+    lines = of_a_rollback(STORE, check, chosen, {"changed": True}, TWO, [])
     be, work, leave = ("would be", "would work", "would leave") if check else ("is", "works", "leaves")
     assert lines == [
         f"Access key OLD of user {NAME} {be} the current one in keys.yml, from where consumers take it.",
@@ -106,20 +106,22 @@ def test_a_rollback_says_from_where_and_for_how_long(check: bool) -> None:
         f"The rotation {leave} user {NAME} alone for 7 days: mend what broke in that time. The same with "
         "rotation_hold_days=0 ends that.",
     ]
+    carried = of_a_rollback(STORE, check, chosen, {"changed": True}, TWO, [came_of("carry", "OLD")])
+    assert carried == [lines[0], f"It {'would be' if check else 'was'} carried to where it is used.", *lines[1:]]
 
 
 def test_a_rollback_that_changes_nothing_says_until_when_the_hold_is() -> None:
     chosen = {"access_key_id": "NOW", "user_name": NAME, "stored": True}
     held = info([stored("NOW", 20, "current")], {**entry("NOW", 20, 20), "hold_until": ago(-3)})
-    lines = of_a_rollback(STORE, True, chosen, {"changed": False}, held)
+    lines = of_a_rollback(STORE, True, chosen, {"changed": False}, held, [])
     assert lines[0].startswith(f"Access key NOW of user {NAME} is the current one") and f"until {ago(-3)}." in lines[1]
-    ends = of_a_rollback({**STORE, "hold_days": 0}, False, chosen, {"changed": True}, held)
+    ends = of_a_rollback({**STORE, "hold_days": 0}, False, chosen, {"changed": True}, held, [])
     assert ends[1:] == [f"The rotation goes on with user {NAME}, as nothing holds it."]
 
 
 def test_a_key_made_by_hand_is_on_and_the_store_stays_what_it_is() -> None:
     chosen = {"access_key_id": "HAND", "user_name": NAME, "stored": False}
-    lines = of_a_rollback(STORE, False, chosen, {"changed": True}, HAND)
+    lines = of_a_rollback(STORE, False, chosen, {"changed": True}, HAND, [])
     assert lines[0] == (
         f"Access key HAND of user {NAME} is Active; its secret is not in keys.yml, whose current key stays what it is."
     )

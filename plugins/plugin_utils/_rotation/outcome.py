@@ -91,9 +91,10 @@ def of_a_rollback(
     chosen: Mapping[str, Any],
     put: Mapping[str, Any],
     look: Mapping[str, Any],
+    results: Sequence[Mapping[str, Any]],
 ) -> list[str]:
     """What is so now, after a rollback: `chosen` is the key that was chosen, `put` the result of the task that put it
-    back, `look` what was seen before.
+    back, `look` what was seen before, `results` what came of carrying it.
     """
     key_id, name, path = chosen["access_key_id"], chosen["user_name"], settings["vault_file"]
     would = check_mode and bool(put.get("changed"))
@@ -104,7 +105,9 @@ def of_a_rollback(
     else:
         first = f"{said} Active; its secret is not in {path}, whose current key stays what it is."
     changed = bool(put.get("changed"))
-    return [first, *_beside(key_id, chosen, would, look), _hold(settings["hold_days"], name, changed, would, look)]
+    carried = [f"It {'would be' if check_mode else 'was'} carried to where it is used."] if results else []
+    hold = _hold(settings["hold_days"], name, changed, would, look)
+    return [first, *carried, *_beside(key_id, chosen, would, look), hold]
 
 
 def _beside(key_id: str, chosen: Mapping[str, Any], would: bool, look: Mapping[str, Any]) -> list[str]:
