@@ -13,6 +13,7 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from typing import Any
 
 import pytest
 import yaml
@@ -27,7 +28,7 @@ OTHER = "210987654321"
 KNOWN = ["again", "waiting", "retiring", "parting", "busy"]
 
 
-def decided(run: Run, name: str) -> dict[str, str]:
+def decided(run: Run, name: str) -> dict[str, Any]:
     """What the role's report says of a user."""
     (report,) = run.tasks("rotation_report")
     return next(decision for decision in report.result["decisions"] if decision["user_name"] == name)
@@ -158,6 +159,9 @@ def test_an_editor_open_while_a_rotation_runs(lab: Lab, controller: Controller) 
     said = next(line for line in run.output.splitlines() if made["access_key_id"] in line and "ansible-vault" in line)
     assert "of user again" in said and "another hand has overwritten" in said, str(run)
     assert lab.state()["again"] == before["again"], str(run)
+    ways_out = decided(run, "again")["remedies"]
+    assert ways_out[0]["say"].startswith(f"See the secret of {made['access_key_id']}"), str(run)
+    assert not [one for one in ways_out if made["access_key_id"] in repr(one.get("task"))], str(run)
     (path,) = set(re.findall(r"`ansible-vault view (\S*\.keys\.yml\.[^\s`]+)`", said))
     found = yaml.safe_load(_vault(controller, "view", Path(path), fleet.password))["iam_access_keys"]["again"]
     assert records_of(found)[made["access_key_id"]]["secret_access_key"] == made["secret_access_key"]

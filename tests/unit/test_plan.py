@@ -1203,6 +1203,31 @@ def test_keys_made_by_hand_are_reported_and_not_retired() -> None:
     assert decided(info([key(B, 80, 44), key(A, 20, 1)]))["rules"] == [ONE_KEY]
 
 
+def overwritten(*lost: str, keys: list[Record], store: Record | None = None) -> Info:
+    """The store was put back as it was before these keys: their secrets lie beside it."""
+    beside = [{"access_key_id": key_id, "vault_file": f"/keys/.keys.yml.{key_id[-1]}"} for key_id in lost]
+    return {**info(keys, users=[user(store=store, lost_keys=beside)]), "vault_file": "keys.yml"}
+
+
+@pytest.mark.parametrize(
+    ("status", "seen"),
+    [
+        ("unmanaged", overwritten(A, keys=[key(B, 100, 60), key(A, 1)])),
+        ("blocked", overwritten(A, keys=[key(B, 100, 1), key(A, 1)], store=entry(B, 100, 100))),
+        ("compliant", overwritten(A, keys=[key(B, 50, 1), key(A, 1)], store=entry(B, 50, 50))),
+        ("no_active_key", overwritten(A, keys=[key(A, 1, status="Inactive")])),
+    ],
+)
+def test_a_key_whose_secret_was_overwritten_is_put_back_and_nothing_else(status: str, seen: Info) -> None:
+    decision = decided(seen)
+    assert decision["status"] == status and "by hand" not in decision["reason"]
+    assert [remedy["say"] for remedy in decision["remedies"]][:2] == [
+        f"See the secret of {A}, which the store lacks since another hand wrote it: ansible-vault view /keys/.keys.yml.A",
+        "Put it back into the entry ci: ansible-vault edit keys.yml",
+    ]
+    assert A not in [task["access_key_id"] for task in tasks(decision)]
+
+
 def test_due_soon() -> None:
     decision = decided(info([key(A, 62, 1)], entry(A, 62, 62)))
     assert (decision["status"], decision["actions"], decision["next_date"]) == ("due_soon", [], ahead(14))

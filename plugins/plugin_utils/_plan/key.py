@@ -20,7 +20,8 @@ class Key:
     `status` is IAM's word, and null where IAM does not list the key. `created`, `last_used`, `promoted` (when it became
     current), `carried` (to where it is used), `deactivated` (by our hand) and `revoked` (for good) are null where there
     is none. `appearing`: not listed, but made so shortly ago that it may still be. `stored`: the store has its secret.
-    `signing`: it signs the requests of this run.
+    `lost`: the file beside the store that has it, where another hand has overwritten the store. `signing`: it signs the
+    requests of this run.
     """
 
     id: str
@@ -34,6 +35,7 @@ class Key:
     deactivated: datetime | None = None
     revoked: datetime | None = None
     stored: bool = False
+    lost: str | None = None
     signing: bool = False
     appearing: bool = False
 

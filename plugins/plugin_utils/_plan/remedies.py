@@ -15,12 +15,13 @@ from typing import Any
 from ansible_collections.keyturn.iam.plugins.plugin_utils._gist import denied_action, in_full
 from ansible_collections.keyturn.iam.plugins.plugin_utils._plan.case import Case, used_after_switch_off
 from ansible_collections.keyturn.iam.plugins.plugin_utils._plan.key import Key
-from ansible_collections.keyturn.iam.plugins.plugin_utils._plan.phrases import date, days, span
+from ansible_collections.keyturn.iam.plugins.plugin_utils._plan.phrases import agree, date, days, span
 from ansible_collections.keyturn.iam.plugins.plugin_utils._plan.policy import Policy
 
 MODULE = "keyturn.iam.iam_access_key"
 ROTATE = "ansible-playbook keyturn.iam.rotate"
 EDIT = "ansible-vault edit"
+VIEW = "ansible-vault view"
 
 
 @dataclass(frozen=True)
@@ -147,6 +148,19 @@ def _edit(case: Case, what_for: str) -> Remedy:
     if not case.user.vault_file:
         return Remedy(f"{what_for} with {EDIT}.")
     return Remedy(what_for, command=f"{EDIT} {shlex.quote(case.user.vault_file)}")
+
+
+def put_back(case: Case) -> list[Remedy]:
+    """Of keys whose secret lies beside the store: no other remedy is to switch them off or to delete them."""
+    seen = [
+        Remedy(
+            f"See the secret of {key.id}, which the store lacks since another hand wrote it",
+            command=f"{VIEW} {shlex.quote(key.lost)}",
+        )
+        for key in case.keys
+        if key.lost
+    ]
+    return [*seen, _edit(case, f"Put {agree(seen, 'it', 'them')} back into the entry {case.user.name}")] if seen else []
 
 
 def rename_entry(case: Case, old: str, new: str) -> Remedy:
@@ -277,7 +291,7 @@ def loose_ends(case: Case, but: Sequence[Key]) -> list[Remedy]:
     """Keys made, parked or switched off by people, or gone from IAM: they are left alone, and not passed over."""
     waiting = [case.next] if case.next and case.next.active else []
     settled = [case.replacement, *waiting, *case.older, *but]
-    listed = [_loose_end(case, key) for key in case.keys if key not in settled]
+    listed = [_loose_end(case, key) for key in case.keys if key not in settled and not key.lost]
     departed = [forget(case, key) for key in case.departed if key.deactivated is None and key not in but]
     return [*listed, *departed, *correct_strangers(case)]
 

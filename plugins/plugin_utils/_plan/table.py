@@ -264,7 +264,7 @@ def decide(case: Case) -> Decision:
         if row in DELETES_NOTHING:
             return said
         reason = words.deleted_too(said.reason, outgoing, bool(actions)) if outgoing else said.reason
-        return Said(reason, [*said.remedies, *remedies.loose_ends(case, keys)])
+        return _with_loose_ends(case, reason, said, keys)
 
     replaced = [action.replaces for action in actions if action.replaces]
     return Decision(
@@ -275,6 +275,10 @@ def decide(case: Case) -> Decision:
         in_grace=row.sees is Case.older_keys_in_grace and len(case.active) == 1 + len(keys),
         next_date=row.until(case) if row.until else None,
     )
+
+
+def _with_loose_ends(case: Case, reason: str, said: Said, keys: Sequence[Key]) -> Said:
+    return Said(reason, [*remedies.put_back(case), *said.remedies, *remedies.loose_ends(case, keys)])
 
 
 def put_off(case: Case, decision: Decision) -> Decision:
@@ -288,6 +292,6 @@ def put_off(case: Case, decision: Decision) -> Decision:
     def say() -> Said:
         said = words.put_off(case)
         reason = words.deleted_too(said.reason, outgoing, False) if outgoing else said.reason
-        return Said(reason, [*said.remedies, *remedies.loose_ends(case, outgoing)])
+        return _with_loose_ends(case, reason, said, outgoing)
 
     return replace(decision, actions=first, says=say)

@@ -209,7 +209,9 @@ def _read_user(name: str, record: Mapping[str, Any], rows: Sequence[Mapping[str,
     entry = _read_entry(name, record, rows, world)
     strangers = {key_id: owner for key_id in entry.key_ids if (owner := world.owners.get(key_id, name)) != name}
     entry = _without_strangers(entry, strangers)
-    listed = {key.id: key for key in (_read_key(name, row, entry, world) for row in rows)}
+    lost = {one.get("access_key_id"): plain_text(one.get("vault_file")) for one in _mappings(record, "lost_keys")}
+    read = [_read_key(name, row, entry, world) for row in rows]
+    listed = {key.id: replace(key, lost=lost.get(key.id)) for key in read}
     iams = tuple(_answers.Key(key.id, name, str(key.status), key.made) for key in listed.values())
     seen = Seen(name, tuple(sorted(iams, key=lambda key: (key.create_date, key.access_key_id))), entry, world.now)
 

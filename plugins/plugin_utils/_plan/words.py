@@ -197,7 +197,11 @@ def no_active_key(case: Case, keys: Sequence[Key]) -> Said:
     return Said(
         f"No key works, {unasked}." if keys else f"There is no key, {unasked}.",
         [
-            *(remedies.delete(case, key.id, f"Delete {key.id} if it is no longer needed.") for key in keys),
+            *(
+                remedies.delete(case, key.id, f"Delete {key.id} if it is no longer needed.")
+                for key in keys
+                if not key.lost
+            ),
             *remedies.name_for_a_key(case),
         ],
     )
@@ -253,7 +257,7 @@ def no_room(case: Case, keys: Sequence[Key]) -> Said:
         )
     return Said(
         f"There is no room for a new key: {_why_no_room(case, keys)}.",
-        [remedy for key in case.spare for remedy in remedies.make_room(case, key)],
+        [remedy for key in case.spare if not key.lost for remedy in remedies.make_room(case, key)],
     )
 
 
@@ -322,10 +326,12 @@ def _becomes_of_switched_off(case: Case, keys: Sequence[Key]) -> str:
 
 
 def unmanaged(case: Case, keys: Sequence[Key]) -> Said:
+    by_hand = [key for key in keys if not key.lost]
+    why = "people made them by hand" if by_hand == [*keys] else "another hand has overwritten the store"
     return Said(
-        f"None of the {len(keys)} keys that work is stored: people made them by hand.",
+        f"None of the {len(keys)} keys that work is stored: {why}.",
         [
-            *(remedies.switch_off(case, key.id, f"Switch off {key.id} if nothing needs it.") for key in keys),
+            *(remedies.switch_off(case, key.id, f"Switch off {key.id} if nothing needs it.") for key in by_hand),
             *remedies.name_for_a_key(case),
         ],
     )
