@@ -47,9 +47,9 @@ def test_each_user_has_a_mishap(lab: Lab, controller: Controller, run: str) -> N
         for target in own
         if ALL or target in CHOSEN_WRITES or _in_turn(name, target)
     }
-    fleet = Fleet(
-        lab, controller, [*STAGES, *chosen], variables={"rotation_verify_timeout": 15 if run == "that_pass" else 4}
-    )
+    # STS is waited for in vain only where that lasts; else all get through, however busy this machine is.
+    timeout = 30 if all(MISHAPS[name].passes for name in RUNS[run]) else 4
+    fleet = Fleet(lab, controller, [*STAGES, *chosen], variables={"rotation_verify_timeout": timeout})
     if "hangs" in RUNS[run] or "hangs_after" in RUNS[run]:
         fleet.aws_config["read_timeout"] = 1
     fleet.seed()

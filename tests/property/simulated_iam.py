@@ -189,9 +189,9 @@ class World:
             return
         assert self.waits_for_lock is None, "two at once wait for the lock, so that three are at work"
         actor.note("waits for the store's lock")
-        self.waits_for_lock = threading.Semaphore(0)
+        let_in = self.waits_for_lock = threading.Semaphore(0)
         self.back.release()
-        self.waits_for_lock.acquire()
+        let_in.acquire()
 
     def let_go_of_lock(self) -> None:
         self.holder = None
