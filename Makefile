@@ -40,7 +40,7 @@ test: $(READY) lint ## lint, then all tests (about ten minutes)
 test-unit test-property test-integration: test-%: $(READY) ## these tests only
 	@$(PYTEST) tests/$*
 
-test-faults: $(READY) ## every fault at every request, every history, and what is thorough (three quarters of an hour)
+test-faults: $(READY) ## every fault at every request, every history, and what is thorough (half an hour)
 	@KEYTURN_FAULTS=all $(PYTEST) -n 4 --dist worksteal tests
 
 lint: $(READY) ## ruff, mypy, ansible-lint, licences and changelog fragments
