@@ -179,6 +179,27 @@ def test_an_editor_open_while_a_rotation_runs(lab: Lab, controller: Controller) 
     recover(fleet, run)
 
 
+def test_a_copy_from_between_the_request_and_its_answer_put_back(lab: Lab, controller: Controller) -> None:
+    """By that copy the new key looks like one whose secret nobody has. It lies beside the file: the key stays."""
+    fleet = Fleet(lab, controller, ["busy"]).seed()
+    lab.seed("solo", Key(100))
+    lab.fault("pause", "CreateAccessKey", when="after")
+    running = controller.start(key_task(user_name="solo", max_age_days=90, verify=False))
+    lab.wait_paused()
+    asking = fleet.store.read_bytes()
+    lab.release()
+    running.wait().ok()
+    (made,), after = records_of(fleet.entries()["solo"]), fleet.store.read_bytes()
+    fleet.store.write_bytes(asking)
+    lab.clock(days=1)
+    run = fleet.run()
+    assert made in {key.access_key_id for key in lab.state()["solo"].active}, str(run)
+    assert decided(run, "solo")["remedies"][0]["say"].startswith(f"See the secret of {made}"), str(run)
+    fleet.store.write_bytes(after)
+    fleet.run().ok()
+    assert fleet.entries()["solo"]["access_key_id"] == made
+
+
 def test_a_copy_written_into_the_file_by_a_second_writer(lab: Lab, controller: Controller) -> None:
     """`cp` writes into the very file; and many writes later the secret is still there and still said."""
     fleet = Fleet(lab, controller, ["retiring", "busy"]).seed()

@@ -1228,6 +1228,21 @@ def test_a_key_whose_secret_was_overwritten_is_put_back_and_nothing_else(status:
     assert A not in [task["access_key_id"] for task in tasks(decision)]
 
 
+@pytest.mark.parametrize(
+    "seen",
+    [
+        # What the store was put back to asks for a key: this one looks like a leftover.
+        overwritten(A, keys=[key(B, 50, 1), key(A, 1)], store=entry(B, 50, 50, asked={"date": ago(1), "known": [B]})),
+        # Unused for long, and in the way of a new key.
+        overwritten(A, keys=[key(B, 100, 1), key(A, 400, status="Inactive")], store=entry(B, 100, 100)),
+    ],
+)
+def test_a_key_whose_secret_was_overwritten_is_not_deleted(seen: Info) -> None:
+    assert A not in [action["access_key_id"] for action in decided(seen, unused_days=365)["actions"]]
+    del seen["users"][0]["lost_keys"]
+    assert ("delete", A) in does(decided(seen, unused_days=365))
+
+
 def test_due_soon() -> None:
     decision = decided(info([key(A, 62, 1)], entry(A, 62, 62)))
     assert (decision["status"], decision["actions"], decision["next_date"]) == ("due_soon", [], ahead(14))

@@ -62,7 +62,7 @@ class Case:
         """The key that a request whose answer was lost has made: nobody holds its secret, so that it was never used."""
         found = self.seen.leftover
         key = next((key for key in self.user.keys if found and key.id == found.access_key_id), None)
-        if key is None or key.stored or key is self.user.current:
+        if key is None or key.stored or key.lost or key is self.user.current:
             return None
         return None if key.last_used or key.signing else key
 
@@ -246,7 +246,8 @@ class Case:
     def _not_stored_and_unused(self) -> list[Key]:
         if self.policy.unused_days is None or self.is_elsewhere:
             return []
-        return [key for key in self.keys if not key.stored and key is not self.current and self.unused(key)]
+        others = [key for key in self.keys if not key.stored and not key.lost and key is not self.current]
+        return [key for key in others if self.unused(key)]
 
     def _may_be_in_grace(self, key: Key) -> bool:
         """Of a key of the current one's very second nobody can say that it is not the older one."""
