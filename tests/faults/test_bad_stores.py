@@ -219,6 +219,7 @@ def test_a_file_system_that_is_read_only(lab: Lab, controller: Controller) -> No
     recover(fleet, run)
 
 
+@pytest.mark.thorough
 def test_a_name_with_every_character_and_64_of_them(lab: Lab, controller: Controller) -> None:
     assert len(NAME) == 64
     lab.seed(NAME, Key(100, used_days=0.2))

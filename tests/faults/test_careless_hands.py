@@ -435,7 +435,8 @@ def test_a_key_made_by_hand_within_the_minute_of_a_crash_and_used(lab: Lab, cont
     assert not [write for write in executed_writes(lab) if write[0] != "CreateAccessKey"], str(run)
 
 
-@pytest.mark.parametrize("days", [pytest.param(-400, marks=pytest.mark.thorough), 400])
+@pytest.mark.thorough
+@pytest.mark.parametrize("days", [-400, 400])
 def test_a_wrong_clock_decides_nothing(lab: Lab, controller: Controller, days: float) -> None:
     lab.clock(days=days)
     fleet = Fleet(lab, controller, list(STAGES)).seed()

@@ -47,6 +47,7 @@ def test_a_new_key_is_refused_for_too_long(lab: Lab, controller: Controller) -> 
     recover(fleet, run)
 
 
+@pytest.mark.thorough
 def test_lists_leave_new_keys_out(lab: Lab, controller: Controller) -> None:
     """What a list does not show is not gone: neither is a key made in its place, nor its secret dropped."""
     fleet = Fleet(lab, controller, ["first", "again", "waiting", "retiring"]).seed()

@@ -56,7 +56,6 @@ CHOSEN = {
     "killed_after-GetCallerIdentity-first-1",
     "killed_after-ListAccessKeys-again-4",
     *(f"killed_after-{target}" for target in CHOSEN_WRITES),
-    f"killed_before-{CHOSEN_WRITES[0]}",
 }
 TURNS = [[failure] for failure in FAILURES] if ALL else [[failure for failure in FAILURES if str(failure) in CHOSEN]]
 

@@ -12,6 +12,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import pytest
 from controller.runner import Controller, Run
 from controller.store import open_store
 from helpers import writes
@@ -202,6 +203,7 @@ def test_a_first_batch_that_fails_ends_the_run(lab: Lab, controller: Controller)
     assert [request.action for request in lab.requests()] == ["AssumeRole"]
 
 
+@pytest.mark.thorough
 def test_demo(short_path: Path, collections: Path) -> None:
     """`make demo-fleet` checks its own steps; it needs nothing of the one who runs it and leaves nothing behind."""
     for name in ("home", "tmp"):

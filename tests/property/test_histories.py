@@ -26,7 +26,7 @@ from property.simulated_runs import Part, parts
 from thorough import ALL
 
 # Of each user as somebody left it. The seed is fixed, so that `make test` says the same of the same tree.
-PLAYED_BY_DEFAULT, SEED = 150, 17
+PLAYED_BY_DEFAULT, SEED = 100, 17
 LAGS = (0, 3, 10)
 NIGHTS = (1, 2, 9, 40)
 ROTATION = Part("rotation")
