@@ -9,10 +9,12 @@ name: access_key
 short_description: A user's access key from the store, as it is now
 version_added: 0.1.0
 description:
-  - Reads the Ansible Vault file in which M(keyturn.iam.iam_access_key) and the role P(keyturn.iam.rotation#role) keep access keys, with the vault secrets of
-    the run.
-  - The file is read each time. Ansible reads C(vars_files) and C(group_vars) once a run, so that a variable may still have the key from before.
-  - What is returned has the secret, so give the task that uses it C(no_log). The role does so for the tasks of C(rotation_on_promoted).
+  - Reads the Ansible Vault file in which M(keyturn.iam.iam_access_key) and the role P(keyturn.iam.rotation#role) keep
+    access keys, with the vault secrets of the run.
+  - The file is read each time. Ansible reads C(vars_files) and C(group_vars) once a run, so that a variable may still
+    have the key from before.
+  - What is returned has the secret, so give the task that uses it C(no_log). The role does so for the tasks of
+    C(rotation_on_promoted).
 options:
   _terms:
     description: Names of IAM users, as IAM writes them.
@@ -28,7 +30,8 @@ options:
       - name: rotation_vault_file
   stage:
     description:
-      - Which of the user's keys. V(current) is the one for consumers; V(next) waits for STS; V(previous) was current last before it.
+      - Which of the user's keys. V(current) is the one for consumers; V(next) waits for STS; V(previous) was current
+        last before it.
     type: str
     choices: [current, next, previous]
     default: current

@@ -11,6 +11,10 @@ from typing import Any
 
 from ansible_collections.amazon.aws.plugins.module_utils.exceptions import AnsibleAWSError
 
+NO_STORE_FROM_AFAR = (
+    "vault_file needs the controller's process: a module's answer would carry the secret over the connection"
+)
+
 
 class KeyturnError(AnsibleAWSError):
     """A task cannot do what it was asked. `returns` are values that its failed result must carry all the same."""

@@ -11,10 +11,13 @@ short_description: A user's access key, declaratively, with its secret in Ansibl
 version_added: 0.1.0
 description:
   - Makes, switches on and off, and deletes the access keys of an IAM user.
-  - Without O(access_key_id), O(state=present) means that the user has an Active access key that satisfies the task; otherwise one is made.
-  - With O(vault_file) the secret of a new key goes straight into an Ansible Vault file on the controller and into no task result.
-    The key waits there as C(next) until STS accepts it, and only then becomes C(current), which is what consumers read.
-  - A request for a new key is sent once. Where its outcome stays unknown the task fails and says what may have been left.
+  - Without O(access_key_id), O(state=present) means that the user has an Active access key that satisfies the task;
+    otherwise one is made.
+  - With O(vault_file) the secret of a new key goes straight into an Ansible Vault file on the controller and into no
+    task result. The key waits there as C(next) until STS accepts it, and only then becomes C(current), which is what
+    consumers read.
+  - A request for a new key is sent once. Where its outcome stays unknown the task fails and says what may have been
+    left.
 extends_documentation_fragment:
   - keyturn.iam.access_key
   - amazon.aws.common.modules
@@ -23,15 +26,18 @@ extends_documentation_fragment:
 attributes:
   check_mode:
     support: full
-    description: Sends no request that writes, and predicts what a real run does or why it would fail, as far as reading can show.
+    description: Sends no request that writes, and predicts what a real run does or why it would fail, as far as reading
+      can show.
   diff_mode:
     support: full
-    description: Shows the user's access keys before and after, a line for each with its status and stage, without a secret.
+    description: Shows the user's access keys before and after, a line for each with its status and stage, without a
+      secret.
 notes:
   - Runs in the controller's process where it would run on the controller anyway.
     The variable C(keyturn_in_process), set to V(false), has a module process instead.
   - A result that holds a secret is censored on screen; the registered variable keeps it.
-  - With C(async) all results are censored. M(ansible.builtin.async_status) knows nothing of secrets, so give its task C(no_log) after C(poll=0).
+  - With C(async) all results are censored. M(ansible.builtin.async_status) knows nothing of secrets, so give its task
+    C(no_log) after C(poll=0).
 seealso:
   - module: keyturn.iam.iam_access_key_info
   - module: amazon.aws.iam_access_key
@@ -140,8 +146,8 @@ stage:
 diff:
   description:
     - The user's access keys before and after, as lines of text that Ansible compares.
-    - C(before) and C(after) have a line for each key with its id, status and stage, and one for a hold. In check mode a key that would be made
-      is C(a new key).
+    - C(before) and C(after) have a line for each key with its id, status and stage, and one for a hold. In check mode a
+      key that would be made is C(a new key).
   returned: in diff mode
   type: dict
   sample:
@@ -156,15 +162,13 @@ from functools import partial
 from ansible_collections.amazon.aws.plugins.module_utils.modules import AnsibleAWSModule
 from ansible_collections.keyturn.iam.plugins.module_utils import _argspec, _result
 from ansible_collections.keyturn.iam.plugins.module_utils._connection import connect
-from ansible_collections.keyturn.iam.plugins.module_utils._errors import KeyturnError
+from ansible_collections.keyturn.iam.plugins.module_utils._errors import NO_STORE_FROM_AFAR, KeyturnError
 
 
 def main() -> None:
     module = AnsibleAWSModule(argument_spec=_argspec.ACCESS_KEY, supports_check_mode=True)
     if module.params["vault_file"]:
-        module.fail_json(
-            msg="vault_file needs the controller's process: a module's answer would carry the secret over the connection"
-        )
+        module.fail_json(msg=NO_STORE_FROM_AFAR)
     try:
         result = _result.access_key(module.params, partial(connect, module), module.check_mode, module._diff)
     except KeyturnError as error:

@@ -10,7 +10,8 @@ module: iam_access_key_info
 short_description: The access keys of IAM users with their age and last use
 version_added: 0.1.0
 description:
-  - Lists the access keys of one, some or all users of an account, with age and last use, and with O(vault_file) what the store knows of them.
+  - Lists the access keys of one, some or all users of an account, with age and last use, and with O(vault_file) what
+    the store knows of them.
   - What could not be read is said to be unknown, never taken for absent.
 options:
   user_name:
@@ -25,7 +26,8 @@ options:
     description: Only users whose path begins so, such as V(/machines/).
     type: str
   access_key_id:
-    description: The user who owns this access key, with all keys. Cannot be combined with O(user_name) and O(path_prefix).
+    description: The user who owns this access key, with all keys. Cannot be combined with O(user_name) and
+      O(path_prefix).
     type: str
     aliases: [id]
   status:
@@ -36,7 +38,8 @@ options:
     description: Return only access keys that are at least so many days old.
     type: float
   min_idle_days:
-    description: Return only access keys that were not used for so many days. A key whose last use is not known is left out.
+    description: Return only access keys that were not used for so many days. A key whose last use is not known is left
+      out.
     type: float
   last_used:
     description: Read when each access key was last used. Costs one request a key.
@@ -54,8 +57,10 @@ options:
     default: true
   vault_file:
     description:
-      - Add what the store in this Ansible Vault file knows. A relative path counts from the folder in which ansible-playbook was started.
-      - A task with this option runs in the controller's process, and is refused with a remote connection, C(become) or C(async).
+      - Add what the store in this Ansible Vault file knows. A relative path counts from the folder in which
+        ansible-playbook was started.
+      - A task with this option runs in the controller's process, and is refused with a remote connection, C(become) or
+        C(async).
     type: path
   max_concurrency:
     description: How many requests may be under way at once.
@@ -203,9 +208,10 @@ users:
       type: dict
     quarantined:
       description:
-        - The name of the policy by which AWS has quarantined the user, such as C(AWSCompromisedKeyQuarantineV3), because one of the user's keys
-          was found in public. Null where there is none.
-        - Null too without O(quarantined), and where C(iam:ListPolicies) or C(iam:ListEntitiesForPolicy) is not permitted. It then says nothing.
+        - The name of the policy by which AWS has quarantined the user, such as C(AWSCompromisedKeyQuarantineV3),
+          because one of the user's keys was found in public. Null where there is none.
+        - Null too without O(quarantined), and where C(iam:ListPolicies) or C(iam:ListEntitiesForPolicy) is not
+          permitted. It then says nothing.
         - Where reading it fails otherwise, that is the RV(users[].error) of each user.
       type: str
       sample: AWSCompromisedKeyQuarantineV3
@@ -215,12 +221,14 @@ users:
     store:
       description:
         - What the store knows of the user, null where it has no entry. Dates and ids, no secret.
-        - C(account_id), C(user_id), C(access_key_id) (of the current key), C(create_date), C(promote_date), C(carry_date), C(deactivate_date),
-          C(asked), C(hold_until), C(other_keys) (by access key id) and C(stored) (whether a secret is there).
+        - C(account_id), C(user_id), C(access_key_id) (of the current key), C(create_date), C(promote_date),
+          C(carry_date), C(deactivate_date), C(asked), C(hold_until), C(other_keys) (by access key id) and C(stored)
+          (whether a secret is there).
       type: dict
     lost_keys:
       description:
-        - Keys of the user that the store had and has no more, because another hand has overwritten it (an editor, a restored copy).
+        - Keys of the user that the store had and has no more, because another hand has overwritten it (an editor, a
+          restored copy).
         - C(vault_file) is the predecessor beside it that has the secret. Each is a warning too.
       type: list
       elements: dict
@@ -256,7 +264,8 @@ now:
   type: str
   sample: "2026-11-24T04:00:00+00:00"
 vault_file:
-  description: Where the store is, as O(vault_file) names it, so that a task that P(keyturn.iam.rotation_plan#filter) proposes can name it too.
+  description: Where the store is, as O(vault_file) names it, so that a task that P(keyturn.iam.rotation_plan#filter)
+    proposes can name it too.
   returned: with O(vault_file)
   type: str
   sample: group_vars/all/access_keys.yml
@@ -280,7 +289,8 @@ store_only:
       elements: str
       sample: [AKIAIOSFODNN7EXAMPLE]
 complete:
-  description: Whether all keys of each user are shown with their last use, which P(keyturn.iam.rotation_plan#filter) needs.
+  description: Whether all keys of each user are shown with their last use, which P(keyturn.iam.rotation_plan#filter)
+    needs.
   returned: success
   type: bool
   sample: true

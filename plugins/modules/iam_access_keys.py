@@ -10,8 +10,10 @@ module: iam_access_keys
 short_description: Access keys of many IAM users, side by side
 version_added: 0.1.0
 description:
-  - Does for each item of a list what M(keyturn.iam.iam_access_key) does for one access key, many at a time, in one task.
-  - All that the module promises holds for each item. One that fails does not stop the others; the task fails at its end and names those that failed.
+  - Does for each item of a list what M(keyturn.iam.iam_access_key) does for one access key, many at a time, in one
+    task.
+  - All that the module promises holds for each item. One that fails does not stop the others; the task fails at its end
+    and names those that failed.
   - The items of one user are worked on in their order, those of different users in none.
   - With O(vault_file) the secret of a new key is in the synced file before anything else is done for its user.
     Entries that are ready at the same time are one write.
@@ -19,8 +21,8 @@ description:
 options:
   access_keys:
     description:
-      - The items. Each is a mapping with options of M(keyturn.iam.iam_access_key), under the same names and aliases. Options of the connection
-        (such as O(profile) or O(region)) stand beside the list.
+      - The items. Each is a mapping with options of M(keyturn.iam.iam_access_key), under the same names and aliases.
+        Options of the connection (such as O(profile) or O(region)) stand beside the list.
       - What an item leaves out is taken from the option of that name beside the list. Null takes neither.
       - An unknown option, options that make no sense together, and two items for one user that contradict each other
         (the same key absent and Active, say) fail the task before anything is done.
@@ -39,7 +41,8 @@ extends_documentation_fragment:
 attributes:
   check_mode:
     support: full
-    description: Sends no request that writes, and predicts what a real run does or why it would fail, as far as reading can show.
+    description: Sends no request that writes, and predicts what a real run does or why it would fail, as far as reading
+      can show.
   diff_mode:
     support: full
     description: Shows for each item the user's access keys with status and stage before and after, without a secret.
@@ -51,7 +54,8 @@ notes:
   - Runs in the controller's process where it would run on the controller anyway.
     The variable C(keyturn_in_process), set to V(false), has a module process instead.
   - A result that holds a secret is censored on screen; the registered variable keeps it.
-  - With C(async) all results are censored. M(ansible.builtin.async_status) knows nothing of secrets, so give its task C(no_log) after C(poll=0).
+  - With C(async) all results are censored. M(ansible.builtin.async_status) knows nothing of secrets, so give its task
+    C(no_log) after C(poll=0).
 seealso:
   - module: keyturn.iam.iam_access_key
   - module: keyturn.iam.iam_access_key_info
@@ -143,7 +147,7 @@ diff:
 from ansible_collections.amazon.aws.plugins.module_utils.modules import AnsibleAWSModule
 from ansible_collections.keyturn.iam.plugins.module_utils import _argspec, _result
 from ansible_collections.keyturn.iam.plugins.module_utils._connection import connect
-from ansible_collections.keyturn.iam.plugins.module_utils._errors import KeyturnError
+from ansible_collections.keyturn.iam.plugins.module_utils._errors import NO_STORE_FROM_AFAR, KeyturnError
 from ansible_collections.keyturn.iam.plugins.module_utils._wishes import wishes
 
 
@@ -152,9 +156,7 @@ def main() -> None:
     try:
         found = wishes(module.params, module.no_log_values)
         if any(wish.params["vault_file"] for wish in found):
-            module.fail_json(
-                msg="vault_file needs the controller's process: a module's answer would carry the secret over the connection"
-            )
+            module.fail_json(msg=NO_STORE_FROM_AFAR)
         result = _result.of_no_items()
         if found:
             iam = connect(module, module.params["max_concurrency"])

@@ -11,13 +11,14 @@ module: rotation_report
 short_description: Print what a rotation of access keys does or would do, and write it to a file
 version_added: 0.1.0
 description:
-  - Prints the IAM users whose access keys need something, and totals. Those that need a person stand apart from those for whom something is
-    or would be done, and from those that wait.
-  - It is as wide as the terminal (or as the environment variable C(COLUMNS) says), 100 columns where there is none and 72 at least, and has
-    colours where Ansible has.
-  - Users with nothing to do are counted and not listed. Where more than 30 are to be listed, those of whom the same is said are told by one of
-    them. C(-v) lists all.
-  - A sentence stands in the row of the key that it is about, and what a person can do on lines of its own below, whole, so that it can be pasted.
+  - Prints the IAM users whose access keys need something, and totals. Those that need a person stand apart from those
+    for whom something is or would be done, and from those that wait.
+  - It is as wide as the terminal (or as the environment variable C(COLUMNS) says), 100 columns where there is none and
+    72 at least, and has colours where Ansible has.
+  - Users with nothing to do are counted and not listed. Where more than 30 are to be listed, those of whom the same is
+    said are told by one of them. C(-v) lists all.
+  - A sentence stands in the row of the key that it is about, and what a person can do on lines of its own below, whole,
+    so that it can be pasted.
   - Writes the same as JSON, CSV, Markdown, HTML or for Prometheus, where O(report_file) is set.
   - Makes a text for each owner of users, for mails or a chat (RV(notices)).
   - The report holds no secret.
@@ -31,8 +32,8 @@ options:
     description:
       - What P(keyturn.iam.rotation_plan#filter) made of it.
       - These may be the decisions from before the actions were carried out, or from a second look afterwards.
-      - Of decisions that were made otherwise, C(user_name) and C(status) are needed. Without C(about), a sentence stands beside the current
-        key; C(remedies), C(rules) and C(owner) may be left out.
+      - Of decisions that were made otherwise, C(user_name) and C(status) are needed. Without C(about), a sentence
+        stands beside the current key; C(remedies), C(rules) and C(owner) may be left out.
     type: list
     elements: dict
     required: true
@@ -75,8 +76,8 @@ options:
     default: {}
   report_file:
     description:
-      - Write the report to this file too, in the form that its ending names, which is V(.json), V(.md), V(.html), V(.csv)
-        or V(.prom) (for node_exporter's textfile collector).
+      - Write the report to this file too, in the form that its ending names, which is V(.json), V(.md), V(.html),
+        V(.csv) or V(.prom) (for node_exporter's textfile collector).
       - A relative path counts from the folder in which C(ansible-playbook) was started. The folder has to exist.
       - It is written in check mode too, and replaced at once.
     type: path
@@ -189,9 +190,10 @@ failures:
       returned: always
 totals:
   description:
-    - The number of C(users), the number of users of each status, and the number of keys that were C(made), C(verified), C(carried),
-      C(switched_off) and C(deleted), in check mode those that would be.
-    - C(verified) counts the keys of an earlier run, not those that this one made. C(failed) is the length of RV(failures).
+    - The number of C(users), the number of users of each status, and the number of keys that were C(made), C(verified),
+      C(carried), C(switched_off) and C(deleted), in check mode those that would be.
+    - C(verified) counts the keys of an earlier run, not those that this one made. C(failed) is the length of
+      RV(failures).
   returned: always
   type: dict
   sample:
@@ -211,14 +213,15 @@ totals:
 drift:
   description:
     - The names of the users that are not as the policy wants them.
-    - They have one of the statuses V(error), V(gone), V(leftover), V(due), V(uncarried), V(broken), V(unused), V(blocked), V(retire), or
-      V(unmanaged) with an Active key older than C(max_age_days).
+    - They have one of the statuses V(error), V(gone), V(leftover), V(due), V(uncarried), V(broken), V(unused),
+      V(blocked), V(retire), or V(unmanaged) with an Active key older than C(max_age_days).
   returned: always
   type: list
   elements: str
 notices:
   description:
-    - A text for each owner (C(owner) of the decisions) with a user whose status is V(due_soon), V(due), V(blocked), V(grace) or V(uncarried), by name.
+    - A text for each owner (C(owner) of the decisions) with a user whose status is V(due_soon), V(due), V(blocked),
+      V(grace) or V(uncarried), by name.
     - Users of these statuses that have no owner come last, in one notice whose C(owner) is null.
     - Empty where no user has an owner.
   returned: always
