@@ -229,8 +229,9 @@ class Case:
 
     @property
     def spare(self) -> list[Key]:
-        """Keys that can make room: not the current one, and not the last that works."""
-        return [key for key in self.keys if not (key.active and (key is self.current or len(self.active) == 1))]
+        """Keys that can make room: not the current one, not the last that works, none that is to be put back."""
+        others = [key for key in self.keys if not key.lost]
+        return [key for key in others if not (key.active and (key is self.current or len(self.active) == 1))]
 
     def _room(self) -> Sight:
         """What has to be deleted for one more key, mostly nothing; null where there is no room."""

@@ -257,7 +257,7 @@ def no_room(case: Case, keys: Sequence[Key]) -> Said:
         )
     return Said(
         f"There is no room for a new key: {_why_no_room(case, keys)}.",
-        [remedy for key in case.spare if not key.lost for remedy in remedies.make_room(case, key)],
+        [remedy for key in case.spare for remedy in remedies.make_room(case, key)],
     )
 
 
