@@ -47,15 +47,18 @@ def pytest_configure(config: pytest.Config) -> None:
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """By default all but what is thorough; with all faults that and the fault suite, each in its full form."""
-    left_out = [item for item in items if not _is_wanted(item)]
-    config.hook.pytest_deselected(items=left_out)
-    items[:] = [item for item in items if _is_wanted(item)]
+    found: dict[bool, list[pytest.Item]] = {True: [], False: []}
+    for item in items:
+        found[_is_wanted(item)].append(item)
+    config.hook.pytest_deselected(items=found[False])
+    items[:] = found[True]
 
 
 def _is_wanted(item: pytest.Item) -> bool:
     thorough = item.get_closest_marker("thorough") is not None
-    of_faults = item.path.parent.name == "faults" or item.get_closest_marker("faults") is not None
-    return thorough or of_faults if ALL else not thorough
+    if not ALL:
+        return not thorough
+    return thorough or item.path.parent.name == "faults" or item.get_closest_marker("faults") is not None
 
 
 @pytest.fixture(scope="session")

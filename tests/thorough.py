@@ -7,5 +7,13 @@
 from __future__ import annotations
 
 import os
+from typing import Any
+
+import pytest
 
 ALL = os.environ.get("KEYTURN_FAULTS") == "all"
+
+
+def thorough(*values: Any) -> Any:
+    """Parameters of a test by which it shows once more what it shows by others."""
+    return pytest.param(*values, marks=pytest.mark.thorough)

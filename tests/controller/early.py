@@ -41,20 +41,8 @@ COLLECTIONS = (
     *(f"keyturn.iam.plugins.plugin_utils.{name}" for name in PLUGIN_UTILS),
 )
 OF_ANSIBLE = (
-    *(
-        "cli",
-        "config",
-        "errors",
-        "executor",
-        "inventory",
-        "parsing",
-        "playbook",
-        "plugins",
-        "template",
-        "utils",
-        "vars",
-    ),
-    "_internal",
+    *("cli", "config", "errors", "executor", "inventory", "parsing"),
+    *("playbook", "plugins", "template", "utils", "vars", "_internal"),
 )
 FOLDER = os.environ["ANSIBLE_COLLECTIONS_PATH"]
 # As it is for the script: its own folder, then what is Python's. pytest and the tests have added theirs.
@@ -76,8 +64,10 @@ assert "ansible.constants" not in sys.modules, "a run's settings were read befor
 
 def _code() -> Iterator[tuple[str, CodeType]]:
     own = Path(FOLDER, "ansible_collections", "keyturn", "iam", "plugins")
+    imported = {getattr(module, "__file__", None) for module in list(sys.modules.values())}
     for path in own.rglob("*.py"):
-        yield str(path), compile(path.read_bytes(), str(path), "exec", dont_inherit=True)
+        if str(path) not in imported:
+            yield str(path), compile(path.read_bytes(), str(path), "exec", dont_inherit=True)
     for part in OF_ANSIBLE:
         for path in Path(ansible.__file__).with_name(part).rglob("*.py"):
             if code := _get_code(SourceFileLoader("", str(path)), ""):

@@ -22,7 +22,7 @@ from controller.store import open_store, vault_id_of, write_store
 from fleet import STAGES, Fleet, executed_writes, key_task, recover
 from lab.client import ADMIN, Lab
 from lab.messages import Key
-from thorough import ALL
+from thorough import ALL, thorough
 
 VAULT_PASSWORD = "a password that is typed"
 NAME = "A_b+c=d,e.f@g-" + "x" * 50
@@ -128,7 +128,7 @@ def test_an_entry_of_foreign_structure_is_that_users_error(lab: Lab, controller:
 
 @pytest.mark.parametrize(
     "asking",
-    [["--ask-vault-pass"], pytest.param(["--vault-id", "prod@prompt"], marks=pytest.mark.thorough)],
+    [["--ask-vault-pass"], thorough(["--vault-id", "prod@prompt"])],
     ids=["pass", "id"],
 )
 def test_a_new_store_and_a_password_typed_once(lab: Lab, controller: Controller, asking: list[str]) -> None:

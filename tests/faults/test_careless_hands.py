@@ -22,7 +22,7 @@ from controller.store import open_store, write_store
 from fleet import STAGES, Fleet, executed_writes, key_task, records_of, recover
 from lab.client import Lab
 from lab.messages import Key, User
-from thorough import ALL
+from thorough import ALL, thorough
 
 OTHER = "210987654321"
 KNOWN = ["again", "waiting", "retiring", "parting", "busy"]
@@ -324,7 +324,7 @@ def test_a_lock_file_that_a_person_removes(lab: Lab, controller: Controller) -> 
     recover(fleet, runs[0], most=1)
 
 
-@pytest.mark.parametrize("playbook", ["rotate", pytest.param("audit", marks=pytest.mark.thorough)])
+@pytest.mark.parametrize("playbook", ["rotate", thorough("audit")])
 def test_a_report_in_the_place_of_a_vault_file(lab: Lab, controller: Controller, playbook: str) -> None:
     fleet = Fleet(lab, controller, list(STAGES), variables={"rotation_vault_file": "keys.json"}).seed()
     write_store(controller.cwd / "passwords.html", {"db": "a password"}, "another password")
@@ -415,7 +415,7 @@ def test_all_keys_switched_off_or_deleted_by_a_person(lab: Lab, controller: Cont
     assert {user for action, user in executed_writes(lab) if action == "CreateAccessKey"} <= {"waiting", "busy"}
 
 
-@pytest.mark.parametrize("crash", [pytest.param("before", marks=pytest.mark.thorough), "after"])
+@pytest.mark.parametrize("crash", [thorough("before"), "after"])
 def test_a_key_made_by_hand_within_the_minute_of_a_crash_and_used(lab: Lab, controller: Controller, crash: str) -> None:
     fleet = Fleet(lab, controller, ["first", "busy"]).seed()
     lab.settings(quota=5)

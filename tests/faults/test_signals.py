@@ -14,7 +14,7 @@ import pytest
 from controller.runner import Controller
 from fleet import STAGES, TARGETS, Fleet, recover, wait_for_workers, workers
 from lab.client import Lab
-from thorough import ALL
+from thorough import ALL, thorough
 
 SIGNALS = [(number, when) for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP) for when in ("before", "after")]
 CHOSEN = [(signal.SIGINT, "after"), (signal.SIGTERM, "before")]
@@ -36,7 +36,7 @@ def test_ansible_playbook_gets_a_signal(lab: Lab, controller: Controller, number
     recover(fleet, None)
 
 
-@pytest.mark.parametrize("number", [signal.SIGTERM, pytest.param(signal.SIGINT, marks=pytest.mark.thorough)])
+@pytest.mark.parametrize("number", [signal.SIGTERM, thorough(signal.SIGINT)])
 def test_the_worker_gets_a_signal(lab: Lab, controller: Controller, number: signal.Signals) -> None:
     """As from a terminal's process group or a container's end: every process at once. The worker holds it back until the file is synced."""
     fleet = Fleet(lab, controller, ["first", "retiring"]).seed()

@@ -20,7 +20,7 @@ import pytest
 from controller.runner import Controller, Run, Running
 from fleet import Fleet, recover, workers
 from lab.client import Lab
-from thorough import ALL
+from thorough import ALL, thorough
 
 # What makes a write of the store fail, from when it begins until it ends.
 Trouble = Callable[[Fleet, Running], AbstractContextManager[None]]
@@ -108,7 +108,7 @@ TROUBLES = [
     disk_full,
     cannot_be_replaced,
     torn,
-    pytest.param(folder_removed, marks=pytest.mark.thorough),
+    thorough(folder_removed),
 ]
 
 
@@ -136,7 +136,7 @@ def test_the_key_is_deleted_again(lab: Lab, controller: Controller, trouble: Tro
 
 @pytest.mark.parametrize(
     "trouble",
-    [cannot_be_replaced, pytest.param(folder_removed, marks=pytest.mark.thorough)],
+    [cannot_be_replaced, thorough(folder_removed)],
     ids=lambda trouble: trouble.__name__,
 )
 def test_where_even_that_fails_the_key_is_named(lab: Lab, controller: Controller, trouble: Trouble) -> None:

@@ -18,8 +18,6 @@ from thorough import ALL
 
 BENCH = Path(bench.__file__)
 SVG = "{http://www.w3.org/2000/svg}"
-
-
 PARTS = ["rotation", *(["far"] if ALL else []), "store", "report"]
 FAR = ["rotation of 2 users due at once, 20 ms a request, a user", "the same"] if ALL else []
 

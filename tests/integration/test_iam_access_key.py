@@ -35,10 +35,13 @@ from integration.helpers import (
 )
 from lab.client import Lab
 from lab.messages import ADMIN_KEY, ADMIN_SECRET, Key, KeyState, User
+from thorough import thorough
 
 Play = Callable[..., Run]
 AMAZON_AWS = tuple(map(int, AMAZON_AWS_COLLECTION_VERSION.split(".")[:2]))
 CORE = tuple(map(int, ansible_core.split(".")[:2]))
+# Where a module's many starts take their time.
+MOSTLY_IN_PROCESS = pytest.mark.parametrize("run_both", ["in process", thorough("as a module")], indirect=True)
 
 
 @pytest.fixture
@@ -54,12 +57,6 @@ def run(controller: Controller) -> Play:
 @pytest.fixture(params=["in process", "as a module"])
 def run_both(request: pytest.FixtureRequest, run: Play) -> Play:
     """Runs tasks either way, with the same results to come."""
-    return partial(run, extra_vars={"keyturn_in_process": request.param == "in process"})
-
-
-@pytest.fixture(params=["in process", pytest.param("as a module", marks=pytest.mark.thorough)])
-def run_thoroughly(request: pytest.FixtureRequest, run: Play) -> Play:
-    """As run_both, where a module's many starts take their time."""
     return partial(run, extra_vars={"keyturn_in_process": request.param == "in process"})
 
 
@@ -372,7 +369,8 @@ def test_a_key_in_use_is_left_alone(lab: Lab, run: Play) -> None:
     ]
 
 
-def test_a_named_key_is_switched_and_deleted(lab: Lab, run_thoroughly: Play) -> None:
+@MOSTLY_IN_PROCESS
+def test_a_named_key_is_switched_and_deleted(lab: Lab, run_both: Play) -> None:
     key, other = lab.seed("ci", Key(100), Key(50)).keys
     (expired,) = lab.seed("odd", Key(100, "Expired")).keys
     one: dict[str, Any] = {"access_key_id": key.access_key_id}
@@ -381,7 +379,7 @@ def test_a_named_key_is_switched_and_deleted(lab: Lab, run_thoroughly: Play) -> 
         ("on", {**one, "active": True}),
         ("gone", {**one, "state": "absent"}),
     ]
-    result = run_thoroughly(
+    result = run_both(
         key_task("kept", "ci", **one),
         *(
             task
@@ -452,13 +450,14 @@ def test_what_is_not_there(lab: Lab, run: Play) -> None:
     assert not writes(lab)
 
 
-def test_a_new_key_that_is_to_be_inactive(lab: Lab, run_thoroughly: Play) -> None:
+@MOSTLY_IN_PROCESS
+def test_a_new_key_that_is_to_be_inactive(lab: Lab, run_both: Play) -> None:
     """It is made, returned and then switched off; where that fails its secret is not lost, and the reason can be read."""
     lab.seed("parked")
     lab.seed("stuck")
     lab.deny("UpdateAccessKey", "stuck")
     new: dict[str, Any] = {"max_age_days": 0, "active": False}
-    result = run_thoroughly(
+    result = run_both(
         key_task("would", "parked", check=True, **new),
         key_task("parked", "parked", **new),
         show("parked"),

@@ -18,6 +18,7 @@ from controller.store import entry_of, open_store, stored, write_store
 from integration.helpers import WRITES, actions, key_task, later, ok, play, refusal, secrets
 from lab.client import Lab
 from lab.messages import Key, UserState
+from thorough import thorough
 
 STORE = "store.yml"
 Playbook = Callable[..., Run]
@@ -248,8 +249,8 @@ def test_what_sts_does_not_accept_is_not_put_in_force(
     [
         ("UpdateAccessKey", "after"),
         ("GetCallerIdentity", "after"),
-        pytest.param("UpdateAccessKey", "before", marks=pytest.mark.thorough),
-        pytest.param("GetCallerIdentity", "before", marks=pytest.mark.thorough),
+        thorough("UpdateAccessKey", "before"),
+        thorough("GetCallerIdentity", "before"),
     ],
 )
 def test_a_rollback_that_is_killed_goes_on(
@@ -347,8 +348,8 @@ def test_a_leaked_key_is_switched_off_and_replaced(lab: Lab, controller: Control
     [
         ("kill", "UpdateAccessKey", {"when": "after"}),
         ("kill", "GetCallerIdentity", {"user": "ci"}),
-        pytest.param("kill", "CreateAccessKey", {"when": "before"}, marks=pytest.mark.thorough),
-        pytest.param("error", "CreateAccessKey", {"code": "AccessDenied", "status": 403}, marks=pytest.mark.thorough),
+        thorough("kill", "CreateAccessKey", {"when": "before"}),
+        thorough("error", "CreateAccessKey", {"code": "AccessDenied", "status": 403}),
     ],
 )
 def test_an_interrupted_revocation_goes_on(
@@ -416,7 +417,7 @@ def test_a_user_whose_quota_is_full_is_left_without_a_key_and_said_to_be(
     )
 
 
-@pytest.mark.parametrize("off", [True, pytest.param(False, marks=pytest.mark.thorough)])
+@pytest.mark.parametrize("off", [True, thorough(False)])
 def test_at_a_full_quota_the_previous_key_is_put_back_in_force(
     lab: Lab, controller: Controller, run: Playbook, off: bool
 ) -> None:
@@ -519,7 +520,7 @@ def test_a_key_that_was_rolled_back_to_is_revoked(
     assert status(lab) == ["Inactive", "Active"] and entry(controller)["access_key_id"] == new.access_key_id
 
 
-@pytest.mark.parametrize("hold_days", [0, pytest.param(7, marks=pytest.mark.thorough)])
+@pytest.mark.parametrize("hold_days", [0, thorough(7)])
 def test_a_rotation_on_its_way_does_not_undo_a_rollback(
     lab: Lab, controller: Controller, run: Playbook, meanwhile: Callable[..., Run], hold_days: int
 ) -> None:
@@ -605,7 +606,7 @@ def test_a_key_that_seems_to_be_off_is_switched_off_all_the_same(
     assert entry(controller, "vendor")["other_keys"][by_hand]["revoke_date"]
 
 
-@pytest.mark.parametrize("spelled", ["no", pytest.param("false", marks=pytest.mark.thorough)])
+@pytest.mark.parametrize("spelled", ["no", thorough("false")])
 def test_a_person_may_want_no_new_key(lab: Lab, controller: Controller, run: Playbook, spelled: str) -> None:
     user = lab.seed("ci", Key(30))
     write_store(controller.cwd / STORE, {"iam_access_keys": {"ci": entry_of(user, user.keys[0])}})
@@ -615,9 +616,7 @@ def test_a_person_may_want_no_new_key(lab: Lab, controller: Controller, run: Pla
     run("rotate", "-e", f"rotation_fail_on_drift={spelled}", check=True).ok()
 
 
-@pytest.mark.parametrize(
-    "keys", [(Key(0.5),), (Key(200), Key(30)), pytest.param((Key(30),), marks=pytest.mark.thorough)]
-)
+@pytest.mark.parametrize("keys", [(Key(0.5),), (Key(200), Key(30)), thorough((Key(30),))])
 def test_check_mode_of_a_revocation_predicts_what_comes(
     lab: Lab, controller: Controller, run: Playbook, keys: tuple[Key, ...]
 ) -> None:

@@ -21,6 +21,7 @@ from controller.store import open_store, write_store
 from helpers import key_task, ok, play, refusal, writes
 from lab.client import Lab
 from lab.messages import Key
+from thorough import thorough
 
 EXAMPLES = Path(__file__).resolve().parents[2] / "docs" / "examples"
 STORE = "keys.yml"
@@ -187,7 +188,7 @@ OFTEN = ("awx", "github", "circleci")
 
 @pytest.mark.parametrize(
     "runner",
-    [*OFTEN, *(pytest.param(runner, marks=pytest.mark.thorough) for runner in JOBS if runner not in OFTEN)],
+    [*OFTEN, *(thorough(runner) for runner in JOBS if runner not in OFTEN)],
 )
 def test_a_task_whose_store_is_thrown_away_with_the_job(
     lab: Lab, controller: Controller, tmp_path: Path, runner: str

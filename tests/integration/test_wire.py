@@ -17,6 +17,7 @@ from integration.helpers import actions, info_task, key_task, ok, play, refusal,
 from lab.client import Lab
 from lab.messages import Key
 from lab.proxy import Proxy
+from thorough import thorough
 
 STORE = "keys.yml"
 ENTRY = "iam_access_keys"
@@ -41,8 +42,8 @@ def made(name: str = "made", user: str = "ci", **options: Any) -> dict[str, Any]
     [
         (True, "after"),
         (False, "before"),
-        pytest.param(True, "before", marks=pytest.mark.thorough),
-        pytest.param(False, "after", marks=pytest.mark.thorough),
+        thorough(True, "before"),
+        thorough(False, "after"),
     ],
     ids=["connect-after", "plain-before", "connect-before", "plain-after"],
 )
@@ -84,7 +85,7 @@ class TestProxies:
         assert not any(reset.left for reset in proxy.resets)
 
 
-@pytest.mark.parametrize("tunnel", [True, pytest.param(False, marks=pytest.mark.thorough)], ids=["connect", "plain"])
+@pytest.mark.parametrize("tunnel", [True, thorough(False)], ids=["connect", "plain"])
 def test_a_proxy_that_nobody_listens_at_has_sent_nothing(
     lab: Lab, controller: Controller, proxy: Proxy, tunnel: bool
 ) -> None:

@@ -669,9 +669,7 @@ class TestPlaybook:
         assert run.rc == -signal.SIGKILL and not run.stats
         assert len(lab.state()["ci"].keys) == 1
         # One that was killed beside it takes a moment to end, where the machine is busy.
-        end = time.monotonic() + 10
-        while faults.of_run(running.run_id, faults.process_table()) and time.monotonic() < end:
-            time.sleep(0.02)
+        _wait_until(lambda: not faults.of_run(running.run_id, faults.process_table()))
         assert not marked & faults.process_table().keys()
         assert not faults.of_run(running.run_id, faults.process_table())
         assert len(lab.requests("CreateAccessKey")) == 1

@@ -22,6 +22,7 @@ from ansible_collections.keyturn.iam.plugins.plugin_utils._rotation import steps
 from ansible_collections.keyturn.iam.plugins.plugin_utils._rotation.settings import unknown_variables
 from hypothesis import HealthCheck, given, note, settings
 from hypothesis import strategies as st
+from thorough import thorough
 from worlds import ACCOUNT, NOW, Info, Record, ago, apply, key, row, rows, user
 
 STATUSES = {
@@ -803,9 +804,7 @@ def test_a_reason_is_short_whatever_it_is_about() -> None:
     assert reached == STATUSES
 
 
-@pytest.mark.parametrize(
-    "seed", [*range(10), *(pytest.param(seed, marks=pytest.mark.thorough) for seed in range(10, 40))]
-)
+@pytest.mark.parametrize("seed", [*range(10), *(thorough(seed) for seed in range(10, 40))])
 def test_what_must_never_come_out_of_many_worlds(seed: int) -> None:
     chance = random.Random(seed)
     for _turn in range(250):

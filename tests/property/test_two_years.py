@@ -15,6 +15,7 @@ from typing import Any
 import pytest
 from ansible_collections.keyturn.iam.plugins.module_utils._entry import Entry
 from ansible_collections.keyturn.iam.plugins.plugin_utils._plan.plan import plan
+from thorough import thorough
 from worlds import NOW, Info, Record, apply, info, key, row, rows, user
 
 DAYS = 730
@@ -374,7 +375,7 @@ class Fleet:
                 assert not undisturbed or later - earlier >= 76, f"{name} got keys on the days {earlier} and {later}"
 
 
-@pytest.mark.parametrize(("seed", "idle_days"), [(0, 7), pytest.param(1, 30, marks=pytest.mark.thorough)])
+@pytest.mark.parametrize(("seed", "idle_days"), [(0, 7), thorough(1, 30)])
 def test_two_years_of_consumers_at_their_own_pace(seed: int, idle_days: int) -> None:
     fleet = Fleet(seed, people=False, idle_days=idle_days)
     fleet.live()
@@ -388,7 +389,7 @@ def test_two_years_of_consumers_at_their_own_pace(seed: int, idle_days: int) -> 
         assert len(fleet.created[consumer.user_name]) >= (4 if late else 8)
 
 
-@pytest.mark.parametrize("seed", [30, pytest.param(31, marks=pytest.mark.thorough)])
+@pytest.mark.parametrize("seed", [30, thorough(31)])
 def test_with_the_defaults_no_key_is_active_at_90_days(seed: int) -> None:
     """Where consumers move within a week, and a run comes each day."""
     fleet = Fleet(seed, people=False, prompt=True)
@@ -405,7 +406,7 @@ def test_with_the_defaults_no_key_is_active_at_90_days(seed: int) -> None:
 
 @pytest.mark.parametrize(
     ("seed", "idle_days"),
-    [(10, 7), *(pytest.param(*more, marks=pytest.mark.thorough) for more in ((11, 30), (12, 7), (13, 30)))],
+    [(10, 7), *(thorough(*more) for more in ((11, 30), (12, 7), (13, 30)))],
 )
 def test_two_years_among_people(seed: int, idle_days: int) -> None:
     fleet = Fleet(seed, people=True, idle_days=idle_days)
@@ -414,7 +415,7 @@ def test_two_years_among_people(seed: int, idle_days: int) -> None:
     assert sum(map(len, fleet.created.values())) > 3 * len(fleet.consumers)
 
 
-@pytest.mark.parametrize(("seed", "idle_days"), [(21, 30), pytest.param(20, 7, marks=pytest.mark.thorough)])
+@pytest.mark.parametrize(("seed", "idle_days"), [(21, 30), thorough(20, 7)])
 def test_two_years_among_people_who_roll_back_and_revoke(seed: int, idle_days: int) -> None:
     fleet = Fleet(seed, people=True, idle_days=idle_days, incidents=True)
     fleet.live()
